@@ -1,0 +1,98 @@
+package events
+
+import "time"
+
+// DeliveryFailed says that a delivery was given up; the dead letter holds it whole.
+type DeliveryFailed struct {
+	// DeliveryID names the delivery: one event for one endpoint.
+	DeliveryID string `json:"delivery_id"`
+	// EndpointID is the endpoint that did not take it.
+	EndpointID string `json:"endpoint_id"`
+	// FailedEventID and FailedEventType are those of the event that was to be delivered.
+	FailedEventID   string `json:"failed_event_id"`
+	FailedEventType string `json:"failed_event_type"`
+	// Attempts is how often it was tried; at least 1.
+	Attempts int `json:"attempts"`
+	// FirstAttemptAt is when it was first tried.
+	FirstAttemptAt time.Time `json:"first_attempt_at,omitzero"`
+	// LastStatus is the HTTP status of the last attempt; 0 when there was no answer.
+	LastStatus int `json:"last_status,omitempty"`
+	// Reason says why it was given up, for a person.
+	Reason string `json:"reason"`
+}
+
+// EventType returns "delivery.failed".
+func (DeliveryFailed) EventType() string { return TypeDeliveryFailed }
+
+// Validate implements [Payload].
+func (p DeliveryFailed) Validate() error {
+	return firstError(required("delivery_id", p.DeliveryID), required("endpoint_id", p.EndpointID),
+		required("failed_event_id", p.FailedEventID), required("failed_event_type", p.FailedEventType),
+		required("reason", p.Reason), atLeast("attempts", int64(p.Attempts), 1), inRange("last_status", float64(p.LastStatus), 0, 999))
+}
+
+// EndpointDisabled says that an endpoint gets no deliveries any more.
+type EndpointDisabled struct {
+	// EndpointID is the endpoint.
+	EndpointID string `json:"endpoint_id"`
+	// Reason says why, for a person.
+	Reason string `json:"reason"`
+	// LastStatus is the HTTP status of its last answer; 0 when there was none.
+	LastStatus int `json:"last_status,omitempty"`
+}
+
+// EventType returns "endpoint.disabled".
+func (EndpointDisabled) EventType() string { return TypeEndpointDisabled }
+
+// Validate implements [Payload].
+func (p EndpointDisabled) Validate() error {
+	return firstError(required("endpoint_id", p.EndpointID), required("reason", p.Reason), inRange("last_status", float64(p.LastStatus), 0, 999))
+}
+
+// EndpointRecovered says that an endpoint takes deliveries again.
+type EndpointRecovered struct {
+	// EndpointID is the endpoint.
+	EndpointID string `json:"endpoint_id"`
+	// DownSince is when it began to fail.
+	DownSince time.Time `json:"down_since,omitzero"`
+}
+
+// EventType returns "endpoint.recovered".
+func (EndpointRecovered) EventType() string { return TypeEndpointRecovered }
+
+// Validate implements [Payload].
+func (p EndpointRecovered) Validate() error { return required("endpoint_id", p.EndpointID) }
+
+// DeliveryAttempt is one entry of the attempts stream: what one try to deliver a webhook came to.
+type DeliveryAttempt struct {
+	// DeliveryID names the delivery: one event for one endpoint.
+	DeliveryID string `json:"delivery_id"`
+	// EndpointID is the endpoint.
+	EndpointID string `json:"endpoint_id"`
+	// EventID and EventType are those of the event.
+	EventID   string `json:"event_id"`
+	EventType string `json:"event_type"`
+	// Attempt counts from 1.
+	Attempt int `json:"attempt"`
+	// At is when the attempt began.
+	At time.Time `json:"at"`
+	// LatencyMS is how long the answer took, in milliseconds.
+	LatencyMS float64 `json:"latency_ms"`
+	// Status is the HTTP status; 0 when there was no answer.
+	Status int `json:"status,omitempty"`
+	// Outcome is delivered, retry or dead.
+	Outcome string `json:"outcome"`
+	// Error says what went wrong, for a person.
+	Error string `json:"error,omitempty"`
+	// Response is the start of the answer's body.
+	Response string `json:"response,omitempty"`
+	// NextAt is when the next attempt is due, when there is one.
+	NextAt time.Time `json:"next_at,omitzero"`
+}
+
+// Outcomes of a [DeliveryAttempt].
+const (
+	AttemptDelivered = "delivered"
+	AttemptRetry     = "retry"
+	AttemptDead      = "dead"
+)

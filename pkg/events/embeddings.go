@@ -1,0 +1,178 @@
+package events
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"math"
+)
+
+// MaxInputs is the largest number of texts in one embeddings request (OpenAI's limit).
+const MaxInputs = 2048
+
+// Values of encoding_format.
+const (
+	EncodingFloat  = "float"
+	EncodingBase64 = "base64"
+)
+
+// EmbeddingsRequest is the body of a request on the embed subjects: OpenAI's POST /embeddings.
+type EmbeddingsRequest struct {
+	// Model is "provider/model", for example "local/hash-384". Empty: the service's default model.
+	Model string `json:"model,omitempty"`
+	// Input holds 1 to [MaxInputs] texts, none of them empty. On the wire it is one string or a list of strings.
+	Input TextInput `json:"input"`
+	// Dimensions asks for shorter vectors from a model that can shorten them; 0 is the model's own length.
+	Dimensions int `json:"dimensions,omitempty"`
+	// EncodingFormat is "float" (the default) or "base64" (little-endian float32).
+	EncodingFormat string `json:"encoding_format,omitempty"`
+	// User is an opaque end-user id that is passed on to providers that take one.
+	User string `json:"user,omitempty"`
+}
+
+// Validate checks what can be known without asking a provider. It returns an [Error] of code invalid_argument.
+func (r EmbeddingsRequest) Validate() error {
+	switch {
+	case len(r.Input) == 0:
+		return Errorf(CodeInvalidArgument, "input is empty: give a text or a list of 1 to %d texts", MaxInputs)
+	case len(r.Input) > MaxInputs:
+		return Errorf(CodeInvalidArgument, "input has %d texts; at most %d fit one request", len(r.Input), MaxInputs)
+	case r.Dimensions < 0:
+		return Errorf(CodeInvalidArgument, "dimensions is %d; it must be positive, or absent", r.Dimensions)
+	case r.EncodingFormat != "" && r.EncodingFormat != EncodingFloat && r.EncodingFormat != EncodingBase64:
+		return Errorf(CodeInvalidArgument, "encoding_format is %q; it must be %q or %q", truncate(r.EncodingFormat, 40), EncodingFloat, EncodingBase64)
+	}
+	for i, text := range r.Input {
+		if text == "" {
+			return Errorf(CodeInvalidArgument, "input[%d] is an empty string; remove it", i)
+		}
+	}
+	return nil
+}
+
+// TextInput is the texts of an embeddings request. In JSON it is a string or a list of strings; it is written as a list
+// unless it holds exactly one text.
+type TextInput []string
+
+// MarshalJSON implements [json.Marshaler].
+func (t TextInput) MarshalJSON() ([]byte, error) {
+	if len(t) == 1 {
+		return json.Marshal(t[0])
+	}
+	return json.Marshal([]string(t))
+}
+
+// UnmarshalJSON implements [json.Unmarshaler]. OpenAI's other two forms, lists of token ids, are an [Error] of code
+// unsupported: token ids mean something only together with one provider's tokenizer.
+func (t *TextInput) UnmarshalJSON(b []byte) error {
+	b = bytes.TrimSpace(b)
+	if len(b) > 0 && b[0] == '"' {
+		var s string
+		if err := json.Unmarshal(b, &s); err != nil {
+			return Errorf(CodeInvalidArgument, "input is not a valid string: %w", err)
+		}
+		*t = TextInput{s}
+		return nil
+	}
+	var list []string
+	if err := json.Unmarshal(b, &list); err == nil && list != nil {
+		*t = list
+		return nil
+	}
+	var ids []int
+	var idLists [][]int
+	if json.Unmarshal(b, &ids) == nil && len(ids) > 0 || json.Unmarshal(b, &idLists) == nil && len(idLists) > 0 {
+		return Errorf(CodeUnsupported, "input holds token ids; send the text itself")
+	}
+	return Errorf(CodeInvalidArgument, "input must be a string or a list of strings")
+}
+
+// EmbeddingsResponse is the reply to an [EmbeddingsRequest].
+type EmbeddingsResponse struct {
+	// Object is always "list".
+	Object string `json:"object"`
+	// Data holds one embedding for each input, in the order of the inputs.
+	Data []Embedding `json:"data"`
+	// Model is the model that answered, as "provider/model".
+	Model string `json:"model"`
+	// Usage counts the tokens.
+	Usage EmbeddingsUsage `json:"usage"`
+}
+
+// Embedding is the vector of one input.
+type Embedding struct {
+	// Object is always "embedding".
+	Object string `json:"object"`
+	// Index is the position of the text in the request, from 0.
+	Index int `json:"index"`
+	// Embedding is the vector.
+	Embedding Vector `json:"embedding"`
+}
+
+// EmbeddingsUsage counts the tokens of an embeddings request, as the provider counted them.
+type EmbeddingsUsage struct {
+	PromptTokens int `json:"prompt_tokens"`
+	TotalTokens  int `json:"total_tokens"`
+}
+
+// Vector is an embedding. In JSON it is a list of numbers, or, with Base64, a base64 string of little-endian float32.
+type Vector struct {
+	// Values are finite numbers.
+	Values []float32
+	// Base64 chooses the form in which the vector is written; it is set by reading one in that form.
+	Base64 bool
+}
+
+// MarshalJSON implements [json.Marshaler]. A number that is not finite has no JSON form and is an error.
+func (v Vector) MarshalJSON() ([]byte, error) {
+	for i, f := range v.Values {
+		if math.IsNaN(float64(f)) || math.IsInf(float64(f), 0) {
+			return nil, Errorf(CodeInternal, "embedding[%d] is not a finite number", i)
+		}
+	}
+	if !v.Base64 {
+		if v.Values == nil {
+			return []byte("[]"), nil
+		}
+		return json.Marshal(v.Values)
+	}
+	raw := make([]byte, 0, 4*len(v.Values))
+	for _, f := range v.Values {
+		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(f))
+	}
+	out := make([]byte, 0, base64.StdEncoding.EncodedLen(len(raw))+2)
+	out = append(out, '"')
+	out = base64.StdEncoding.AppendEncode(out, raw)
+	return append(out, '"'), nil
+}
+
+// UnmarshalJSON implements [json.Unmarshaler]. It accepts both forms and returns an [Error] of code invalid_argument
+// for anything else: other types, a base64 string whose length is no multiple of four bytes, numbers that are not finite.
+func (v *Vector) UnmarshalJSON(b []byte) error {
+	b = bytes.TrimSpace(b)
+	if len(b) > 0 && b[0] == '"' {
+		var raw []byte
+		if err := json.Unmarshal(b, &raw); err != nil {
+			return Errorf(CodeInvalidArgument, "embedding is not valid base64: %w", err)
+		}
+		if len(raw)%4 != 0 {
+			return Errorf(CodeInvalidArgument, "embedding has %d bytes; float32 values take four each", len(raw))
+		}
+		values := make([]float32, len(raw)/4)
+		for i := range values {
+			values[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+			if math.IsNaN(float64(values[i])) || math.IsInf(float64(values[i]), 0) {
+				return Errorf(CodeInvalidArgument, "embedding[%d] is not a finite number", i)
+			}
+		}
+		*v = Vector{Values: values, Base64: true}
+		return nil
+	}
+	var values []float32
+	if err := json.Unmarshal(b, &values); err != nil || values == nil {
+		return Errorf(CodeInvalidArgument, "embedding must be a list of finite numbers or a base64 string")
+	}
+	*v = Vector{Values: values}
+	return nil
+}

@@ -1,0 +1,165 @@
+package events
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Error is a failure as it crosses the bus: in the headers [HeaderErrorCode] and [HeaderError], and as the JSON body
+// {"error": {"code", "message", "retryable", "retry_after_ms", "provider"}}.
+type Error struct {
+	// Code classifies the failure. Act on it, never on Message.
+	Code Code
+	// Message says what was wrong and what would be right. It must hold no secret and no payload text.
+	Message string
+	// Retryable reports whether the same request may succeed later.
+	Retryable bool
+	// RetryAfter is how long to wait before trying again; zero when nothing is known.
+	RetryAfter time.Duration
+	// Provider names the model provider or secret store that failed; empty when it was none of them.
+	Provider string
+	// Err is the cause, for logs inside one process. It never crosses the bus.
+	Err error
+}
+
+// Errorf makes an Error of the given code; Retryable follows the code. A %w verb sets the cause.
+func Errorf(code Code, format string, args ...any) *Error {
+	err := fmt.Errorf(format, args...) //nolint:err113 // the code is the sentinel
+	return &Error{Code: code, Message: err.Error(), Retryable: code.Retryable(), Err: errors.Unwrap(err)}
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	if e.Provider != "" {
+		return string(e.Code) + ": " + e.Provider + ": " + e.Message
+	}
+	return string(e.Code) + ": " + e.Message
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// CodeOf returns the code of err: that of the first [Error] in its chain, deadline_exceeded and canceled for the
+// errors of package context, and internal for everything else. It is empty for nil.
+func CodeOf(err error) Code {
+	if err == nil {
+		return ""
+	}
+	return AsError(err).Code
+}
+
+// AsError returns the first [Error] in err's chain. An error that carries none becomes deadline_exceeded, canceled or,
+// with a fixed message that gives nothing away, internal; the original stays the cause. It is nil for nil.
+func AsError(err error) *Error {
+	if err == nil {
+		return nil
+	}
+	var e *Error
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.Is(err, context.DeadlineExceeded):
+		return &Error{Code: CodeDeadlineExceeded, Message: "the deadline passed before the work was done", Retryable: true, Err: err}
+	case errors.Is(err, context.Canceled):
+		return &Error{Code: CodeCanceled, Message: "the work was canceled before it was done", Err: err}
+	default:
+		return &Error{Code: CodeInternal, Message: "internal error; the service's log has the cause", Err: err}
+	}
+}
+
+// errorBody is the JSON form of an Error.
+type errorBody struct {
+	Error ErrorBody `json:"error"`
+}
+
+// ErrorBody is what stands under "error" in the body of a failed request's reply.
+type ErrorBody struct {
+	// Code is one of [Codes].
+	Code Code `json:"code"`
+	// Message is for people; programs act on Code.
+	Message string `json:"message"`
+	// Retryable says whether the same request may succeed later.
+	Retryable bool `json:"retryable"`
+	// RetryAfterMS is how long to wait before trying again, in milliseconds; 0 or absent when nothing is known.
+	RetryAfterMS int64 `json:"retry_after_ms,omitempty"`
+	// Provider names the provider that failed, when one did.
+	Provider string `json:"provider,omitempty"`
+}
+
+// EncodeError returns the headers and the body of the reply that reports err.
+// What is not an [Error] is reported as [AsError] says.
+func EncodeError(err error) (header map[string][]string, body []byte) {
+	e := AsError(err)
+	body, mErr := json.Marshal(errorBody{ErrorBody{
+		Code: e.Code, Message: e.Message, Retryable: e.Retryable,
+		RetryAfterMS: e.RetryAfter.Milliseconds(), Provider: e.Provider,
+	}})
+	if mErr != nil { // five fields of plain types: cannot fail, and if it ever did the code must still arrive
+		body = []byte(`{"error":{"code":"internal","message":"internal error","retryable":false}}`)
+	}
+	return map[string][]string{
+		HeaderErrorCode:   {string(e.Code)},
+		HeaderError:       {headerText(e.Message)},
+		HeaderContentType: {ContentTypeJSON},
+	}, body
+}
+
+// DecodeError returns the error that a reply carries, or nil when the reply is no error. Header names are matched in
+// any case. The body is preferred; a reply of some other micro service, with headers only, is understood too: a numeric
+// code of the NATS micro protocol becomes the nearest code of ours.
+func DecodeError(header map[string][]string, body []byte) *Error {
+	code := HeaderValue(header, HeaderErrorCode)
+	if code == "" {
+		return nil
+	}
+	var parsed errorBody
+	if json.Unmarshal(body, &parsed) == nil && parsed.Error.Code != "" {
+		b := parsed.Error
+		return &Error{
+			Code: b.Code, Message: b.Message, Retryable: b.Retryable,
+			RetryAfter: time.Duration(b.RetryAfterMS) * time.Millisecond, Provider: b.Provider,
+		}
+	}
+	c := Code(code)
+	if !c.Known() {
+		c = codeFromNumber(code)
+	}
+	return &Error{Code: c, Message: HeaderValue(header, HeaderError), Retryable: c.Retryable()}
+}
+
+// codeFromNumber maps the HTTP-like numbers that other micro services answer with.
+func codeFromNumber(number string) Code {
+	switch number {
+	case "400":
+		return CodeInvalidArgument
+	case "401":
+		return CodeUnauthenticated
+	case "403":
+		return CodePermissionDenied
+	case "404":
+		return CodeNotFound
+	case "408", "504":
+		return CodeDeadlineExceeded
+	case "429":
+		return CodeRateLimited
+	case "503":
+		return CodeUnavailable
+	default:
+		return CodeInternal
+	}
+}
+
+// headerText makes s fit a NATS header value: one line, at most 512 bytes.
+func headerText(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s)
+	return truncate(s, 512)
+}

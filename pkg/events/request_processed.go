@@ -1,0 +1,56 @@
+package events
+
+// Doors through which a request comes.
+const (
+	DoorInteractive = "interactive"
+	DoorDurable     = "durable"
+)
+
+// Outcomes of a request.
+const (
+	OutcomeOK    = "ok"
+	OutcomeError = "error"
+)
+
+// RequestProcessed says that an embed or generate request ended. It holds no prompt and no answer.
+type RequestProcessed struct {
+	// RequestID is the durable request's id, or one made for the interactive request.
+	RequestID string `json:"request_id"`
+	// Caller is who asked.
+	Caller string `json:"caller"`
+	// Kind is "embed" or "generate".
+	Kind string `json:"kind"`
+	// Door is "interactive" or "durable".
+	Door string `json:"door"`
+	// Model is what was asked for, as "provider/model"; empty when the request could not be read.
+	Model string `json:"model,omitempty"`
+	// Outcome is "ok" or "error".
+	Outcome string `json:"outcome"`
+	// Code is the error's code; empty when Outcome is "ok".
+	Code Code `json:"code,omitempty"`
+	// LatencyMS is the time from arrival to reply, in milliseconds, 0 or more.
+	LatencyMS float64 `json:"latency_ms"`
+	// Stream says whether the answer was streamed.
+	Stream bool `json:"stream,omitempty"`
+	// Inputs is the number of texts of an embed request.
+	Inputs int `json:"inputs,omitempty"`
+	// CachedInputs is how many of them were answered from the cache.
+	CachedInputs int `json:"cached_inputs,omitempty"`
+	// PromptTokens, CompletionTokens and TotalTokens are the provider's counts; 0 when unknown.
+	PromptTokens     int `json:"prompt_tokens,omitempty"`
+	CompletionTokens int `json:"completion_tokens,omitempty"`
+	TotalTokens      int `json:"total_tokens,omitempty"`
+}
+
+// EventType returns "request.processed".
+func (RequestProcessed) EventType() string { return TypeRequestProcessed }
+
+// Validate implements [Payload].
+func (p RequestProcessed) Validate() error {
+	return firstError(required("request_id", p.RequestID), required("caller", p.Caller),
+		oneOf("kind", p.Kind, RequestKinds()...), oneOf("door", p.Door, DoorInteractive, DoorDurable),
+		oneOf("outcome", p.Outcome, OutcomeOK, OutcomeError), inRange("latency_ms", p.LatencyMS, 0, 1000*maxSeconds),
+		atLeast("inputs", int64(p.Inputs), 0), atLeast("cached_inputs", int64(p.CachedInputs), 0),
+		atLeast("prompt_tokens", int64(p.PromptTokens), 0), atLeast("completion_tokens", int64(p.CompletionTokens), 0),
+		atLeast("total_tokens", int64(p.TotalTokens), 0))
+}

@@ -1,0 +1,160 @@
+package events
+
+import "time"
+
+// Names of the streams of the catalogue, without the installation's prefix (see [Subjects.StreamName]).
+const (
+	StreamEvents      = "EVENTS"
+	StreamRequests    = "REQUESTS"
+	StreamResults     = "RESULTS"
+	StreamDeliveries  = "DELIVERIES"
+	StreamAttempts    = "ATTEMPTS"
+	StreamDeadLetters = "DEADLETTERS"
+)
+
+// Names of the durable consumers.
+const (
+	ConsumerRouter    = "dispatcher-router"
+	ConsumerWorkers   = "dispatcher-workers"
+	ConsumerEmbedder  = "embedder"
+	ConsumerGenerator = "generator"
+)
+
+// Names of the KV buckets, without the installation's prefix (see [Subjects.BucketName]).
+const (
+	BucketEndpoints = "endpoints"
+	BucketCI        = "ci"
+	BucketSecrets   = "secrets"
+)
+
+// Lives of results: without a wish, and at most.
+const (
+	DefaultResultTTL = time.Hour
+	MaxResultTTL     = 24 * time.Hour
+)
+
+// Names of the services.
+const (
+	ServiceCIWatch    = "ciwatch"
+	ServiceEmbedder   = "embedder"
+	ServiceGenerator  = "generator"
+	ServiceDispatcher = "dispatcher"
+	ServiceSecretd    = "secretd"
+)
+
+// Retention policies.
+const (
+	RetentionLimits    = "limits"
+	RetentionWorkQueue = "workqueue"
+)
+
+// Stream is one entry of the catalogue of streams. Subjects are written without the prefix.
+type Stream struct {
+	Name     string
+	Subjects []string
+	// Retention is "limits" or "workqueue".
+	Retention string
+	// MaxAge is how long a message is kept; 0 is for ever.
+	MaxAge time.Duration
+	// MaxBytes bounds the stream's size; 0 is no bound.
+	MaxBytes int64
+	// Duplicates is the window in which a second message with the same Nats-Msg-Id is dropped.
+	Duplicates time.Duration
+	// AllowTTL and AllowSchedules switch per-message TTL and message schedules on.
+	AllowTTL       bool
+	AllowSchedules bool
+	// For says what the stream is for.
+	For string
+	// UsedBy lists the services that need the stream to be there.
+	UsedBy []string
+}
+
+// Streams returns the catalogue of streams.
+func Streams() []Stream {
+	const window = 2 * time.Minute
+	all := []string{ServiceCIWatch, ServiceEmbedder, ServiceGenerator, ServiceDispatcher}
+	return []Stream{
+		{
+			Name: StreamEvents, Subjects: []string{"events.>"}, Retention: RetentionLimits, MaxAge: 7 * 24 * time.Hour, Duplicates: window,
+			For: "every event", UsedBy: all,
+		},
+		{
+			// One subject a kind, not "requests.>": a request of no known kind is then refused at once, when it is
+			// published, where it would otherwise lie in a work queue that nobody empties.
+			Name: StreamRequests, Subjects: requestSubjects(), Retention: RetentionWorkQueue, Duplicates: window,
+			For: "durable requests", UsedBy: []string{ServiceEmbedder, ServiceGenerator},
+		},
+		{
+			Name: StreamResults, Subjects: []string{"results.*.*"}, Retention: RetentionLimits, MaxAge: MaxResultTTL, Duplicates: window,
+			AllowTTL: true, For: "replies of durable requests", UsedBy: []string{ServiceEmbedder, ServiceGenerator},
+		},
+		{
+			Name: StreamDeliveries, Subjects: []string{"deliveries.>"}, Retention: RetentionWorkQueue, Duplicates: window,
+			AllowTTL: true, AllowSchedules: true, For: "webhook deliveries, due now or later", UsedBy: []string{ServiceDispatcher},
+		},
+		{
+			Name: StreamAttempts, Subjects: []string{"attempts.*"}, Retention: RetentionLimits, MaxAge: 7 * 24 * time.Hour, MaxBytes: 256 << 20,
+			Duplicates: window, For: "every delivery attempt", UsedBy: []string{ServiceDispatcher},
+		},
+		{
+			Name: StreamDeadLetters, Subjects: []string{"deadletters.>"}, Retention: RetentionLimits, MaxAge: 30 * 24 * time.Hour, Duplicates: window,
+			For:    "what was given up on, whole, with the reason",
+			UsedBy: []string{ServiceEmbedder, ServiceGenerator, ServiceDispatcher},
+		},
+	}
+}
+
+// requestSubjects lists the subjects of durable requests, plain and under a caller's name.
+func requestSubjects() []string {
+	var subjects []string
+	for _, kind := range RequestKinds() {
+		subjects = append(subjects, "requests."+kind, "as.*.requests."+kind)
+	}
+	return subjects
+}
+
+// Consumer is one entry of the catalogue of durable consumers. There is a constant number of them.
+type Consumer struct {
+	// Stream and Name identify it.
+	Stream, Name string
+	// Filters are the subjects that it sees, without the prefix; none is all of the stream.
+	Filters []string
+	// AckWait is how long a message may be worked on without a sign of life.
+	AckWait time.Duration
+	// MaxAckPending bounds the messages that are being worked on by all replicas together. It is far above what the
+	// replicas hold, because a consumer that reaches it can stall.
+	MaxAckPending int
+	// UsedBy is the service that reads it.
+	UsedBy string
+}
+
+// Consumers returns the catalogue of durable consumers.
+func Consumers() []Consumer {
+	const ackWait = 30 * time.Second
+	return []Consumer{
+		{StreamEvents, ConsumerRouter, nil, ackWait, 20000, ServiceDispatcher},
+		{StreamDeliveries, ConsumerWorkers, []string{"deliveries.ready.*"}, ackWait, 20000, ServiceDispatcher},
+		{StreamRequests, ConsumerEmbedder, []string{"requests." + KindEmbed, "as.*.requests." + KindEmbed}, ackWait, 5000, ServiceEmbedder},
+		{StreamRequests, ConsumerGenerator, []string{"requests." + KindGenerate, "as.*.requests." + KindGenerate}, ackWait, 5000, ServiceGenerator},
+	}
+}
+
+// Bucket is one entry of the catalogue of KV buckets.
+type Bucket struct {
+	Name string
+	// History is how many values of a key are kept, 1 to 64.
+	History uint8
+	// For says what the bucket is for.
+	For string
+	// UsedBy lists the services that need it.
+	UsedBy []string
+}
+
+// Buckets returns the catalogue of KV buckets.
+func Buckets() []Bucket {
+	return []Bucket{
+		{BucketEndpoints, 5, "webhook endpoints", []string{ServiceDispatcher}},
+		{BucketCI, 2, "CI health, one key a repository, workflow and branch", []string{ServiceCIWatch}},
+		{BucketSecrets, 5, "names, versions and times of secrets; never a value", []string{ServiceSecretd}},
+	}
+}

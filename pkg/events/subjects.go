@@ -1,0 +1,187 @@
+package events
+
+import (
+	"strings"
+)
+
+// DefaultPrefix starts every subject unless the operator chose another, so that one cluster can hold several
+// installations.
+const DefaultPrefix = "mlsdm"
+
+// DefaultCaller is who asks on the plain subjects.
+const DefaultCaller = "default"
+
+// Kinds of durable requests.
+const (
+	KindEmbed    = "embed"
+	KindGenerate = "generate"
+)
+
+// RequestKinds returns every kind of durable request.
+func RequestKinds() []string { return []string{KindEmbed, KindGenerate} }
+
+// Subjects builds and reads the subjects of one installation. The zero value uses [DefaultPrefix].
+type Subjects struct {
+	prefix string
+}
+
+// NewSubjects returns the subjects under prefix, which is one subject token; empty is [DefaultPrefix].
+// A prefix that is no token is an [Error] of code invalid_argument.
+func NewSubjects(prefix string) (Subjects, error) {
+	if prefix == "" {
+		prefix = DefaultPrefix
+	}
+	if err := CheckToken("prefix", prefix); err != nil {
+		return Subjects{}, err
+	}
+	return Subjects{prefix: prefix}, nil
+}
+
+// Prefix returns the first token of every subject.
+func (s Subjects) Prefix() string {
+	if s.prefix == "" {
+		return DefaultPrefix
+	}
+	return s.prefix
+}
+
+// join builds a subject below the prefix.
+func (s Subjects) join(tokens ...string) string {
+	return s.Prefix() + "." + strings.Join(tokens, ".")
+}
+
+// Below turns a subject of the catalogue, which is written without a prefix, into a real one.
+func (s Subjects) Below(relative string) string { return s.join(relative) }
+
+// Event is where an event of a type is published: mlsdm.events.<type>. The type must be valid (see [CheckType]).
+func (s Subjects) Event(eventType string) string { return s.join("events", eventType) }
+
+// EventType reads the type out of an event's subject.
+func (s Subjects) EventType(subject string) (string, bool) {
+	return strings.CutPrefix(subject, s.Prefix()+".events.")
+}
+
+// Interactive is where a request is asked for at once: mlsdm.<name>, or mlsdm.as.<caller>.<name> under a caller's name.
+// The name is that of an [Operation], for example "embed".
+func (s Subjects) Interactive(caller, name string) string {
+	return s.as(caller, name)
+}
+
+// Request is where a durable request is published: mlsdm.requests.<kind>, or mlsdm.as.<caller>.requests.<kind>.
+func (s Subjects) Request(caller, kind string) string { return s.as(caller, "requests."+kind) }
+
+// as puts a relative subject under a caller's name; the default caller has none.
+func (s Subjects) as(caller, relative string) string {
+	if caller == "" || caller == DefaultCaller {
+		return s.join(relative)
+	}
+	return s.join("as", caller, relative)
+}
+
+// Secret is where a caller asks for a secret: mlsdm.as.<caller>.secrets.get. It has no plain form.
+func (s Subjects) Secret(caller string) string { return s.join("as", caller, "secrets.get") }
+
+// Result is where the reply of a durable request is kept: mlsdm.results.<caller>.<request id>.
+func (s Subjects) Result(caller, requestID string) string {
+	if caller == "" {
+		caller = DefaultCaller
+	}
+	return s.join("results", caller, requestID)
+}
+
+// Caller reads the caller out of any subject: the token behind "as", or [DefaultCaller].
+func (s Subjects) Caller(subject string) string {
+	rest, ok := strings.CutPrefix(subject, s.Prefix()+".as.")
+	if !ok {
+		return DefaultCaller
+	}
+	caller, _, ok := strings.Cut(rest, ".")
+	if !ok || caller == "" {
+		return DefaultCaller
+	}
+	return caller
+}
+
+// DeliveryReady is where a delivery waits for a worker: mlsdm.deliveries.ready.<endpoint>.
+func (s Subjects) DeliveryReady(endpoint string) string { return s.join("deliveries.ready", endpoint) }
+
+// DeliveryLater is where the scheduler holds a retry until its time: mlsdm.deliveries.later.<delivery>.
+func (s Subjects) DeliveryLater(delivery string) string { return s.join("deliveries.later", delivery) }
+
+// Attempts is where the attempts of an endpoint are recorded: mlsdm.attempts.<endpoint>.
+func (s Subjects) Attempts(endpoint string) string { return s.join("attempts", endpoint) }
+
+// DeadEvent is where an event lands that cannot be read.
+func (s Subjects) DeadEvent() string { return s.join("deadletters.events") }
+
+// DeadRequest is where a durable request lands that was given up.
+func (s Subjects) DeadRequest(kind string) string { return s.join("deadletters.requests", kind) }
+
+// DeadDelivery is where a delivery lands that was given up.
+func (s Subjects) DeadDelivery(endpoint string) string {
+	return s.join("deadletters.deliveries", endpoint)
+}
+
+// StreamName is the name of a stream of the catalogue in this installation: MLSDM_EVENTS.
+func (s Subjects) StreamName(name string) string {
+	return assetPrefix(s.Prefix(), strings.ToUpper) + "_" + name
+}
+
+// BucketName is the name of a KV bucket of the catalogue in this installation: mlsdm_endpoints.
+func (s Subjects) BucketName(name string) string {
+	return assetPrefix(s.Prefix(), strings.ToLower) + "_" + name
+}
+
+// assetPrefix makes a prefix fit the names of streams and buckets, which know letters, digits, - and _ only.
+func assetPrefix(prefix string, fold func(string) string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' {
+			return r
+		}
+		return '_'
+	}, fold(prefix))
+}
+
+// CheckToken checks that token can be one token of a subject: 1 to [MaxIDLength] printable ASCII characters without
+// "." "*" ">" and space. The error, of code invalid_argument, calls it name.
+func CheckToken(name, token string) error {
+	if token == "" {
+		return Errorf(CodeInvalidArgument, "%s is empty", name)
+	}
+	if len(token) > MaxIDLength {
+		return Errorf(CodeInvalidArgument, "%s has %d bytes; at most %d are allowed", name, len(token), MaxIDLength)
+	}
+	for i := range len(token) {
+		if c := token[i]; c <= ' ' || c > '~' || c == '.' || c == '*' || c == '>' {
+			return Errorf(CodeInvalidArgument, "%s has %q at byte %d; allowed are printable ASCII characters but . * > and space", name, c, i)
+		}
+	}
+	return nil
+}
+
+// CheckType checks that an event type can stand in a subject and in a Standard Webhook: tokens of A-Z a-z 0-9 _ -
+// joined by dots, at most [MaxTypeLength] bytes. The error is of code invalid_argument.
+func CheckType(eventType string) error {
+	if eventType == "" {
+		return Errorf(CodeInvalidArgument, "the event has no type")
+	}
+	if len(eventType) > MaxTypeLength {
+		return Errorf(CodeInvalidArgument, "the event type has %d bytes; at most %d are allowed", len(eventType), MaxTypeLength)
+	}
+	start := true
+	for i := range len(eventType) {
+		c := eventType[i]
+		switch {
+		case c == '.' && !start:
+			start = true
+		case c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-':
+			start = false
+		default:
+			return Errorf(CodeInvalidArgument, "the event type has %q at byte %d; it is made of A-Z a-z 0-9 _ - in parts joined by single dots", c, i)
+		}
+	}
+	if start {
+		return Errorf(CodeInvalidArgument, "the event type ends in a dot")
+	}
+	return nil
+}

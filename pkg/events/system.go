@@ -1,0 +1,74 @@
+package events
+
+// SystemEmergencyShutdown says that a service is going down because it must.
+type SystemEmergencyShutdown struct {
+	// Service is the service's name.
+	Service string `json:"service"`
+	// Reason says why, for a person.
+	Reason string `json:"reason"`
+}
+
+// EventType returns "system.emergency_shutdown".
+func (SystemEmergencyShutdown) EventType() string { return TypeSystemEmergencyShutdown }
+
+// Validate implements [Payload].
+func (p SystemEmergencyShutdown) Validate() error {
+	return firstError(required("service", p.Service), required("reason", p.Reason))
+}
+
+// SystemRecoveryTriggered says that a recovery was started, and by what.
+type SystemRecoveryTriggered struct {
+	// Trigger is what started it, for example "ci.degraded".
+	Trigger string `json:"trigger"`
+	// Action is what is done, for example "notify".
+	Action string `json:"action"`
+	// Reason says why, for a person.
+	Reason string `json:"reason,omitempty"`
+	// Repository, Workflow, Branch and RunID say which CI run was the last straw, when CI was the trigger.
+	Repository string `json:"repository,omitempty"`
+	Workflow   string `json:"workflow,omitempty"`
+	Branch     string `json:"branch,omitempty"`
+	RunID      int64  `json:"run_id,omitempty"`
+	// ConsecutiveFailures counts the failed runs in a row.
+	ConsecutiveFailures int `json:"consecutive_failures,omitempty"`
+	// CooldownSeconds is how long no other recovery starts, in seconds.
+	CooldownSeconds float64 `json:"cooldown_seconds,omitempty"`
+}
+
+// EventType returns "system.recovery_triggered".
+func (SystemRecoveryTriggered) EventType() string { return TypeSystemRecoveryTriggered }
+
+// Validate implements [Payload].
+func (p SystemRecoveryTriggered) Validate() error {
+	return firstError(required("trigger", p.Trigger), required("action", p.Action), atLeast("run_id", p.RunID, 0),
+		atLeast("consecutive_failures", int64(p.ConsecutiveFailures), 0), inRange("cooldown_seconds", p.CooldownSeconds, 0, maxSeconds))
+}
+
+// Levels of [MemoryThresholdExceeded].
+const (
+	LevelWarning  = "warning"
+	LevelCritical = "critical"
+)
+
+// MemoryThresholdExceeded says that a process's memory passed a threshold.
+type MemoryThresholdExceeded struct {
+	// Service is the service's name.
+	Service string `json:"service"`
+	// Level is "warning" or "critical".
+	Level string `json:"level"`
+	// UsedBytes is what is in use.
+	UsedBytes int64 `json:"used_bytes"`
+	// LimitBytes is what may be used.
+	LimitBytes int64 `json:"limit_bytes"`
+	// Threshold is the share of the limit that was passed: above 0, up to 1.
+	Threshold float64 `json:"threshold"`
+}
+
+// EventType returns "memory.threshold_exceeded".
+func (MemoryThresholdExceeded) EventType() string { return TypeMemoryThresholdExceeded }
+
+// Validate implements [Payload].
+func (p MemoryThresholdExceeded) Validate() error {
+	return firstError(required("service", p.Service), oneOf("level", p.Level, LevelWarning, LevelCritical),
+		atLeast("used_bytes", p.UsedBytes, 0), atLeast("limit_bytes", p.LimitBytes, 1), inRange("threshold", p.Threshold, 0, 1))
+}

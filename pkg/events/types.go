@@ -1,0 +1,82 @@
+package events
+
+// Event types of the catalogue. Any other valid type is legal too; "custom.<anything>" is reserved for users.
+const (
+	TypeMoralFilterReject       = "moral_filter.reject"
+	TypeMoralFilterAccept       = "moral_filter.accept"
+	TypeSystemEmergencyShutdown = "system.emergency_shutdown"
+	TypeSystemRecoveryTriggered = "system.recovery_triggered"
+	TypeMemoryThresholdExceeded = "memory.threshold_exceeded"
+	TypeRequestProcessed        = "request.processed"
+	TypeCIRunFailed             = "ci.run_failed"
+	TypeCIRunSucceeded          = "ci.run_succeeded"
+	TypeCIDegraded              = "ci.degraded"
+	TypeCIRecovered             = "ci.recovered"
+	TypeCIFlaky                 = "ci.flaky"
+	TypeSecretRotated           = "secret.rotated"
+	TypeSecretUnavailable       = "secret.unavailable"
+	TypeDeliveryFailed          = "delivery.failed"
+	TypeEndpointDisabled        = "endpoint.disabled"
+	TypeEndpointRecovered       = "endpoint.recovered"
+)
+
+// CustomPrefix starts the types that belong to users.
+const CustomPrefix = "custom."
+
+// SchemaVersion is the version of the payload schemas. Within it, only optional fields are added.
+const SchemaVersion = "v1"
+
+// EventType is one entry of the catalogue.
+type EventType struct {
+	// Name is the type, for example "ci.degraded".
+	Name string
+	// Payload is a zero value of the type's payload struct.
+	Payload Payload
+	// Publisher says who publishes it.
+	Publisher string
+	// When says when, in half a sentence.
+	When string
+	// NoEcho marks types that an endpoint gets only when it asks for them by name: wildcards do not match them.
+	NoEcho bool
+}
+
+// Types returns the catalogue of event types, in the order of their documentation.
+func Types() []EventType {
+	return []EventType{
+		{TypeMoralFilterReject, MoralFilterReject{}, "generator, the engine, anyone", "the filter refused a content", false},
+		{TypeMoralFilterAccept, MoralFilterAccept{}, "generator, the engine, anyone", "the filter let a content pass", false},
+		{TypeSystemEmergencyShutdown, SystemEmergencyShutdown{}, "any service", "it is going down because it must", false},
+		{TypeSystemRecoveryTriggered, SystemRecoveryTriggered{}, "ciwatch, anyone", "recovery started, and what was done", false},
+		{TypeMemoryThresholdExceeded, MemoryThresholdExceeded{}, "any service", "its memory passed a threshold", false},
+		{TypeRequestProcessed, RequestProcessed{}, "embedder, generator", "a request ended", false},
+		{TypeCIRunFailed, CIRunFailed{}, "ciwatch", "a run ended without success", false},
+		{TypeCIRunSucceeded, CIRunSucceeded{}, "ciwatch", "a run ended with success", false},
+		{TypeCIDegraded, CIDegraded{}, "ciwatch", "failed runs in a row reached the threshold", false},
+		{TypeCIRecovered, CIRecovered{}, "ciwatch", "a run succeeded after health had been degraded", false},
+		{TypeCIFlaky, CIFlaky{}, "ciwatch", "the same commit failed and then passed", false},
+		{TypeSecretRotated, SecretRotated{}, "secretd", "a new version of a secret was seen", false},
+		{TypeSecretUnavailable, SecretUnavailable{}, "secretd", "a store cannot be reached and the value is past its time", false},
+		{TypeDeliveryFailed, DeliveryFailed{}, "dispatcher", "a delivery was given up", true},
+		{TypeEndpointDisabled, EndpointDisabled{}, "dispatcher", "an endpoint was disabled", true},
+		{TypeEndpointRecovered, EndpointRecovered{}, "dispatcher", "an endpoint works again", true},
+	}
+}
+
+// FindType returns the catalogue's entry for a type.
+func FindType(name string) (EventType, bool) {
+	for _, t := range Types() {
+		if t.Name == name {
+			return t, true
+		}
+	}
+	return EventType{}, false
+}
+
+// SchemaURI returns the dataschema of a type of the catalogue, which is also the $id of its JSON Schema; it is empty for
+// other types.
+func SchemaURI(eventType string) string {
+	if _, ok := FindType(eventType); !ok {
+		return ""
+	}
+	return "urn:mlsdm:schema:" + SchemaVersion + ":" + eventType
+}
