@@ -1,0 +1,155 @@
+# The only door: people, CI and .ci/run all come in here. `make help` lists it.
+
+GO ?= go
+COMPOSE ?= docker compose
+FUZZTIME ?= 10s
+TESTFLAGS ?=
+BENCHFLAGS ?=
+# Set to 1 to fail where the vulnerability database cannot be reached, instead of saying so.
+REQUIRE_VULNDB ?=
+
+MODULE := github.com/neuron7x/mlsdm-integrations
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -s -w -X $(MODULE)/internal/version.Version=$(VERSION)
+# The pattern `work` is every package of every module in go.work; only the go command knows it.
+PATTERNS := ./... ./pkg/...
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+##@ Use it
+
+.PHONY: run
+run: ## Run the whole stack in one process, with a demo that shows events flowing
+	$(GO) run ./cmd/mlsdmctl up --demo
+
+.PHONY: up
+up: ## Start the whole stack in containers and wait until it is healthy
+	VERSION=$(VERSION) $(COMPOSE) up -d --build --wait
+
+.PHONY: down
+down: ## Stop the containers (their data stays: `docker compose down -v` removes it)
+	$(COMPOSE) down
+
+.PHONY: build
+build: ## Build every command, static, into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/mlsdmctl ./services/...
+
+##@ Test it
+
+.PHONY: test
+test: ## Run all tests of both modules, with the race detector where there is a C compiler
+	@race=-race; $(HAS_CC) || { race=; \
+	  echo '!!! No C compiler that can build cgo: these tests run WITHOUT the race detector.' >&2; \
+	  echo '!!! Install gcc (Debian: apt-get install gcc libc6-dev) to have it.' >&2; }; \
+	echo "$(GO) test $$race -shuffle=on $(TESTFLAGS) work"; \
+	$(GO) test $$race -shuffle=on $(TESTFLAGS) work
+
+# The race detector needs cgo: Go has it on, and the compiler finds its headers.
+HAS_CC = { [ "$$($(GO) env CGO_ENABLED)" = 1 ] && \
+	  printf '\#include <stdlib.h>\n' | $$($(GO) env CC) -x c -fsyntax-only - 2>/dev/null; }
+
+.PHONY: test-integration
+test-integration: ## Run the tests that need Docker (build tag: integration)
+	@dirs=$$(grep -rl '^//go:build integration' --include='*_test.go' . | xargs -n1 dirname | sort -u); \
+	[ -n "$$dirs" ] || { echo 'no test has the build tag integration' >&2; exit 1; }; \
+	echo "$(GO) test -tags integration -count=1 -timeout 30m" $$dirs; \
+	$(GO) test -tags integration -count=1 -timeout 30m -v $(TESTFLAGS) $$dirs
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target of both modules for FUZZTIME (10s) each
+	@set -e; \
+	found=$$(grep -rE '^func Fuzz[A-Za-z0-9_]*\(' --include='*_test.go' . | \
+	  sed -E 's|^(.*)/[^/]*:func (Fuzz[A-Za-z0-9_]*)\(.*|\1 \2|' | sort -u); \
+	[ -n "$$found" ] || { echo 'no fuzz target found' >&2; exit 1; }; \
+	echo "$$found" | while read -r dir name; do \
+	  echo "--- $$dir $$name"; \
+	  $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null; \
+	done
+
+.PHONY: bench
+bench: ## Run the benchmarks, each beside its floor
+	$(GO) test -run '^$$' -bench . $(BENCHFLAGS) ./test/bench/...
+
+##@ Change it
+
+.PHONY: check
+check: fmt-check vet lint test generate-check vuln ## Everything that CI asks of a change
+	@echo 'check: all good'
+
+.PHONY: check-rest
+check-rest: fmt-check vet lint generate-check vuln ## check without the tests, for who has just run them
+	@echo 'check-rest: all good'
+
+.PHONY: fmt
+fmt: bin/golangci-lint ## Format the code
+	bin/golangci-lint fmt
+
+.PHONY: fmt-check
+fmt-check: bin/golangci-lint ## Fail where the code is not formatted
+	@echo 'golangci-lint fmt --diff'; \
+	bin/golangci-lint fmt --diff || { echo 'not formatted: run `make fmt`' >&2; exit 1; }
+
+.PHONY: vet
+vet: ## go vet, with and without the tag integration
+	$(GO) vet work
+	$(GO) vet -tags integration work
+
+.PHONY: lint
+lint: bin/golangci-lint ## Run the linters, import fences included (.golangci.yml)
+	bin/golangci-lint run $(PATTERNS)
+
+.PHONY: generate
+generate: ## Write schemas, AsyncAPI and the generated tables of the docs anew
+	$(GO) run ./cmd/eventsgen
+
+# Every file of the tree that git knows or would add, with its sum: generating must change none of them.
+TREE = git ls-files -z --cached --others --exclude-standard | sort -zu | xargs -0 cksum 2>/dev/null
+
+.PHONY: generate-check
+generate-check: ## Fail where a generated file is not what `make generate` writes
+	@before=$$(mktemp) && after=$$(mktemp) && trap 'rm -f "$$before" "$$after"' EXIT && \
+	{ $(TREE) >"$$before"; true; } && $(MAKE) generate && { $(TREE) >"$$after"; true; } && \
+	{ cmp -s "$$before" "$$after" || { \
+	  echo 'generated files were stale; `make generate` has just changed:' >&2; \
+	  diff "$$before" "$$after" | sed -n 's/^[<>] [0-9]* [0-9]* /  /p' | sort -u >&2; \
+	  git --no-pager diff --stat >&2; exit 1; }; }
+
+.PHONY: vuln
+vuln: bin/govulncheck ## Look for known vulnerabilities that the code can reach
+	@echo 'govulncheck $(PATTERNS)'; \
+	out=$$(bin/govulncheck $(PATTERNS) 2>&1) && status=0 || status=$$?; \
+	printf '%s\n' "$$out"; \
+	case "$$status:$$out" in \
+	0:*) ;; \
+	*'govulncheck: fetching vulnerabilities:'*) \
+	  echo '!!! The vulnerability database could not be reached: NOTHING was checked.' >&2; \
+	  [ -z "$(REQUIRE_VULNDB)" ] ;; \
+	*) exit "$$status" ;; \
+	esac
+
+.PHONY: clean
+clean: ## Remove what was built (not .mlsdm, where a local stack keeps its data)
+	rm -rf bin coverage.out
+	$(GO) clean -testcache
+
+##@ Tools
+
+# Each tool is a module of its own, outside go.work, pinned by its go.mod and go.sum.
+define tool
+bin/$(1): tools/$(2)/go.mod tools/$(2)/go.sum
+	cd tools/$(2) && GOWORK=off GOFLAGS='-mod=readonly -buildvcs=false' $$(GO) build -o ../../bin/$(1) tool
+endef
+$(eval $(call tool,golangci-lint,golangci-lint))
+$(eval $(call tool,govulncheck,govulncheck))
+$(eval $(call tool,nats,natscli))
+
+.PHONY: tools
+tools: bin/golangci-lint bin/govulncheck bin/nats ## Build the pinned tools: golangci-lint, govulncheck, nats
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
