@@ -1,0 +1,108 @@
+// Package sse reads server-sent events, the form in which model providers stream, within fixed bounds.
+package sse
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+)
+
+// MaxEvent is the largest event, and the longest line, that is read, in bytes.
+const MaxEvent = 1 << 20
+
+// ErrTooLarge reports a line or an event of more than [MaxEvent] bytes.
+var ErrTooLarge = errors.New("server-sent event is larger than 1 MiB")
+
+// Event is one event of a stream.
+type Event struct {
+	// Name is the event's type; empty when the stream did not give one.
+	Name string
+	// Data is the event's data, its lines joined by newlines. It is valid until the next call of [Reader.Next].
+	Data []byte
+}
+
+// Reader reads events, as the HTML standard's section "Server-sent events" has it: lines end in LF, CR or CRLF, a BOM
+// and comments are skipped, events without data are not events. Unlike a browser it also returns an event that the end
+// of the stream completes, since some servers leave out the last empty line.
+type Reader struct {
+	scanner *bufio.Scanner
+	data    []byte
+	first   bool
+	ended   bool
+}
+
+// NewReader returns a Reader on r.
+func NewReader(r io.Reader) *Reader {
+	s := bufio.NewScanner(r)
+	s.Buffer(make([]byte, 0, 8<<10), MaxEvent)
+	s.Split(scanLine)
+	return &Reader{scanner: s, first: true}
+}
+
+// Next returns the next event, [io.EOF] at the end of the stream, [ErrTooLarge], or the error of the underlying reader.
+func (r *Reader) Next() (Event, error) {
+	if r.ended {
+		return Event{}, io.EOF
+	}
+	r.data = r.data[:0]
+	name, lines := "", 0
+	for r.scanner.Scan() {
+		line := r.scanner.Bytes()
+		if r.first {
+			line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
+			r.first = false
+		}
+		if len(line) == 0 {
+			if lines > 0 {
+				return Event{Name: name, Data: r.data}, nil
+			}
+			name = ""
+			continue
+		}
+		field, value, _ := bytes.Cut(line, []byte(":")) // a comment has an empty field name
+		value = bytes.TrimPrefix(value, []byte(" "))
+		switch string(field) {
+		case "event":
+			name = string(value)
+		case "data":
+			if len(r.data)+len(value)+1 > MaxEvent {
+				return Event{}, ErrTooLarge
+			}
+			if lines++; lines > 1 {
+				r.data = append(r.data, '\n')
+			}
+			r.data = append(r.data, value...)
+		}
+	}
+	r.ended = true
+	if err := r.scanner.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return Event{}, ErrTooLarge
+	} else if err != nil {
+		return Event{}, err
+	}
+	if lines > 0 {
+		return Event{Name: name, Data: r.data}, nil
+	}
+	return Event{}, io.EOF
+}
+
+// scanLine splits at LF, CR and CRLF. A CR that is the last byte so far is not yet a line: an LF may follow.
+func scanLine(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	if i := bytes.IndexAny(data, "\r\n"); i >= 0 {
+		switch {
+		case data[i] == '\n':
+			return i + 1, data[:i], nil
+		case i+1 < len(data) && data[i+1] == '\n':
+			return i + 2, data[:i], nil
+		case i+1 < len(data) || atEOF:
+			return i + 1, data[:i], nil
+		default:
+			return 0, nil, nil
+		}
+	}
+	if atEOF && len(data) > 0 {
+		return len(data), data, nil
+	}
+	return 0, nil, nil
+}
