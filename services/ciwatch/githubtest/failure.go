@@ -1,0 +1,77 @@
+package githubtest
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Failure is one answer that is none.
+type Failure struct {
+	// Status is the answer's status; 0 is 200.
+	Status int
+	// Body is the answer's body; empty is a message in GitHub's form.
+	Body string
+	// RetryAfter becomes the header of that name, in whole seconds.
+	RetryAfter time.Duration
+	// ResetAfter says that the rate limit is used up for so long; it goes with status 403 or 429.
+	ResetAfter time.Duration
+	// Secondary makes the body that of GitHub's secondary rate limit.
+	Secondary bool
+	// Header adds to the answer's headers.
+	Header http.Header
+}
+
+// Fail makes the next requests fail, one for each failure.
+func (s *Server) Fail(failures ...Failure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failures = append(s.failures, failures...)
+}
+
+// Heal forgets the failures that are still to come.
+func (s *Server) Heal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failures = nil
+}
+
+// nextFailure takes the first failure of the queue.
+func (s *Server) nextFailure() (Failure, bool) {
+	if len(s.failures) == 0 {
+		return Failure{}, false
+	}
+	failure := s.failures[0]
+	s.failures = s.failures[1:]
+	return failure, true
+}
+
+// fail answers with a failure.
+func (s *Server) fail(w http.ResponseWriter, failure Failure) {
+	if failure.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(failure.RetryAfter/time.Second)))
+	}
+	if failure.ResetAfter > 0 {
+		w.Header().Set("X-Ratelimit-Remaining", "0")
+		w.Header().Set("X-Ratelimit-Reset", strconv.FormatInt(s.opts.Now().Add(failure.ResetAfter).Unix(), 10))
+	}
+	for name, values := range failure.Header {
+		w.Header()[name] = values
+	}
+	status := failure.Status
+	if status == 0 {
+		status = http.StatusOK
+	}
+	switch {
+	case failure.Body != "":
+		w.WriteHeader(status)
+		fmt.Fprint(w, failure.Body)
+	case failure.Secondary:
+		w.WriteHeader(status)
+		fmt.Fprint(w, `{"message":"You have exceeded a secondary rate limit.","documentation_url":`+
+			`"https://docs.github.com/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits"}`)
+	default:
+		refuse(w, status, http.StatusText(status))
+	}
+}
