@@ -41,8 +41,8 @@ const (
 	HeaderAttempt        = "Mlsdm-Attempt"
 	HeaderFirstAttemptAt = "Mlsdm-First-Attempt-At"
 
-	// HeaderDeadReason, HeaderDeadCode, HeaderDeadSubject, HeaderDeadStream, HeaderDeadSequence, HeaderDeadAttempts and
-	// HeaderDeadTime are added to a dead letter, which is otherwise the message as it was, body and headers.
+	// HeaderDeadReason, HeaderDeadCode, HeaderDeadSubject, HeaderDeadStream, HeaderDeadSequence, HeaderDeadAttempts,
+	// HeaderDeadTime and HeaderDeadMsgID (the former Nats-Msg-Id) are added to a dead letter, which is otherwise the message as it was, body and headers.
 	HeaderDeadReason   = "Mlsdm-Dead-Reason"
 	HeaderDeadCode     = "Mlsdm-Dead-Code"
 	HeaderDeadSubject  = "Mlsdm-Dead-Subject"
@@ -50,6 +50,7 @@ const (
 	HeaderDeadSequence = "Mlsdm-Dead-Sequence"
 	HeaderDeadAttempts = "Mlsdm-Dead-Attempts"
 	HeaderDeadTime     = "Mlsdm-Dead-Time"
+	HeaderDeadMsgID    = "Mlsdm-Dead-Msg-Id"
 )
 
 // Media types of bodies.

@@ -1,0 +1,168 @@
+// Package bustest gives every test a NATS server of its own, in the test's process, with JetStream and the assets of the
+// catalogue.
+package bustest
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/bus"
+	"github.com/neuron7x/mlsdm-integrations/internal/provision"
+)
+
+// maxPayload is what our servers allow (see docs/protocol.md).
+const maxPayload = 8 << 20
+
+// Server is a running NATS server.
+type Server struct {
+	*server.Server
+	dir  string
+	port int
+}
+
+// Option changes how a server is started.
+type Option func(*settings)
+
+type settings struct {
+	bare      bool
+	configure func(*server.Options)
+}
+
+// Bare leaves the server without streams, consumers and buckets.
+func Bare() Option { return func(s *settings) { s.bare = true } }
+
+// Configure changes the server's options before it starts, for example to add users.
+func Configure(f func(*server.Options)) Option { return func(s *settings) { s.configure = f } }
+
+// Start starts a server on a free loopback port, with JetStream in the test's own folder, and provisions it. It is shut
+// down, and waited for, when the test ends.
+func Start(t testing.TB, opts ...Option) *Server {
+	t.Helper()
+	var set settings
+	for _, o := range opts {
+		o(&set)
+	}
+	s := &Server{dir: t.TempDir(), port: server.RANDOM_PORT}
+	s.start(t, set.configure)
+	t.Cleanup(s.stop)
+	if !set.bare {
+		s.Provision(t)
+	}
+	return s
+}
+
+// start runs the server in s.dir.
+func (s *Server) start(t testing.TB, configure func(*server.Options)) {
+	t.Helper()
+	o := &server.Options{
+		ServerName: "bustest", Host: "127.0.0.1", Port: s.port, JetStream: true, StoreDir: s.dir, NoLog: true, NoSigs: true,
+		MaxPayload: maxPayload,
+	}
+	if configure != nil {
+		configure(o)
+	}
+	srv, err := server.NewServer(o)
+	require.NoError(t, err)
+	srv.Start()
+	require.True(t, srv.ReadyForConnections(20*time.Second), "the embedded NATS server does not start")
+	s.Server = srv
+	addr, ok := srv.Addr().(*net.TCPAddr)
+	require.True(t, ok)
+	s.port = addr.Port
+}
+
+// stop shuts the server down and waits until its files are closed.
+func (s *Server) stop() {
+	s.Shutdown()
+	s.WaitForShutdown()
+}
+
+// Restart stops the server and starts it again on the same port and the same files, as after a crash of the host.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	s.stop()
+	s.start(t, nil)
+}
+
+// Provision makes the assets of the catalogue.
+func (s *Server) Provision(t testing.TB) {
+	t.Helper()
+	b := s.Connect(t, "provision")
+	steps, err := provision.Plan(t.Context(), b, provision.Default())
+	require.NoError(t, err)
+	require.NoError(t, provision.Apply(t.Context(), steps, nil))
+}
+
+// URL is where clients outside of the process connect.
+func (s *Server) URL() string { return s.ClientURL() }
+
+// Config is the bus configuration that reaches the server.
+func (s *Server) Config() bus.Config { return bus.Config{URLs: []string{s.URL()}} }
+
+// Connect connects a bus that is closed when the test ends.
+func (s *Server) Connect(t testing.TB, name string) *bus.Bus {
+	t.Helper()
+	b, err := bus.Connect(t.Context(), s.Config(), name, bus.Options{Logger: Logger(t)})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := b.Close(ctx); err != nil {
+			t.Logf("closing the bus of %s: %v", name, err)
+		}
+	})
+	return b
+}
+
+// Conn connects a plain NATS client, as a user of the stack would.
+func (s *Server) Conn(t testing.TB) *nats.Conn {
+	t.Helper()
+	nc, err := nats.Connect(s.URL())
+	require.NoError(t, err)
+	t.Cleanup(nc.Close)
+	return nc
+}
+
+// Logger logs what is worth a warning to the test's own output, and nothing when the test is over.
+func Logger(t testing.TB) *slog.Logger {
+	t.Helper()
+	return slog.New(slog.NewTextHandler(testWriter(t), &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+// testWriter returns the test's output as a writer that falls silent when the test ends: goroutines which outlive the test
+// would otherwise panic in it.
+func testWriter(t testing.TB) io.Writer {
+	w := &quietWriter{out: t.Output()}
+	t.Cleanup(w.close)
+	return w
+}
+
+type quietWriter struct {
+	mu     sync.Mutex
+	out    io.Writer
+	closed bool
+}
+
+func (w *quietWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return len(p), nil
+	}
+	return w.out.Write(p)
+}
+
+func (w *quietWriter) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+}

@@ -1,0 +1,96 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+)
+
+// Errors of [KV].
+var (
+	// ErrNotFound is returned by [KV.Get] for a key that has no value.
+	ErrNotFound = errors.New("no such key")
+	// ErrConflict is returned when somebody else wrote the key in between: read it again.
+	ErrConflict = errors.New("the key was changed by somebody else")
+)
+
+// KV is one key-value bucket.
+type KV struct {
+	bucket string
+	kv     jetstream.KeyValue
+}
+
+// KV opens a bucket of the catalogue by its name there, for example [events.BucketCI].
+func (b *Bus) KV(ctx context.Context, bucket string) (*KV, error) {
+	name := b.subjects.BucketName(bucket)
+	kv, err := b.js.KeyValue(ctx, name)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		return nil, events.Errorf(events.CodeFailedPrecondition, "there is no KV bucket %s: run `mlsdmctl provision`: %w", name, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("KV bucket %s: %w", name, err)
+	}
+	return &KV{bucket: name, kv: kv}, nil
+}
+
+// Get returns the value of a key and its revision, or [ErrNotFound].
+func (k *KV) Get(ctx context.Context, key string) ([]byte, uint64, error) {
+	ctx, cancel := withTimeout(ctx, apiTimeout)
+	defer cancel()
+	entry, err := k.kv.Get(ctx, key)
+	switch {
+	case errors.Is(err, jetstream.ErrKeyNotFound):
+		return nil, 0, fmt.Errorf("%s/%s: %w", k.bucket, key, ErrNotFound)
+	case err != nil:
+		return nil, 0, fmt.Errorf("reading %s/%s: %w", k.bucket, key, err)
+	default:
+		return entry.Value(), entry.Revision(), nil
+	}
+}
+
+// Create writes a key that has no value yet and returns its revision, or [ErrConflict].
+func (k *KV) Create(ctx context.Context, key string, value []byte) (uint64, error) {
+	ctx, cancel := withTimeout(ctx, apiTimeout)
+	defer cancel()
+	revision, err := k.kv.Create(ctx, key, value)
+	return revision, k.writeError(key, err)
+}
+
+// Update writes a key whose revision is still the given one and returns the new one, or [ErrConflict].
+func (k *KV) Update(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
+	ctx, cancel := withTimeout(ctx, apiTimeout)
+	defer cancel()
+	next, err := k.kv.Update(ctx, key, value, revision)
+	return next, k.writeError(key, err)
+}
+
+// Keys returns the keys that have a value, in no order.
+func (k *KV) Keys(ctx context.Context) ([]string, error) {
+	ctx, cancel := withTimeout(ctx, apiTimeout)
+	defer cancel()
+	keys, err := k.kv.Keys(ctx)
+	if errors.Is(err, jetstream.ErrNoKeysFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing %s: %w", k.bucket, err)
+	}
+	return keys, nil
+}
+
+// writeError tells a lost race from a failure.
+func (k *KV) writeError(key string, err error) error {
+	var api *jetstream.APIError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, jetstream.ErrKeyExists), errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence:
+		return fmt.Errorf("%s/%s: %w", k.bucket, key, ErrConflict)
+	default:
+		return fmt.Errorf("writing %s/%s: %w", k.bucket, key, err)
+	}
+}

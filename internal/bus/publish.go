@@ -1,0 +1,198 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+)
+
+// Msg is a message to send.
+type Msg struct {
+	// Subject is where it goes.
+	Subject string
+	// ID is the Nats-Msg-Id; empty means none. Give every message one that is made from what caused it, so that doing the
+	// work twice publishes it once.
+	ID string
+	// Header is sent along; it is not changed.
+	Header map[string][]string
+	// Body is the payload.
+	Body []byte
+}
+
+// Ack is JetStream's word that a message is stored.
+type Ack struct {
+	Stream    string
+	Sequence  uint64
+	Duplicate bool
+}
+
+// Publish stores one message and waits for JetStream's ack. Without a deadline of ctx it waits ten seconds.
+// Errors are an [events.Error]: failed_precondition when no stream takes the subject, invalid_argument when the message is
+// larger than the server takes, unavailable otherwise; it may then be published again with the same ID.
+func (b *Bus) Publish(ctx context.Context, m Msg) (Ack, error) {
+	ctx, cancel := withTimeout(ctx, publishTimeout)
+	defer cancel()
+	ctx, span := b.publishSpan(ctx, m)
+	defer span.End()
+	msg, err := b.natsMsg(ctx, m)
+	if err == nil {
+		var ack *jetstream.PubAck
+		if ack, err = b.js.PublishMsg(ctx, msg); err == nil {
+			b.countPublished(ack)
+			return Ack{Stream: ack.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate}, nil
+		}
+	}
+	b.metrics.published.WithLabelValues("failed").Inc()
+	err = publishError(m.Subject, err)
+	span.SetStatus(codes.Error, string(events.CodeOf(err)))
+	return Ack{}, err
+}
+
+// PublishAll stores several messages, all on their way at once, and waits for every ack. The error joins those of the
+// messages that were not stored; the others are.
+func (b *Bus) PublishAll(ctx context.Context, msgs []Msg) error {
+	if len(msgs) == 1 {
+		_, err := b.Publish(ctx, msgs[0])
+		return err
+	}
+	ctx, cancel := withTimeout(ctx, publishTimeout)
+	defer cancel()
+	futures := make([]jetstream.PubAckFuture, len(msgs))
+	errs := make([]error, 0, len(msgs))
+	for i, m := range msgs {
+		future, err := b.publishAsync(ctx, m)
+		if err != nil {
+			errs = append(errs, publishError(m.Subject, err))
+			continue
+		}
+		futures[i] = future
+	}
+	for i, future := range futures {
+		if future == nil {
+			continue
+		}
+		select {
+		case ack := <-future.Ok():
+			b.countPublished(ack)
+		case err := <-future.Err():
+			errs = append(errs, publishError(msgs[i].Subject, err))
+		case <-ctx.Done():
+			errs = append(errs, publishError(msgs[i].Subject, ctx.Err()))
+		}
+	}
+	if len(errs) > 0 {
+		b.metrics.published.WithLabelValues("failed").Add(float64(len(errs)))
+	}
+	return errors.Join(errs...)
+}
+
+// publishAsync sends one message of several. A full window is back-pressure, not a failure: the message is then published
+// and waited for by itself.
+func (b *Bus) publishAsync(ctx context.Context, m Msg) (jetstream.PubAckFuture, error) {
+	msg, err := b.natsMsg(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	future, err := b.js.PublishMsgAsync(msg)
+	if !errors.Is(err, jetstream.ErrTooManyStalledMsgs) {
+		return future, err
+	}
+	ack, err := b.js.PublishMsg(ctx, msg)
+	if err != nil {
+		return nil, err
+	}
+	b.countPublished(ack)
+	return nil, nil //nolint:nilnil // stored already: there is nothing left to wait for
+}
+
+// PublishEvent stores an event on its subject, under its id. An event without a trace gets that of ctx.
+func (b *Bus) PublishEvent(ctx context.Context, ev events.Event) (Ack, error) {
+	if ev.TraceParent == "" {
+		c := carrier{}
+		InjectTrace(ctx, c)
+		ev.TraceParent, ev.TraceState = c.Get(events.HeaderTraceParent), c.Get(events.HeaderTraceState)
+	}
+	subject, header, body, err := ev.Message(b.subjects)
+	if err != nil {
+		return Ack{}, err
+	}
+	return b.Publish(ctx, Msg{Subject: subject, ID: ev.ID, Header: header, Body: body})
+}
+
+// natsMsg checks the size and adds the id and the trace context. A trace context that the message already has stays.
+func (b *Bus) natsMsg(ctx context.Context, m Msg) (*nats.Msg, error) {
+	msg := &nats.Msg{Subject: m.Subject, Header: make(nats.Header, len(m.Header)+2), Data: m.Body}
+	maps.Copy(msg.Header, m.Header)
+	if m.ID != "" {
+		msg.Header[events.HeaderMsgID] = []string{m.ID}
+	}
+	if carrier(msg.Header).Get(events.HeaderTraceParent) == "" {
+		InjectTrace(ctx, msg.Header)
+	}
+	if limit := b.nc.MaxPayload(); limit > 0 && int64(msg.Size()) > limit {
+		return nil, events.Errorf(events.CodeInvalidArgument, "the message has %d bytes; the server takes at most %d", msg.Size(), limit)
+	}
+	return msg, nil
+}
+
+// publishSpan starts the span of one publish.
+func (b *Bus) publishSpan(ctx context.Context, m Msg) (context.Context, trace.Span) {
+	ctx = ContextFromHeaderIfNone(ctx, m.Header)
+	destination := b.template(m.Subject)
+	return b.tracer.Start(ctx, "publish "+destination, trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
+		attribute.String("messaging.system", "nats"), attribute.String("messaging.operation.name", "publish"),
+		attribute.String("messaging.operation.type", "send"), attribute.String("messaging.destination.template", destination),
+		attribute.String("messaging.message.id", m.ID),
+	))
+}
+
+// ContextFromHeaderIfNone is [ContextFromHeader] for a ctx that has no trace of its own.
+func ContextFromHeaderIfNone(ctx context.Context, header map[string][]string) context.Context {
+	if trace.SpanContextFromContext(ctx).IsValid() {
+		return ctx
+	}
+	return ContextFromHeader(ctx, header)
+}
+
+// countPublished counts one stored message.
+func (b *Bus) countPublished(ack *jetstream.PubAck) {
+	if ack.Duplicate {
+		b.metrics.published.WithLabelValues("duplicate").Inc()
+		return
+	}
+	b.metrics.published.WithLabelValues("stored").Inc()
+}
+
+// publishError gives a failed publish its code.
+func publishError(subject string, err error) error {
+	var coded *events.Error
+	switch {
+	case errors.As(err, &coded):
+		return err
+	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrNoStreamResponse):
+		return events.Errorf(events.CodeFailedPrecondition, "no stream takes %s: run `mlsdmctl provision`, or check the subject: %w", subject, err)
+	case errors.Is(err, nats.ErrMaxPayload):
+		return events.Errorf(events.CodeInvalidArgument, "the message for %s is larger than the server takes: %w", subject, err)
+	case errors.Is(err, context.Canceled):
+		return events.Errorf(events.CodeCanceled, "publishing to %s was canceled: %w", subject, err)
+	default:
+		return events.Errorf(events.CodeUnavailable, "publishing to %s failed: %w", subject, err)
+	}
+}
+
+// withTimeout bounds ctx unless it has a deadline.
+func withTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, d)
+}

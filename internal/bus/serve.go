@@ -1,0 +1,296 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+)
+
+// Service is a NATS micro service (https://github.com/nats-io/nats-architecture-and-design, ADR-32): `nats micro ls` finds it.
+type Service struct {
+	// Name is letters, digits, - and _; Version is a semantic version.
+	Name, Version, Description string
+	// Operations are what it answers.
+	Operations []Operation
+	// DrainTimeout is how long handlers may go on after the stop; 0 is [DefaultDrainTimeout].
+	DrainTimeout time.Duration
+}
+
+// Operation is one thing that a service answers, on mlsdm.<name> and on mlsdm.as.<caller>.<name>.
+type Operation struct {
+	// Name is that of an entry of [events.Operations].
+	Name string
+	// Workers is how many requests are worked on at a time; 0 is 64. Four times as many may wait; more are answered
+	// "unavailable" at once, because a queue that only grows helps nobody.
+	Workers int
+	// Timeout bounds the work on one request, whatever the caller's patience; 0 is one minute.
+	Timeout time.Duration
+	// Handler answers by [Request.Respond], or by [Request.Send] for a stream, or by returning an error.
+	Handler func(ctx context.Context, r *Request) error
+}
+
+// Defaults of [Operation].
+const (
+	defaultWorkers   = 64
+	defaultTimeout   = time.Minute
+	waitingPerWorker = 4
+)
+
+// queueGroup is the queue group of all endpoints, so that replicas share the load (the micro protocol's default name).
+const queueGroup = "q"
+
+// Serve answers requests until ctx ends. Then it takes no more, waits for the handlers in flight, cancels those that take
+// longer than the drain timeout, and returns nil.
+func (b *Bus) Serve(ctx context.Context, s Service) error {
+	if s.DrainTimeout <= 0 {
+		s.DrainTimeout = DefaultDrainTimeout
+	}
+	work, cancelWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancelWork()
+	srv := &server{bus: b, work: work, id: inboxID(b.nc), info: s, started: time.Now().UTC()}
+	if err := srv.listen(); err != nil {
+		return errors.Join(err, srv.unsubscribe())
+	}
+	b.log.InfoContext(ctx, "serving requests", "service", s.Name, "endpoints", len(srv.endpoints))
+	select {
+	case <-ctx.Done():
+	case <-b.closed:
+		return events.Errorf(events.CodeUnavailable, "the connection to nats is closed")
+	}
+	err := srv.drain()
+	done := make(chan struct{})
+	go func() {
+		srv.handlers.Wait()
+		close(done)
+	}()
+	timer := time.NewTimer(s.DrainTimeout)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+		cancelWork()
+		<-done
+	}
+	return err
+}
+
+// server is one running Service.
+type server struct {
+	bus       *Bus
+	work      context.Context //nolint:containedctx // the context of all handlers, which outlives Serve's own by the drain timeout
+	id        string
+	info      Service
+	started   time.Time
+	endpoints []*endpoint
+	subs      []*nats.Subscription
+	handlers  sync.WaitGroup
+	stopping  atomic.Bool
+}
+
+// endpoint is one subject of an operation.
+type endpoint struct {
+	name, subject, describes string
+	op                       Operation
+	slots                    chan struct{} // one a worker
+	waiting                  *atomic.Int64 // shared by the endpoints of one operation, as slots is
+	stats                    endpointStats
+}
+
+// listen subscribes the operations and the micro protocol.
+func (s *server) listen() error {
+	for _, op := range s.info.Operations {
+		entry, ok := findOperation(op.Name)
+		if !ok || op.Handler == nil {
+			return fmt.Errorf("operation %q is not in the catalogue, or has no handler", op.Name)
+		}
+		if op.Workers <= 0 {
+			op.Workers = defaultWorkers
+		}
+		if op.Timeout <= 0 {
+			op.Timeout = defaultTimeout
+		}
+		slots, waiting := make(chan struct{}, op.Workers), new(atomic.Int64)
+		name := strings.ReplaceAll(op.Name, ".", "-")
+		add := func(name, subject string) error {
+			e := &endpoint{name: name, subject: subject, describes: entry.Does, op: op, slots: slots, waiting: waiting}
+			s.endpoints = append(s.endpoints, e)
+			sub, err := s.bus.nc.QueueSubscribe(subject, queueGroup, func(msg *nats.Msg) { s.accept(e, msg) })
+			if err != nil {
+				return fmt.Errorf("subscribing %s: %w", subject, err)
+			}
+			s.subs = append(s.subs, sub)
+			return nil
+		}
+		if !entry.CallerOnly {
+			if err := add(name, s.bus.subjects.Below(op.Name)); err != nil {
+				return err
+			}
+		}
+		if err := add("as-"+name, s.bus.subjects.Below("as.*."+op.Name)); err != nil {
+			return err
+		}
+	}
+	if err := s.listenMicro(); err != nil {
+		return err
+	}
+	flushCtx, cancel := context.WithTimeout(s.work, apiTimeout)
+	defer cancel()
+	return s.bus.nc.FlushWithContext(flushCtx)
+}
+
+// findOperation looks an operation up in the catalogue.
+func findOperation(name string) (events.Operation, bool) {
+	for _, op := range events.Operations() {
+		if op.Name == name {
+			return op, true
+		}
+	}
+	return events.Operation{}, false
+}
+
+// drain ends the intake: what the server has already sent is still answered.
+func (s *server) drain() error {
+	var errs []error
+	for _, sub := range s.subs {
+		errs = append(errs, sub.Drain())
+	}
+	flushCtx, cancel := context.WithTimeout(s.work, apiTimeout)
+	defer cancel()
+	errs = append(errs, s.bus.nc.FlushWithContext(flushCtx))
+	for _, sub := range s.subs { // the callbacks of what is already here
+		for sub.IsValid() {
+			select {
+			case <-flushCtx.Done():
+				return errors.Join(append(errs, flushCtx.Err())...)
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}
+	if err := errors.Join(errs...); err != nil && s.bus.nc.IsConnected() {
+		return fmt.Errorf("ending the intake of %s: %w", s.info.Name, err)
+	}
+	return nil
+}
+
+// unsubscribe undoes a listen that failed halfway.
+func (s *server) unsubscribe() error {
+	var errs []error
+	for _, sub := range s.subs {
+		errs = append(errs, sub.Unsubscribe())
+	}
+	return errors.Join(errs...)
+}
+
+// accept takes one request off the subscription and never blocks it.
+func (s *server) accept(e *endpoint, msg *nats.Msg) {
+	if msg.Reply == "" { // nobody could hear the answer, so nobody works for it
+		s.bus.metrics.served.WithLabelValues(e.op.Name, "no_reply").Inc()
+		s.bus.log.Debug("a request without a reply subject was ignored", "subject", msg.Subject)
+		return
+	}
+	r := &Request{
+		Subject: msg.Subject, Caller: s.bus.subjects.Caller(msg.Subject), Header: msg.Header, Body: msg.Data,
+		bus: s.bus, reply: msg.Reply, arrived: time.Now(),
+	}
+	if e.waiting.Add(1) > int64(waitingPerWorker*e.op.Workers+e.op.Workers) {
+		e.waiting.Add(-1)
+		s.finish(e, r, &events.Error{
+			Code: events.CodeUnavailable, Message: "overloaded: too many requests are waiting", Retryable: true, RetryAfter: time.Second,
+		})
+		return
+	}
+	s.handlers.Go(func() {
+		defer e.waiting.Add(-1)
+		s.serve(e, r)
+	})
+}
+
+// serve runs the handler on one request.
+func (s *server) serve(e *endpoint, r *Request) {
+	ctx, cancel := context.WithTimeout(s.work, e.op.Timeout)
+	defer cancel()
+	deadline, impatient, err := events.Deadline(r.Header, r.arrived)
+	if err != nil {
+		s.finish(e, r, err)
+		return
+	}
+	if impatient {
+		ctx, cancel = context.WithDeadline(ctx, deadline)
+		defer cancel()
+	}
+	select {
+	case e.slots <- struct{}{}:
+		defer func() { <-e.slots }()
+	case <-ctx.Done():
+		s.finish(e, r, ctx.Err())
+		return
+	}
+	ctx = ContextFromHeader(ctx, r.Header)
+	destination := s.bus.template(r.Subject)
+	ctx, span := s.bus.tracer.Start(ctx, "process "+destination, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
+		attribute.String("messaging.system", "nats"), attribute.String("messaging.operation.name", "process"),
+		attribute.String("messaging.operation.type", "process"), attribute.String("messaging.destination.template", destination),
+	))
+	defer span.End()
+	err = ctx.Err() // the caller's patience may have ended while the request waited
+	if err == nil {
+		err = safely(func() error { return e.op.Handler(ctx, r) })
+	}
+	if err == nil && !r.answered {
+		err = fmt.Errorf("the handler of %s neither answered nor failed", e.op.Name)
+	}
+	if err != nil {
+		span.SetStatus(codes.Error, string(events.CodeOf(err)))
+	}
+	s.finish(e, r, err)
+}
+
+// finish answers what is still open and counts the request.
+func (s *server) finish(e *endpoint, r *Request, err error) {
+	code := "ok"
+	switch {
+	case err != nil:
+		coded := events.AsError(err)
+		code = string(coded.Code)
+		s.logFailure(e, r, err, coded)
+		if sendErr := r.fail(coded); sendErr != nil {
+			s.bus.log.Warn("an error reply could not be sent", "subject", r.Subject, "err", sendErr)
+		}
+	case r.streaming:
+		if sendErr := r.end(); sendErr != nil {
+			s.bus.log.Warn("the end of a stream could not be sent", "subject", r.Subject, "err", sendErr)
+		}
+	}
+	took := time.Since(r.arrived)
+	e.stats.count(took, err)
+	s.bus.metrics.served.WithLabelValues(e.op.Name, code).Inc()
+	s.bus.metrics.serveS.WithLabelValues(e.op.Name).Observe(took.Seconds())
+}
+
+// logFailure writes a line for what is our fault, and only a debug line for what is the caller's.
+func (s *server) logFailure(e *endpoint, r *Request, err error, coded *events.Error) {
+	attrs := []any{"operation", e.op.Name, "caller", r.Caller, "code", string(coded.Code), "err", err}
+	if coded.Err != nil {
+		attrs = append(attrs, "cause", coded.Err)
+	}
+	var panicked *panicError
+	if errors.As(err, &panicked) {
+		attrs = append(attrs, "stack", string(panicked.stack))
+	}
+	if coded.Code == events.CodeInternal {
+		s.bus.log.Error("a request failed", attrs...)
+		return
+	}
+	s.bus.log.Debug("a request was answered with an error", attrs...)
+}

@@ -1,0 +1,129 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/retry"
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+)
+
+// settle turns what a handler returned into the one word that the server is told about the message.
+func (w *worker) settle(ctx context.Context, raw *nats.Msg, m *Message, cause error) {
+	delay, asked := retry.Delay(cause)
+	lastAttempt := w.cfg.MaxAttempts > 0 && m.Attempt >= w.cfg.MaxAttempts
+	var result string
+	var err error
+	switch {
+	case cause == nil:
+		result, err = "ack", raw.Ack()
+	case ctx.Err() != nil: // cut short by the shutdown: nobody's fault, so another replica may have it at once
+		result, err = "returned", raw.Nak()
+	case retry.IsPermanent(cause), lastAttempt:
+		result, err = w.giveUp(ctx, raw, m, cause)
+	case asked:
+		result, err = "later", raw.NakWithDelay(delay)
+	default:
+		result, err = "retry", raw.NakWithDelay(w.backoff(m))
+	}
+	w.bus.metrics.consumed.WithLabelValues(w.cfg.Stream, w.cfg.Durable, result).Inc()
+	w.logOutcome(ctx, m, result, cause)
+	if err != nil {
+		w.bus.log.WarnContext(ctx, "the server was not told what became of a message; it will hand it out again",
+			"subject", m.Subject, "sequence", m.Sequence, "result", result, "err", err)
+	}
+}
+
+// backoff is the delay before the next attempt.
+func (w *worker) backoff(m *Message) time.Duration {
+	return w.cfg.Backoff.Delay(m.Attempt-1, rand.Float64)
+}
+
+// giveUp answers whoever waits, writes the dead letter, and only then lets the stream forget the message.
+func (w *worker) giveUp(ctx context.Context, raw *nats.Msg, m *Message, cause error) (string, error) {
+	if w.cfg.GiveUp != nil {
+		if err := safely(func() error { return w.cfg.GiveUp(ctx, m, cause) }); err != nil {
+			w.bus.log.ErrorContext(ctx, "a message that is to be given up could not be answered; it is tried again",
+				"subject", m.Subject, "sequence", m.Sequence, "err", err)
+			return "retry", raw.NakWithDelay(w.backoff(m))
+		}
+	}
+	if w.cfg.DeadSubject != nil {
+		if err := w.bus.DeadLetter(ctx, w.cfg.DeadSubject(m), m, cause); err != nil {
+			w.bus.log.ErrorContext(ctx, "a dead letter could not be stored; the message is tried again",
+				"subject", m.Subject, "sequence", m.Sequence, "err", err)
+			return "retry", raw.NakWithDelay(w.backoff(m))
+		}
+	}
+	return "dead", raw.Respond([]byte("+TERM " + oneLine(cause.Error())))
+}
+
+// DeadLetter stores a message that is given up: body and headers as they were, and beside them the reason and where it
+// came from. Storing the same message twice keeps one.
+func (b *Bus) DeadLetter(ctx context.Context, subject string, m *Message, cause error) error {
+	header := maps.Clone(m.Header)
+	if header == nil {
+		header = make(map[string][]string)
+	}
+	if id := events.HeaderValue(header, events.HeaderMsgID); id != "" {
+		header[events.HeaderDeadMsgID] = []string{id}
+	}
+	for name := range header { // JetStream would act on these a second time
+		if strings.HasPrefix(strings.ToLower(name), "nats-") {
+			delete(header, name)
+		}
+	}
+	header[events.HeaderDeadReason] = []string{oneLine(cause.Error())}
+	header[events.HeaderDeadCode] = []string{string(events.CodeOf(cause))}
+	header[events.HeaderDeadSubject] = []string{m.Subject}
+	header[events.HeaderDeadStream] = []string{m.Stream}
+	header[events.HeaderDeadSequence] = []string{strconv.FormatUint(m.Sequence, 10)}
+	header[events.HeaderDeadAttempts] = []string{strconv.Itoa(m.Attempt)}
+	header[events.HeaderDeadTime] = []string{time.Now().UTC().Format(time.RFC3339Nano)}
+	_, err := b.Publish(ctx, Msg{
+		Subject: subject, ID: fmt.Sprintf("dead-%s-%d", m.Stream, m.Sequence), Header: header, Body: m.Body,
+	})
+	return err
+}
+
+// logOutcome writes the one log line of a message. Success is worth one only when somebody debugs.
+func (w *worker) logOutcome(ctx context.Context, m *Message, result string, cause error) {
+	attrs := []any{"subject", m.Subject, "sequence", m.Sequence, "attempt", m.Attempt, "result", result}
+	if cause == nil {
+		w.bus.log.DebugContext(ctx, "message handled", attrs...)
+		return
+	}
+	attrs = append(attrs, "err", cause)
+	var panicked *panicError
+	switch {
+	case errors.As(cause, &panicked):
+		w.bus.log.ErrorContext(ctx, "a handler panicked", append(attrs, "stack", string(panicked.stack))...)
+	case result == "dead":
+		w.bus.log.ErrorContext(ctx, "message given up", attrs...)
+	default:
+		w.bus.log.WarnContext(ctx, "message not handled yet", attrs...)
+	}
+}
+
+// oneLine makes an error's text fit a header and the ack protocol.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	const limit = 500
+	if len(s) > limit {
+		s = strings.ToValidUTF8(s[:limit], "") + "…"
+	}
+	return s
+}
