@@ -35,6 +35,7 @@ type Options struct {
 	Args     []string                         // the command line without the program's name
 	Lookup   func(name string) (string, bool) // the environment, os.LookupEnv in production; nil is an empty environment
 	File     string                           // the file, unless --config names another; if empty, FileEnv names it
+	Defaults map[string]string                // by name of the flag: defaults that take the place of the struct's own
 	Known    Known                            // the keys of the other services that may stand in the file
 	Out      io.Writer                        // where --help, --version, --print-config and --check-config answer; nil discards
 }

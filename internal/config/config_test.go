@@ -232,3 +232,39 @@ func TestLoadFileFromFlagAndEnvironment(t *testing.T) {
 		})
 	}
 }
+
+func TestLoadCallersDefaults(t *testing.T) {
+	t.Parallel()
+	o := config.Options{Name: "embedder", Defaults: map[string]string{"workers": "5", "allow-networks": "127.0.0.0/8,::1/128"}}
+	var cfg testConfig
+	_, err := config.Load(&cfg, o)
+	require.NoError(t, err)
+	require.Equal(t, 5, cfg.Workers)
+	require.Len(t, cfg.Networks, 2)
+
+	o.File = write(t, "workers: 6")
+	_, err = config.Load(&cfg, o)
+	require.NoError(t, err)
+	require.Equal(t, 6, cfg.Workers, "the lowest of all sources")
+
+	o.Defaults = map[string]string{"worker": "5"}
+	_, err = config.Load(&cfg, o)
+	require.ErrorContains(t, err, "--worker")
+}
+
+// A struct may be put together of parts that are known only when the program runs.
+func TestLoadPartsBehindInterfaces(t *testing.T) {
+	t.Parallel()
+	part := &poolConfig{}
+	cfg := struct {
+		Part any        `embed:""`
+		Bus  *busConfig `embed:""`
+	}{Part: part}
+	_, err := config.Load(&cfg, config.Options{Name: "x", Args: []string{"--size=3", "--nats-url=a"}})
+	require.NoError(t, err)
+	require.Equal(t, 3, part.Size)
+	require.Equal(t, "a", cfg.Bus.URL)
+
+	_, err = config.Load(&cfg, config.Options{Name: "x", Args: []string{"--nats-url=nowhere"}})
+	require.ErrorContains(t, err, "nowhere is not a server")
+}

@@ -97,7 +97,19 @@ func newParser(cfg any, o Options) (*parser, error) {
 		p.envs[f.Name] = f.Tag.Envs
 		f.Envs, f.Tag.Envs = nil, nil
 	}
-	return p, nil
+	return p, p.setDefaults()
+}
+
+// setDefaults puts the caller's defaults in the place of those of the tags.
+func (p *parser) setDefaults() error {
+	for name, value := range p.o.Defaults {
+		flag, ok := p.flags[name]
+		if !ok {
+			return fmt.Errorf("there is no flag --%s to give a default to", name)
+		}
+		flag.HasDefault, flag.Default = true, value
+	}
+	return nil
 }
 
 // help is the text above the flags.

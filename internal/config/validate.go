@@ -21,7 +21,11 @@ func validateStruct(v reflect.Value) error {
 		if !field.IsExported() || (!embedded && !field.Anonymous) {
 			continue
 		}
-		if part := reflect.Indirect(v.Field(i)); part.Kind() == reflect.Struct {
+		part := v.Field(i)
+		for part.Kind() == reflect.Pointer || part.Kind() == reflect.Interface {
+			part = part.Elem()
+		}
+		if part.Kind() == reflect.Struct {
 			errs = append(errs, validateStruct(part))
 		}
 	}

@@ -1,0 +1,103 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+	"golang.org/x/time/rate"
+)
+
+const (
+	// flushTimeout bounds what a stop waits for a collector.
+	flushTimeout = 2 * time.Second
+	// complainEvery is how often a collector that does not work is worth a line in the log.
+	complainEvery = time.Minute
+)
+
+// Telemetry is the logger and the tracer of one process.
+type Telemetry struct {
+	// Logger writes to what [New] was given.
+	Logger *slog.Logger
+	// Tracer sends to the collector, or is a no-op if there is none.
+	Tracer trace.TracerProvider
+
+	provider *sdktrace.TracerProvider // nil if nothing is traced
+}
+
+// New makes the logger, which writes to stderr, and the tracer. A collector need not be there: traces that it does not
+// take are lost, and the log says so now and then. service is the short name; traces carry it as mlsdm-<service>.
+func New(ctx context.Context, c Config, service, version string, stderr io.Writer) (*Telemetry, error) {
+	log, err := newLogger(c, service, stderr)
+	if err != nil {
+		return nil, err
+	}
+	t := &Telemetry{Logger: log, Tracer: noop.NewTracerProvider()}
+	target, err := c.target()
+	if err != nil {
+		return nil, fmt.Errorf("otlp-endpoint: %w", err)
+	}
+	if target == "" {
+		return t, nil
+	}
+	exporter, err := newExporter(ctx, c.Protocol, target)
+	if err != nil {
+		return nil, fmt.Errorf("traces to %s: %w", target, err)
+	}
+	res, err := resource.New(ctx,
+		resource.WithTelemetrySDK(),
+		resource.WithAttributes(attribute.String("service.name", "mlsdm-"+service), attribute.String("service.version", version)),
+		resource.WithFromEnv(), // last, so that the operator has the last word
+	)
+	if err != nil && !errors.Is(err, resource.ErrPartialResource) {
+		return nil, fmt.Errorf("trace resource: %w", err)
+	}
+	t.provider = sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(res))
+	t.Tracer = t.provider
+	// The SDK reports failed exports here and nowhere else.
+	otel.SetErrorHandler(&complainer{log: log, sometimes: rate.Sometimes{First: 1, Interval: complainEvery}})
+	return t, nil
+}
+
+func newExporter(ctx context.Context, protocol, target string) (*otlptrace.Exporter, error) {
+	if protocol == ProtocolGRPC {
+		return otlptracegrpc.New(ctx, otlptracegrpc.WithEndpointURL(target))
+	}
+	return otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(target))
+}
+
+// Close sends what is left, for two seconds at most. That a collector does not take it is logged and no error: a
+// process that stops cleanly has stopped cleanly.
+func (t *Telemetry) Close(ctx context.Context) {
+	if t.provider == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	if err := t.provider.Shutdown(ctx); err != nil {
+		t.Logger.WarnContext(ctx, "the last traces are lost", "err", err)
+	}
+}
+
+// complainer is an [otel.ErrorHandler] that does not repeat itself.
+type complainer struct {
+	log       *slog.Logger
+	sometimes rate.Sometimes
+}
+
+// Handle logs err unless it has logged one lately.
+func (c *complainer) Handle(err error) {
+	c.sometimes.Do(func() { c.log.Warn("telemetry does not work as it should", "err", err) })
+}
