@@ -10,8 +10,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// newLogger returns a logger that writes to w as c says, and names the service in every line.
-func newLogger(c Config, service string, w io.Writer) (*slog.Logger, error) {
+// newLogger returns a logger that writes to w as c says.
+func newLogger(c Config, w io.Writer) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		return nil, fmt.Errorf("log-level: %w", err)
@@ -23,7 +23,7 @@ func newLogger(c Config, service string, w io.Writer) (*slog.Logger, error) {
 	} else {
 		h = slog.NewJSONHandler(w, options)
 	}
-	return slog.New(traceHandler{h}).With("service", service), nil
+	return slog.New(traceHandler{h}), nil
 }
 
 // isTerminal reports whether w is a terminal, or looks like one.

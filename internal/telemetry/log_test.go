@@ -88,3 +88,13 @@ func TestLogLeadsToTheTrace(t *testing.T) {
 	log.InfoContext(t.Context(), "without")
 	require.NotContains(t, out.String(), "trace_id")
 }
+
+func TestLoggerForAnotherService(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	tel, err := telemetry.New(t.Context(), settings(t, "--log-format=text"), "up", "", &out)
+	require.NoError(t, err)
+	tel.LoggerFor("embedder").Info("hello")
+	require.Contains(t, out.String(), "service=embedder")
+	require.NotContains(t, out.String(), "service=up")
+}

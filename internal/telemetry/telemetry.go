@@ -25,6 +25,8 @@ const (
 	flushTimeout = 2 * time.Second
 	// complainEvery is how often a collector that does not work is worth a line in the log.
 	complainEvery = time.Minute
+	// serviceKey is the key of the log that names the service.
+	serviceKey = "service"
 )
 
 // Telemetry is the logger and the tracer of one process.
@@ -34,17 +36,21 @@ type Telemetry struct {
 	// Tracer sends to the collector, or is a no-op if there is none.
 	Tracer trace.TracerProvider
 
+	log      *slog.Logger             // without the name of a service
 	provider *sdktrace.TracerProvider // nil if nothing is traced
 }
+
+// LoggerFor returns a logger like Logger that names another service, for a process that runs several.
+func (t *Telemetry) LoggerFor(service string) *slog.Logger { return t.log.With(serviceKey, service) }
 
 // New makes the logger, which writes to stderr, and the tracer. A collector need not be there: traces that it does not
 // take are lost, and the log says so now and then. service is the short name; traces carry it as mlsdm-<service>.
 func New(ctx context.Context, c Config, service, version string, stderr io.Writer) (*Telemetry, error) {
-	log, err := newLogger(c, service, stderr)
+	log, err := newLogger(c, stderr)
 	if err != nil {
 		return nil, err
 	}
-	t := &Telemetry{Logger: log, Tracer: noop.NewTracerProvider()}
+	t := &Telemetry{log: log, Logger: log.With(serviceKey, service), Tracer: noop.NewTracerProvider()}
 	target, err := c.target()
 	if err != nil {
 		return nil, fmt.Errorf("otlp-endpoint: %w", err)
@@ -67,7 +73,7 @@ func New(ctx context.Context, c Config, service, version string, stderr io.Write
 	t.provider = sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(res))
 	t.Tracer = t.provider
 	// The SDK reports failed exports here and nowhere else.
-	otel.SetErrorHandler(&complainer{log: log, sometimes: rate.Sometimes{First: 1, Interval: complainEvery}})
+	otel.SetErrorHandler(&complainer{log: t.Logger, sometimes: rate.Sometimes{First: 1, Interval: complainEvery}})
 	return t, nil
 }
 
