@@ -1,0 +1,54 @@
+package dispatcher_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher"
+)
+
+func TestValidate(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		change func(*dispatcher.Config)
+		want   string // in the error; empty means valid
+	}{
+		{"valid", func(*dispatcher.Config) {}, ""},
+		{"idle", func(c *dispatcher.Config) { c.URL, c.Secret = "", secret.Value{} }, ""},
+		{"secret without URL", func(c *dispatcher.Config) { c.URL = "" }, ""},
+		{"URL without secret", func(c *dispatcher.Config) { c.Secret = secret.Value{} }, "WEBHOOK_SECRET"},
+		{"broken secret", func(c *dispatcher.Config) { c.Secret = secret.NewValue("whsec_" + testSecret) }, "webhook-secret"},
+		{"no URL at all", func(c *dispatcher.Config) { c.URL = testSecret }, "webhook-url"},
+		{"other scheme", func(c *dispatcher.Config) { c.URL = "ftp://example.com/" + testSecret }, "http or https"},
+		{"allowed address", func(c *dispatcher.Config) { c.URL = "http://127.0.0.1:1/" }, ""},
+		{"blocked address", func(c *dispatcher.Config) { c.URL = "http://169.254.169.254/" + testSecret }, "WEBHOOK_ALLOW_NETWORKS"},
+		{"blocked IPv6 address", func(c *dispatcher.Config) { c.URL = "http://[::1]:80/" }, "WEBHOOK_ALLOW_NETWORKS"},
+		{"network", func(c *dispatcher.Config) { c.AllowNetworks = []string{"everything"} }, "webhook-allow-networks"},
+		{"pattern", func(c *dispatcher.Config) { c.Events = []string{"ci.*", ">.ci"} }, "webhook-events"},
+		{"timeout", func(c *dispatcher.Config) { c.Timeout = 0 }, "webhook-timeout"},
+		{"long timeout", func(c *dispatcher.Config) { c.Timeout = time.Hour }, "5m0s"},
+		{"no attempts", func(c *dispatcher.Config) { c.MaxAttempts = 0 }, "webhook-max-attempts"},
+		{"no workers", func(c *dispatcher.Config) { c.Workers = 0 }, "webhook-workers"},
+		{"negative backoff", func(c *dispatcher.Config) { c.BackoffBase = -1 }, "webhook-backoff-base"},
+		{"long backoff", func(c *dispatcher.Config) { c.BackoffCap = 25 * time.Hour }, "webhook-backoff-cap"},
+		{"negative jitter", func(c *dispatcher.Config) { c.BackoffJitter = -1 }, "webhook-backoff-jitter"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := config("https://example.com/hook")
+			tt.change(&cfg)
+			err := cfg.Validate()
+			if tt.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, tt.want)
+			require.NotContains(t, err.Error(), testSecret)
+		})
+	}
+}

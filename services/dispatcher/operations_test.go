@@ -1,0 +1,101 @@
+package dispatcher_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/bus"
+	"github.com/neuron7x/mlsdm-integrations/internal/bus/bustest"
+	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+)
+
+// ask waits until the service answers, and returns its answer.
+func ask(t *testing.T, b *bus.Bus, subject, body string) (bus.Reply, error) {
+	t.Helper()
+	var reply bus.Reply
+	var err error
+	require.Eventually(t, func() bool {
+		reply, err = b.Request(t.Context(), bus.Msg{Subject: subject, Body: []byte(body)})
+		return events.CodeOf(err) != events.CodeUnavailable
+	}, patience, 1e7)
+	return reply, err
+}
+
+func TestEndpointsAreShownWithoutSecrets(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	cfg := config("https://user:" + testSecret + "@example.com/hook?token=" + testSecret)
+	cfg.Events = []string{"ci.*"}
+	run(t, srv, cfg)
+	b := srv.Connect(t, "asker")
+	want := events.Endpoint{ID: "default", URL: "https://***@example.com/hook?token=***", Events: []string{"ci.*"}, Source: "environment"}
+	for _, prefix := range []string{"mlsdm.", "mlsdm.as.alice."} {
+		for _, body := range []string{"", "{}"} {
+			reply, err := ask(t, b, prefix+"webhooks.endpoints.list", body)
+			require.NoError(t, err)
+			require.NotContains(t, string(reply.Body), testSecret)
+			require.Equal(t, events.EndpointsList{Endpoints: []events.Endpoint{want}}, decode[events.EndpointsList](t, reply.Body))
+		}
+		reply, err := ask(t, b, prefix+"webhooks.endpoints.get", `{"id":"default"}`)
+		require.NoError(t, err)
+		require.Equal(t, want, decode[events.Endpoint](t, reply.Body))
+	}
+}
+
+func TestBadRequestsAreAnswered(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	run(t, srv, config("https://example.com"))
+	b := srv.Connect(t, "asker")
+	for _, tt := range []struct {
+		operation, body string
+		want            events.Code
+	}{
+		{"get", `{"id":"other"}`, events.CodeNotFound},
+		{"get", `{}`, events.CodeInvalidArgument},
+		{"get", ``, events.CodeInvalidArgument},
+		{"get", `{"id":7}`, events.CodeInvalidArgument},
+		{"get", `{"id":"a.b"}`, events.CodeInvalidArgument},
+		{"get", `rubbish`, events.CodeInvalidArgument},
+		{"get", "\xff", events.CodeInvalidArgument},
+		{"list", `rubbish`, events.CodeInvalidArgument},
+		{"list", `[]`, events.CodeInvalidArgument},
+	} {
+		_, err := ask(t, b, "mlsdm.webhooks.endpoints."+tt.operation, tt.body)
+		require.Equal(t, tt.want, events.CodeOf(err), "%s %s", tt.operation, tt.body)
+	}
+}
+
+// TestIdleWithoutAnEndpoint: without an endpoint it answers, and leaves deliveries for the next configuration.
+func TestIdleWithoutAnEndpoint(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	cfg := config("")
+	cfg.Secret = secret.Value{}
+	r := run(t, srv, cfg)
+	reply, err := ask(t, r.bus, "mlsdm.webhooks.endpoints.list", "")
+	require.NoError(t, err)
+	require.JSONEq(t, `{"endpoints":[]}`, string(reply.Body))
+	require.NoError(t, srv.Conn(t).Publish("mlsdm.deliveries.ready.default", []byte(`{"specversion":"1.0","id":"left","source":"/x","type":"custom.x"}`)))
+	publish(t, r.bus, "custom.x", "nobody wants it")
+	eventually(t, srv, "MLSDM_DELIVERIES", 1)
+	r.stop()
+
+	to := newReceiver(t, nil)
+	run(t, srv, config(to.url))
+	require.Equal(t, "left", to.next(t).id)
+	require.Empty(t, to.hits)
+}
+
+func TestServiceIsFound(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	r := run(t, srv, config("https://example.com"))
+	_, err := ask(t, r.bus, "mlsdm.webhooks.endpoints.list", "")
+	require.NoError(t, err)
+	reply, err := ask(t, r.bus, "$SRV.PING.mlsdm-dispatcher", "")
+	require.NoError(t, err)
+	require.Contains(t, string(reply.Body), `"1.2.3"`)
+}
