@@ -92,6 +92,9 @@ func (b *Bus) Consume(ctx context.Context, cfg ConsumeConfig, handler func(conte
 	cfg = cfg.withDefaults()
 	consumer, err := b.js.Consumer(ctx, cfg.Stream, cfg.Durable)
 	if err != nil {
+		if ctx.Err() != nil { // stopped before it began, as was asked for
+			return nil
+		}
 		if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
 			return events.Errorf(events.CodeFailedPrecondition, "there is no consumer %s on stream %s: run `mlsdmctl provision`: %w", cfg.Durable, cfg.Stream, err)
 		}
