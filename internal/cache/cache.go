@@ -31,10 +31,10 @@ type Store interface {
 // Config is what operators set.
 type Config struct {
 	MemoryMB      int           `name:"cache-memory-mb" env:"CACHE_MEMORY_MB" default:"64" placeholder:"MB" help:"Memory for the in-process cache, in MiB; 0 switches caching off."`
-	TTL           time.Duration `name:"cache-ttl" env:"CACHE_TTL" default:"24h" help:"How long a cached result may be used."`
-	RedisHost     string        `name:"redis-host" env:"REDIS_HOST" help:"Redis that the replicas share as a cache. Empty: each process has its own cache only."`
-	RedisPort     int           `name:"redis-port" env:"REDIS_PORT" default:"6379" help:"Port of Redis."`
-	RedisPassword secret.Value  `name:"redis-password" env:"REDIS_PASSWORD" help:"Password of Redis."`
+	TTL           time.Duration `name:"cache-ttl" env:"CACHE_TTL" default:"24h" placeholder:"DURATION" help:"How long a cached result may be used."`
+	RedisHost     string        `name:"redis-host" env:"REDIS_HOST" placeholder:"HOST" help:"Redis that the replicas share as a cache. Empty: each process has its own cache only."`
+	RedisPort     int           `name:"redis-port" env:"REDIS_PORT" default:"6379" placeholder:"PORT" help:"Port of Redis."`
+	RedisPassword secret.Value  `name:"redis-password" env:"REDIS_PASSWORD" placeholder:"PASSWORD" help:"Password of Redis."`
 }
 
 // Validate checks the settings.

@@ -105,7 +105,7 @@ func asks(req *events.ChatRequest, field string) bool {
 	case "tools":
 		return llm.Given(req.Tools)
 	default:
-		_, ok := req.Extra[field]
-		return ok
+		raw := req.Extra[field]
+		return llm.Given(raw) && string(raw) != "false"
 	}
 }

@@ -1,0 +1,154 @@
+// Package door is the two doors through which one worker is asked: the interactive one, where a caller waits for the
+// reply, and the durable one, where the request lies in a stream until its result lies in another. Both run the same code.
+//
+// What a worker need not know is done here: who calls, how long they wait, in which form an answer or a failure is sent,
+// when a request is tried again, what is measured, and the event request.processed that says how it ended.
+package door
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/bus"
+	"github.com/neuron7x/mlsdm-integrations/internal/retry"
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+)
+
+// Call is one request in the hands of a worker.
+type Call struct {
+	// Caller is who asks: a subject token that the bus vouches for.
+	Caller string
+	// Body is the request as it came: nothing about it has been checked.
+	Body []byte
+	// Limit is the largest reply that this door can send, in bytes.
+	Limit int
+	// Send sends one chunk of a streamed reply. It is nil at a door that cannot stream.
+	Send func(chunk []byte) error
+	// Report is what the worker tells about its work, whether it succeeds or not: model, inputs, tokens. The rest is
+	// filled in by the door.
+	Report *events.RequestProcessed
+}
+
+// Worker does one request. It returns the body of the reply, or nil after it has sent a stream. Its errors should be an
+// [events.Error]; what is none is a fault of ours that may pass.
+type Worker func(ctx context.Context, call *Call) ([]byte, error)
+
+// Options are the settings of a pair of doors.
+type Options struct {
+	// Kind is the kind of request, [events.KindEmbed] or [events.KindGenerate]: it names the interactive operation, the
+	// durable subjects and the consumer.
+	Kind string
+	// Service is the name of the service, for its micro protocol, its consumer and the source of its events.
+	Service string
+	// Version is the service's semantic version.
+	Version string
+	// Description says what the service does, in one line.
+	Description string
+	// Workers is how many requests each door works on at a time; at least 1.
+	Workers int
+	// Timeout bounds the work on one request, whatever the caller's patience; more than 0.
+	Timeout time.Duration
+	// MaxAttempts is how often a durable request is tried; at least 1.
+	MaxAttempts int
+	// Backoff is the wait between the attempts; the zero value is the bus's default.
+	Backoff retry.Backoff
+	// DrainTimeout is how long the work in hand may go on after the stop; 0 is the bus's default.
+	DrainTimeout time.Duration
+	// Metrics takes the metrics; nil keeps them to itself.
+	Metrics prometheus.Registerer
+	// Logger takes log lines; nil discards them.
+	Logger *slog.Logger
+}
+
+// Doors are both doors of one worker. Make them with [New].
+type Doors struct {
+	opts     Options
+	bus      *bus.Bus
+	work     Worker
+	log      *slog.Logger
+	metrics  *metrics
+	reporter *reporter
+}
+
+// New checks opts and returns the doors, still closed.
+func New(b *bus.Bus, opts Options, work Worker) (*Doors, error) {
+	if b == nil || work == nil || opts.Kind == "" || opts.Service == "" {
+		return nil, errors.New("door: a bus, a worker, a kind and a service name are needed")
+	}
+	if opts.Workers < 1 || opts.Timeout <= 0 || opts.MaxAttempts < 1 {
+		return nil, errors.New("door: workers, timeout and attempts must be positive")
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.DrainTimeout <= 0 {
+		opts.DrainTimeout = bus.DefaultDrainTimeout
+	}
+	m, err := newMetrics(opts.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	return &Doors{
+		opts: opts, bus: b, work: work, log: opts.Logger, metrics: m,
+		reporter: newReporter(b, "/mlsdm/"+opts.Service, opts.Logger, m),
+	}, nil
+}
+
+// Run opens both doors until ctx ends. Then it takes no more requests, finishes those in hand, publishes what is to be
+// told about them, and returns nil. It may be called once.
+func (d *Doors) Run(ctx context.Context) error {
+	reporting, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	reported := make(chan struct{})
+	go func() {
+		defer close(reported)
+		d.reporter.run(reporting)
+	}()
+	group, ctx := errgroup.WithContext(ctx) // a door that cannot be kept open closes the other
+	group.Go(func() error {
+		if err := d.bus.Serve(ctx, d.interactive()); err != nil {
+			return fmt.Errorf("interactive requests: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		if err := d.bus.Consume(ctx, d.durable(), d.handleDurable); err != nil {
+			return fmt.Errorf("durable requests: %w", err)
+		}
+		return nil
+	})
+	err := group.Wait()
+	d.reporter.close()
+	timer := time.AfterFunc(flushTimeout, stop)
+	defer timer.Stop()
+	<-reported
+	return err
+}
+
+// headerRoom is what the headers of a reply may take of the largest message, in bytes.
+const headerRoom = 2 << 10
+
+// limit is the largest body that one message can carry.
+func (d *Doors) limit() int {
+	return int(max(d.bus.MaxPayload()-headerRoom, headerRoom))
+}
+
+// finish completes the report of a request and hands it over to be counted and told.
+func (d *Doors) finish(ctx context.Context, id, door string, call *Call, arrived time.Time, err error) {
+	r := call.Report
+	r.Kind, r.Door, r.Caller, r.RequestID = d.opts.Kind, door, call.Caller, id
+	r.LatencyMS = float64(max(time.Since(arrived), 0).Microseconds()) / 1000
+	r.PromptTokens, r.CompletionTokens, r.TotalTokens = max(r.PromptTokens, 0), max(r.CompletionTokens, 0), max(r.TotalTokens, 0)
+	r.Outcome, r.Code = events.OutcomeOK, ""
+	if err != nil {
+		r.Outcome, r.Code = events.OutcomeError, events.CodeOf(err)
+	}
+	d.metrics.count(r)
+	d.reporter.report(ctx, r)
+}

@@ -1,0 +1,137 @@
+package door
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/bus"
+	"github.com/neuron7x/mlsdm-integrations/internal/retry"
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+)
+
+// durable describes the durable door to the bus.
+func (d *Doors) durable() bus.ConsumeConfig {
+	subjects := d.bus.Subjects()
+	return bus.ConsumeConfig{
+		Stream: subjects.StreamName(events.StreamRequests), Durable: d.opts.Service, Workers: d.opts.Workers,
+		MaxAttempts: d.opts.MaxAttempts, Backoff: d.opts.Backoff, DrainTimeout: d.opts.DrainTimeout,
+		DeadSubject: func(*bus.Message) string { return subjects.DeadRequest(d.opts.Kind) },
+		GiveUp: func(ctx context.Context, m *bus.Message, cause error) error {
+			return d.answer(ctx, d.open(m), nil, cause)
+		},
+	}
+}
+
+// request is a durable request on its way to its answer.
+type request struct {
+	*bus.Message
+
+	call *Call
+	id   string        // names the result
+	ttl  time.Duration // how long the result is kept
+	// wrong is what is wrong with the request's headers. It is answered in the place of any work.
+	wrong error
+}
+
+// open reads the headers of a durable request. Whatever they are, the request gets an id and a lifetime under which it
+// can be answered.
+func (d *Doors) open(m *bus.Message) *request {
+	r := &request{
+		Message: m, id: events.HeaderValue(m.Header, events.HeaderMsgID), ttl: events.DefaultResultTTL,
+		call: &Call{Caller: d.bus.Subjects().Caller(m.Subject), Body: m.Body, Limit: d.limit(), Report: &events.RequestProcessed{}},
+	}
+	sequence := strconv.FormatUint(m.Sequence, 10)
+	if r.id == "" {
+		r.id = sequence
+	} else if err := events.CheckToken("the request id (header "+events.HeaderMsgID+")", r.id); err != nil {
+		r.id, r.wrong = sequence, events.Errorf(events.CodeInvalidArgument,
+			"%s; the answer therefore stands under the stream sequence %s", events.AsError(err).Message, sequence)
+	}
+	ttl, err := events.ResultTTL(m.Header)
+	if err == nil {
+		r.ttl = ttl
+	} else if r.wrong == nil {
+		r.wrong = err
+	}
+	return r
+}
+
+// handleDurable does one stored request. What it returns decides whether the bus hands the request out again: a failure
+// that may pass is returned, everything else is answered and done.
+func (d *Doors) handleDurable(ctx context.Context, m *bus.Message) error {
+	r := d.open(m)
+	body, err := d.do(ctx, r)
+	if ctx.Err() != nil { // a shutdown: another replica has the time
+		return fmt.Errorf("given back: %w", ctx.Err())
+	}
+	if err != nil && passes(err) && d.patient(r) {
+		if failure := events.AsError(err); failure.RetryAfter > 0 {
+			return retry.After(err, failure.RetryAfter)
+		}
+		return err
+	}
+	if err != nil && events.CodeOf(err) == events.CodeInternal { // the caller is told the code only; here is the cause
+		d.log.ErrorContext(ctx, "a durable request failed", "subject", m.Subject, "sequence", m.Sequence, "attempt", m.Attempt, "err", err)
+	}
+	return d.answer(ctx, r, body, err)
+}
+
+// do runs the worker within the time that the caller and the operator give.
+func (d *Doors) do(ctx context.Context, r *request) ([]byte, error) {
+	if r.wrong != nil {
+		return nil, r.wrong
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.opts.Timeout)
+	defer cancel()
+	deadline, limited, err := events.Deadline(r.Header, r.Time)
+	if err != nil {
+		return nil, err
+	}
+	if limited {
+		ctx, cancel = context.WithDeadline(ctx, deadline)
+		defer cancel()
+	}
+	if err := ctx.Err(); err != nil { // it waited in the stream for longer than the caller did
+		return nil, err
+	}
+	body, err := d.work(ctx, r.call)
+	if err == nil && len(body) > r.call.Limit {
+		return nil, events.Errorf(events.CodeInvalidArgument, "the reply has %d bytes; one message takes at most %d: ask for less at once", len(body), r.call.Limit)
+	}
+	return body, err
+}
+
+// passes reports whether a failure may pass by itself. What carries no code is a fault of ours, and may.
+func passes(err error) bool {
+	var coded *events.Error
+	return !errors.As(err, &coded) || coded.Retryable
+}
+
+// patient reports whether the caller still wants an answer that comes later.
+func (d *Doors) patient(r *request) bool {
+	deadline, limited, err := events.Deadline(r.Header, r.Time)
+	return err == nil && (!limited || time.Now().Before(deadline))
+}
+
+// answer stores the reply, or the error, under the request's id. Doing so twice for the same request stores it once.
+func (d *Doors) answer(ctx context.Context, r *request, body []byte, failure error) error {
+	header := map[string][]string{events.HeaderContentType: {events.ContentTypeJSON}}
+	if failure != nil {
+		header, body = events.EncodeError(failure)
+	}
+	header[events.HeaderRequestID] = []string{r.id}
+	header[events.HeaderMsgTTL] = []string{strconv.FormatInt(int64(r.ttl.Seconds()), 10) + "s"}
+	_, err := d.bus.Publish(ctx, bus.Msg{
+		Subject: d.bus.Subjects().Result(r.call.Caller, r.id),
+		ID:      "result-" + r.Stream + "-" + strconv.FormatUint(r.Sequence, 10),
+		Header:  header, Body: body,
+	})
+	if err != nil {
+		return fmt.Errorf("the result of request %s could not be stored: %w", r.id, err)
+	}
+	d.finish(ctx, r.id, events.DoorDurable, r.call, r.Time, failure)
+	return nil
+}
