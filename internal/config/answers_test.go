@@ -20,7 +20,7 @@ func TestHelp(t *testing.T) {
 		require.True(t, done)
 		for _, part := range []string{
 			"Usage: embedder [flags]", "Embeds.", "Examples:\n  embedder --workers=2\n", "--workers=N", "Messages handled at once",
-			"($MLSDM_WORKERS,", "--config=FILE", "$MLSDM_CONFIG", "--print-config", "--check-config", "--version", "Logging",
+			"(default 8,", "$MLSDM_WORKERS", "--config=FILE", "$MLSDM_CONFIG", "--print-config", "--check-config", "--version", "Logging",
 		} {
 			require.Contains(t, out, part)
 		}

@@ -28,7 +28,8 @@ const FileEnv = "MLSDM_CONFIG"
 
 // Options says who asks for a configuration and where it comes from.
 type Options struct {
-	Name     string                           // the program in --help, and the section of the file; required
+	Name     string                           // the program in --help; required
+	Section  string                           // the section of the file; Name if empty
 	Summary  string                           // one line for --help
 	Version  string                           // the answer to --version
 	Examples []string                         // command lines for --help
@@ -37,6 +38,7 @@ type Options struct {
 	File     string                           // the file, unless --config names another; if empty, FileEnv names it
 	Defaults map[string]string                // by name of the flag: defaults that take the place of the struct's own
 	Known    Known                            // the keys of the other services that may stand in the file
+	FileRead *string                          // if not nil, set to the path of the file that was read
 	Out      io.Writer                        // where --help, --version, --print-config and --check-config answer; nil discards
 }
 
@@ -66,6 +68,9 @@ func Load(cfg any, o Options) (done bool, err error) {
 	}
 	if o.Lookup == nil {
 		o.Lookup = func(string) (string, bool) { return "", false }
+	}
+	if o.Section == "" {
+		o.Section = o.Name
 	}
 	p, err := newParser(cfg, o)
 	if err != nil {

@@ -60,3 +60,15 @@ func TestLoadKnowsItsOwnKeysWhateverKnownSays(t *testing.T) {
 	_, _, _, err = load(t, input{known: known, file: "long-gone: 3"})
 	require.ErrorContains(t, err, "unknown key")
 }
+
+// A command with a name of two words still has a section of one.
+func TestLoadSectionOfAnotherName(t *testing.T) {
+	t.Parallel()
+	var cfg testConfig
+	path := write(t, "up: {workers: 3}\nworkers: 2\nembedder: {anything: 1}")
+	_, err := config.Load(&cfg, config.Options{
+		Name: "mlsdmctl up", Section: "up", File: path, Known: config.Known{"embedder": {"anything"}},
+	})
+	require.NoError(t, err)
+	require.Equal(t, 3, cfg.Workers)
+}

@@ -125,16 +125,24 @@ func help(o Options) string {
 	return b.String()
 }
 
-// formatHelp adds the environment variables to a flag's help.
+// formatHelp adds to a flag's help its default, where that does not stand for the value already, and its environment
+// variables.
 func (p *parser) formatHelp(v *kong.Value) string {
-	if len(p.envs[v.Name]) == 0 {
+	var notes []string
+	if v.Flag != nil && v.Flag.PlaceHolder != "" && v.Default != "" {
+		notes = append(notes, "default "+v.Default)
+	}
+	for _, env := range p.envs[v.Name] {
+		notes = append(notes, "$"+env)
+	}
+	if len(notes) == 0 {
 		return v.Help
 	}
-	envs := "($" + strings.Join(p.envs[v.Name], ", $") + ")"
+	suffix := "(" + strings.Join(notes, ", ") + ")"
 	if text, found := strings.CutSuffix(v.Help, "."); found {
-		return text + " " + envs + "."
+		return text + " " + suffix + "."
 	}
-	return strings.TrimSpace(v.Help + " " + envs)
+	return strings.TrimSpace(v.Help + " " + suffix)
 }
 
 func (p *parser) parse(args []string) error {

@@ -42,6 +42,9 @@ func (p *parser) openFile(ctx *kong.Context) (*file, error) {
 	if path == "" {
 		return &file{}, nil
 	}
+	if p.o.FileRead != nil {
+		*p.o.FileRead = path
+	}
 	return readFile(path, p.layout())
 }
 
@@ -85,13 +88,13 @@ func (p *parser) fromFile(f *file, flag *kong.Flag) (any, error) {
 
 // layout describes to the file reader what this program knows.
 func (p *parser) layout() layout {
-	l := layout{section: p.o.Name, isMap: map[string]bool{}, known: Known{}}
+	l := layout{section: p.o.Section, isMap: map[string]bool{}, known: Known{}}
 	maps.Copy(l.known, p.o.Known)
 	own := make([]string, 0, len(p.flags))
 	for name, flag := range p.flags {
 		own = append(own, name)
 		l.isMap[name] = flag.IsMap()
 	}
-	l.known[p.o.Name] = own
+	l.known[p.o.Section] = own
 	return l
 }
