@@ -2,6 +2,7 @@ package githubtest
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -56,9 +57,7 @@ func (s *Server) fail(w http.ResponseWriter, failure Failure) {
 		w.Header().Set("X-Ratelimit-Remaining", "0")
 		w.Header().Set("X-Ratelimit-Reset", strconv.FormatInt(s.opts.Now().Add(failure.ResetAfter).Unix(), 10))
 	}
-	for name, values := range failure.Header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), failure.Header)
 	status := failure.Status
 	if status == 0 {
 		status = http.StatusOK

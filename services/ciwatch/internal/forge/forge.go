@@ -3,6 +3,7 @@ package forge
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -70,7 +71,7 @@ const (
 	TimedOut       Conclusion = "timed_out"
 	StartupFailure Conclusion = "startup_failure"
 	Neutral        Conclusion = "neutral"
-	Cancelled      Conclusion = "cancelled" //nolint:misspell // GitHub's spelling
+	Cancelled      Conclusion = "cancelled"
 	Skipped        Conclusion = "skipped"
 	Stale          Conclusion = "stale"
 	ActionRequired Conclusion = "action_required"
@@ -90,10 +91,5 @@ func (c Conclusion) Passed() bool { return c == Success }
 // Known reports whether c is one of [Conclusions]. An unknown one says nothing about the code: it neither failed nor
 // passed.
 func (c Conclusion) Known() bool {
-	for _, known := range Conclusions() {
-		if c == known {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(Conclusions(), c)
 }

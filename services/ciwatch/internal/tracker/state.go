@@ -28,6 +28,9 @@ type State struct {
 	WorkflowID int64  `json:"workflow_id"`
 	Workflow   string `json:"workflow"`
 	Branch     string `json:"branch"`
+	// Floor is the number of the oldest run that was listed when the watch began; older ones are never counted, even if
+	// they show up because a newer one was deleted.
+	Floor int `json:"floor,omitempty"`
 	// Runs are the last runs, at most 64, the oldest first.
 	Runs []Run `json:"runs"`
 	// Carried counts the failed runs in a row directly before Runs, and CarriedFirst is the first of them.
@@ -119,7 +122,7 @@ func (s State) ConsecutiveFailures() int {
 func (s State) Seen(run forge.Run) bool {
 	i, ok := s.find(run)
 	if !ok {
-		return i == 0 && len(s.Runs) == maxRuns
+		return run.Number < s.Floor || i == 0 && len(s.Runs) == maxRuns
 	}
 	attempts := s.Runs[i].Attempts
 	j, ok := findAttempt(attempts, run.Attempt)

@@ -47,6 +47,9 @@ func Start(repository string, runs []forge.Run, watchedSince time.Time) (State, 
 	runs = slices.Clone(runs)
 	slices.SortStableFunc(runs, Compare)
 	state := State{Version: stateVersion, Repository: repository}
+	if len(runs) > 0 {
+		state.Floor = runs[0].Number
+	}
 	news := 0
 	for i, run := range runs {
 		if run.Conclusion.Passed() && run.CompletedAt.Before(watchedSince) {

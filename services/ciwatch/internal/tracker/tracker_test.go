@@ -256,6 +256,14 @@ func TestStart(t *testing.T) {
 	}
 }
 
+func TestWhatIsOlderThanTheWatchIsNotNews(t *testing.T) {
+	t.Parallel()
+	state, rest := tracker.Start(repository, []forge.Run{run(12, 1, forge.Failure), run(11, 1, forge.Failure)}, epoch())
+	state, _ = observe(t, state, rules(), rest...)
+	_, told := observe(t, state, rules(), run(10, 1, forge.Failure), run(11, 2, forge.Failure))
+	require.Equal(t, []string{"run_failed(11.2)"}, told, "run 10 was listed only after another had been deleted")
+}
+
 func TestObserveLeavesItsStateAlone(t *testing.T) {
 	t.Parallel()
 	before, _ := watch(t, rules(), run(1, 1, forge.Failure), run(2, 1, forge.Failure), run(3, 1, forge.Failure))

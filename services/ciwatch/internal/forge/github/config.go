@@ -13,6 +13,9 @@ import (
 // DefaultAPIURL is the API of github.com.
 const DefaultAPIURL = "https://api.github.com"
 
+// DefaultBranch stands for a repository's default branch, as it does in git.
+const DefaultBranch = "HEAD"
+
 // Config says what to watch and how to reach it.
 type Config struct {
 	// APIURL is the base of the REST API: [DefaultAPIURL] when empty, https://HOST/api/v3 of a GitHub Enterprise Server.
@@ -23,7 +26,7 @@ type Config struct {
 	Repository string
 	// Workflow is a workflow's file name, such as ci.yml, or its numeric id; empty means all workflows.
 	Workflow string
-	// Branch is the branch whose runs are listed; empty means the repository's default branch.
+	// Branch is the branch whose runs are listed; empty or [DefaultBranch] means the repository's default branch.
 	Branch string
 	// UserAgent names the caller to GitHub, which refuses requests without one; empty means "mlsdm-ciwatch".
 	UserAgent string
@@ -55,11 +58,11 @@ func parseAPIURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
-		return nil, errors.New("the GitHub API URL is not a URL")
+		return nil, errors.New("github-api-url is not a URL")
 	case u.Scheme != "https" && u.Scheme != "http", u.Host == "":
-		return nil, errors.New("the GitHub API URL must be http(s)://HOST[/PATH]")
+		return nil, errors.New("github-api-url must be http(s)://HOST[/PATH]")
 	case u.User != nil, u.RawQuery != "", u.Fragment != "":
-		return nil, errors.New("the GitHub API URL must have no user, query or fragment")
+		return nil, errors.New("github-api-url must have no user, query or fragment")
 	}
 	u.Path = strings.TrimSuffix(u.Path, "/") + "/"
 	u.RawPath = ""
@@ -70,7 +73,7 @@ func parseAPIURL(raw string) (*url.URL, error) {
 func splitRepository(repository string) (owner, name string, err error) {
 	owner, name, ok := strings.Cut(repository, "/")
 	if !ok || !isSegment(owner) || !isSegment(name) {
-		return "", "", fmt.Errorf("the GitHub repository %q must be owner/name, each of A-Z a-z 0-9 _ . -", clip(repository))
+		return "", "", fmt.Errorf("github-repository is %q; it must be owner/name, each of A-Z a-z 0-9 _ . -", clip(repository))
 	}
 	return owner, name, nil
 }
@@ -80,16 +83,16 @@ func checkWorkflow(workflow string) error {
 	if workflow == "" || isSegment(workflow) {
 		return nil
 	}
-	return fmt.Errorf("the workflow %q must be its file name, of A-Z a-z 0-9 _ . -, or its numeric id", clip(workflow))
+	return fmt.Errorf("ci-workflow is %q; it must be a file name of A-Z a-z 0-9 _ . - or a numeric id", clip(workflow))
 }
 
 // checkBranch accepts what git accepts as far as it matters here; the branch travels as an escaped query parameter.
 func checkBranch(branch string) error {
 	if len(branch) > maxBranch {
-		return fmt.Errorf("the branch has %d bytes; at most %d are allowed", len(branch), maxBranch)
+		return fmt.Errorf("ci-branch has %d bytes; at most %d are allowed", len(branch), maxBranch)
 	}
 	if strings.ContainsFunc(branch, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\uFFFD' }) {
-		return fmt.Errorf("the branch %q has a space, a control character or invalid UTF-8", clip(branch))
+		return fmt.Errorf("ci-branch %q has a space, a control character or invalid UTF-8", clip(branch))
 	}
 	return nil
 }

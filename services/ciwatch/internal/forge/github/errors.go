@@ -26,7 +26,7 @@ const (
 
 // failure turns an error of go-github into one of the contract. Nothing that a server wrote is repeated: an answer may
 // hold what was sent to it.
-func (s *Source) failure(ctx context.Context, err error, resp *github.Response) error {
+func (s *Source) failure(ctx context.Context, err error, resp *github.Response) *events.Error {
 	var (
 		primary   *github.RateLimitError
 		secondary *github.AbuseRateLimitError
@@ -60,7 +60,7 @@ func (s *Source) failure(ctx context.Context, err error, resp *github.Response) 
 }
 
 // statusFailure maps the status of an answer.
-func (s *Source) statusFailure(resp *http.Response) error {
+func (s *Source) statusFailure(resp *http.Response) *events.Error {
 	switch status := resp.StatusCode; {
 	case status == http.StatusTooManyRequests,
 		status == http.StatusForbidden && resp.Header.Get("Retry-After") != "":
@@ -99,7 +99,7 @@ func askedWait(h http.Header) time.Duration {
 }
 
 // rateLimited asks to come back after a wait, within its bounds. A second is the least, since GitHub counts in seconds.
-func rateLimited(wait time.Duration) error {
+func rateLimited(wait time.Duration) *events.Error {
 	e := failed(events.CodeRateLimited, "GitHub's rate limit is used up", nil)
 	e.RetryAfter = min(max(wait, time.Second), maxWait)
 	return e
@@ -112,8 +112,7 @@ func failed(code events.Code, message string, err error) *events.Error {
 
 // cause keeps what went wrong below HTTP, without the URL around it.
 func cause(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u.Err
 	}
 	return err

@@ -75,7 +75,13 @@ func TestFailures(t *testing.T) {
 			require.InDelta(t, tt.wait.Seconds(), e.RetryAfter.Seconds(), 2)
 			requireNoCanary(t, err)
 			if tt.code == events.CodeRateLimited {
-				return // for so long nothing is asked
+				before, _ := fake.Requests()
+				_, err = source.CompletedRuns(t.Context(), 1)
+				require.Equal(t, events.CodeRateLimited, events.CodeOf(err))
+				require.InDelta(t, tt.wait.Seconds(), events.AsError(err).RetryAfter.Seconds(), 3)
+				after, _ := fake.Requests()
+				require.Equal(t, before, after, "GitHub is left alone for as long as it asks")
+				return
 			}
 			page, err := source.CompletedRuns(t.Context(), 1)
 			require.NoError(t, err, "the next answer is read")
@@ -94,7 +100,7 @@ func requireNoCanary(t *testing.T, err error) {
 
 func TestFailuresOfTheDefaultBranch(t *testing.T) {
 	t.Parallel()
-	fake, source := serve(t, githubtest.Options{}, github.Config{})
+	fake, source := serve(t, githubtest.Options{}, github.Config{Branch: github.DefaultBranch})
 	fake.Fail(githubtest.Failure{Status: 404}, githubtest.Failure{Body: `{}`}, githubtest.Failure{Body: `{"default_branch": "a b"}`})
 	_, err := source.CompletedRuns(t.Context(), 1)
 	require.Equal(t, events.CodeNotFound, events.CodeOf(err))

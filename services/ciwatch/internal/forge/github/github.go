@@ -4,6 +4,7 @@ package github
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -29,8 +30,9 @@ type Source struct {
 	name     string
 	workflow string
 
-	mu     sync.Mutex
-	branch string // empty until the default branch is known
+	mu      sync.Mutex
+	branch  string    // empty until the default branch is known
+	resting time.Time // nothing is asked before, since GitHub said so
 }
 
 // New returns the source that cfg describes. It makes no request. The error names the setting that is wrong.
@@ -53,15 +55,20 @@ func New(cfg Config) (*Source, error) {
 	if client.UserAgent == "" {
 		client.UserAgent = "mlsdm-ciwatch"
 	}
-	return &Source{
-		client: client, known: known, owner: owner, name: name, workflow: cfg.Workflow, branch: cfg.Branch,
-	}, nil
+	source := &Source{client: client, known: known, owner: owner, name: name, workflow: cfg.Workflow, branch: cfg.Branch}
+	if source.branch == DefaultBranch {
+		source.branch = ""
+	}
+	return source, nil
 }
 
 // CompletedRuns implements [forge.Source]: GET /repos/{owner}/{repo}/actions/[workflows/{workflow}/]runs.
 //
 // A pull request from a fork whose branch has the watched name is left out: it says nothing about ours.
 func (s *Source) CompletedRuns(ctx context.Context, page int) (forge.Page, error) {
+	if err := s.rested(); err != nil {
+		return forge.Page{}, err
+	}
 	branch, err := s.watchedBranch(ctx)
 	if err != nil {
 		return forge.Page{}, err
@@ -83,8 +90,7 @@ func (s *Source) CompletedRuns(ctx context.Context, page int) (forge.Page, error
 		err = errors.New("the answer is no list of workflow runs") // {}, null or nothing at all
 	}
 	if err != nil {
-		s.known.forget()
-		return forge.Page{}, s.failure(ctx, err, resp)
+		return forge.Page{}, s.failed(ctx, err, resp)
 	}
 	result := forge.Page{More: resp.NextPage > page, Quota: quota(resp)}
 	for _, run := range runs.WorkflowRuns {
@@ -111,13 +117,36 @@ func (s *Source) watchedBranch(ctx context.Context) (string, error) {
 		err = errors.New("the repository has no usable default branch")
 	}
 	if err != nil {
-		s.known.forget()
-		return "", s.failure(ctx, err, resp)
+		return "", s.failed(ctx, err, resp)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.branch = repository.GetDefaultBranch()
 	return s.branch, nil
+}
+
+// failed returns the error of a request, and draws the consequences for the next one.
+func (s *Source) failed(ctx context.Context, err error, resp *github.Response) error {
+	if resp != nil && resp.StatusCode == http.StatusOK {
+		s.known.forget()
+	}
+	failure := s.failure(ctx, err, resp)
+	if wait := failure.RetryAfter; wait > 0 {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.resting = time.Now().Add(wait)
+	}
+	return failure
+}
+
+// rested returns an error while GitHub wants to be left alone; asking all the same would make the wait longer.
+func (s *Source) rested() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if wait := time.Until(s.resting); wait > 0 {
+		return rateLimited(wait)
+	}
+	return nil
 }
 
 // convert checks and bounds one entry of the list; it is false for what is no completed run.
