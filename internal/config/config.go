@@ -38,7 +38,7 @@ type Options struct {
 	File     string                           // the file, unless --config names another; if empty, FileEnv names it
 	Defaults map[string]string                // by name of the flag: defaults that take the place of the struct's own
 	Known    Known                            // the keys of the other services that may stand in the file
-	FileRead *string                          // if not nil, set to the path of the file that was read
+	FileRead *string                          // if not nil, set to the path of the file that is read, or to nothing
 	Out      io.Writer                        // where --help, --version, --print-config and --check-config answer; nil discards
 }
 

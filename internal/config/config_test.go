@@ -215,20 +215,23 @@ func TestLoadFileFromFlagAndEnvironment(t *testing.T) {
 		name string
 		o    config.Options
 		want int
+		read string
 	}{
-		{"environment", config.Options{Lookup: environment(env)}, 2},
-		{"caller over environment", config.Options{Lookup: environment(env), File: byCaller}, 3},
-		{"flag over all", config.Options{Lookup: environment(env), File: byCaller, Args: []string{"--config", byFlag}}, 1},
-		{"flag for no file", config.Options{Lookup: environment(env), Args: []string{"--config="}}, 8},
+		{"environment", config.Options{Lookup: environment(env)}, 2, byEnv},
+		{"caller over environment", config.Options{Lookup: environment(env), File: byCaller}, 3, byCaller},
+		{"flag over all", config.Options{Lookup: environment(env), File: byCaller, Args: []string{"--config", byFlag}}, 1, byFlag},
+		{"flag for no file", config.Options{Lookup: environment(env), Args: []string{"--config="}}, 8, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var cfg testConfig
-			tt.o.Name = "embedder"
+			read := "left over"
+			tt.o.Name, tt.o.FileRead = "embedder", &read
 			_, err := config.Load(&cfg, tt.o)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, cfg.Workers)
+			require.Equal(t, tt.read, read)
 		})
 	}
 }

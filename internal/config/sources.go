@@ -39,11 +39,11 @@ func (p *parser) openFile(ctx *kong.Context) (*file, error) {
 			path, _ = ctx.FlagValue(el.Flag).(string)
 		}
 	}
-	if path == "" {
-		return &file{}, nil
-	}
 	if p.o.FileRead != nil {
 		*p.o.FileRead = path
+	}
+	if path == "" {
+		return &file{}, nil
 	}
 	return readFile(path, p.layout())
 }
