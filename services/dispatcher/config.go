@@ -18,14 +18,14 @@ import (
 type Config struct {
 	URL           string        `name:"webhook-url" env:"WEBHOOK_URL" placeholder:"URL" help:"Where events are posted to. Without it nothing is delivered."`
 	Secret        secret.Value  `name:"webhook-secret" env:"WEBHOOK_SECRET" placeholder:"SECRET" help:"Signs what is posted: whsec_ and base64, or any text. Required with a URL."`
-	Events        []string      `name:"webhook-events" env:"WEBHOOK_EVENTS" default:">" placeholder:"PATTERN,…" help:"Types of the events to post; * stands for one part, a final > for all that follow."`
-	AllowNetworks []string      `name:"webhook-allow-networks" env:"WEBHOOK_ALLOW_NETWORKS" placeholder:"CIDR,…" help:"Networks that are not public and may be posted to all the same, such as 10.1.0.0/16."`
-	Timeout       time.Duration `name:"webhook-timeout" env:"WEBHOOK_TIMEOUT" default:"15s" placeholder:"DURATION" help:"How long one attempt may take, up to 5m."`
-	MaxAttempts   int           `name:"webhook-max-attempts" env:"WEBHOOK_MAX_ATTEMPTS" default:"10" placeholder:"N" help:"How often a delivery is tried before it goes to dead letters, 1 to 1000."`
-	BackoffBase   time.Duration `name:"webhook-backoff-base" env:"WEBHOOK_BACKOFF_BASE" default:"1s" placeholder:"DURATION" help:"The wait before the second attempt; it doubles with each that follows."`
-	BackoffCap    time.Duration `name:"webhook-backoff-cap" env:"WEBHOOK_BACKOFF_CAP" default:"5s" placeholder:"DURATION" help:"The longest wait, up to 24h."`
-	BackoffJitter time.Duration `name:"webhook-backoff-jitter" env:"WEBHOOK_BACKOFF_JITTER" default:"500ms" placeholder:"DURATION" help:"At most this much is added to a wait at random, up to 1h."`
-	Workers       int           `name:"webhook-workers" env:"WEBHOOK_WORKERS" default:"64" placeholder:"N" help:"Attempts at the same time, 1 to 1024."`
+	Events        []string      `name:"webhook-events" env:"WEBHOOK_EVENTS" default:">" help:"Types of the events to post; * stands for one part, a final > for all that follow."`
+	AllowNetworks []string      `name:"webhook-allow-networks" env:"WEBHOOK_ALLOW_NETWORKS" placeholder:"CIDR" help:"Networks that are not public and may be posted to all the same, such as 10.1.0.0/16."`
+	Timeout       time.Duration `name:"webhook-timeout" env:"WEBHOOK_TIMEOUT" default:"15s" help:"How long one attempt may take, up to 5m."`
+	MaxAttempts   int           `name:"webhook-max-attempts" env:"WEBHOOK_MAX_ATTEMPTS" default:"10" help:"How often a delivery is tried before it goes to dead letters, 1 to 1000."`
+	BackoffBase   time.Duration `name:"webhook-backoff-base" env:"WEBHOOK_BACKOFF_BASE" default:"1s" help:"The wait before the second attempt; it doubles with each that follows."`
+	BackoffCap    time.Duration `name:"webhook-backoff-cap" env:"WEBHOOK_BACKOFF_CAP" default:"5s" help:"The longest wait, up to 24h."`
+	BackoffJitter time.Duration `name:"webhook-backoff-jitter" env:"WEBHOOK_BACKOFF_JITTER" default:"500ms" help:"At most this much is added to a wait at random, up to 1h."`
+	Workers       int           `name:"webhook-workers" env:"WEBHOOK_WORKERS" default:"64" help:"Attempts at the same time, 1 to 1024."`
 }
 
 // The setting that allows networks, as the operator knows it.

@@ -103,7 +103,8 @@ func (s *Service) stream(name string) string { return s.bus.Subjects().StreamNam
 // delivering, whose attempts are counted in the delivery. After some fifteen minutes it goes to dead letters.
 const maxHandlings = 20
 
-// prefetch is how many messages wait in the process beside those in work.
+// prefetch is how many events wait in the process beside those being routed, which takes no time. Deliveries are not
+// prefetched: one that waits behind slow receivers would time out here, and be made twice.
 const prefetch = 128
 
 // route makes deliveries of events.
@@ -118,7 +119,7 @@ func (s *Service) route(ctx context.Context) error {
 // deliver makes attempts of deliveries.
 func (s *Service) deliver(ctx context.Context) error {
 	return s.bus.Consume(ctx, bus.ConsumeConfig{
-		Stream: s.stream(events.StreamDeliveries), Durable: events.ConsumerWorkers, Workers: s.cfg.Workers, Prefetch: prefetch,
+		Stream: s.stream(events.StreamDeliveries), Durable: events.ConsumerWorkers, Workers: s.cfg.Workers,
 		MaxAttempts: maxHandlings, DrainTimeout: s.drain,
 		DeadSubject: func(m *bus.Message) string { return s.bus.Subjects().DeadDelivery(endpointOf(m.Subject)) },
 	}, s.deliverOne)

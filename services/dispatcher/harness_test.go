@@ -41,10 +41,11 @@ type running struct {
 	bus      *bus.Bus
 	registry *prometheus.Registry
 	stop     func() // ends it cleanly and waits; it must return nil
+	kill     func() // cuts its connection, as the end of its process would, and waits
 }
 
 // run starts a dispatcher on a connection of its own. It is stopped when the test ends, if not before.
-func run(t *testing.T, srv *bustest.Server, cfg dispatcher.Config) *running {
+func run(t testing.TB, srv *bustest.Server, cfg dispatcher.Config) *running {
 	t.Helper()
 	r := &running{bus: srv.Connect(t, "dispatcher"), registry: prometheus.NewRegistry()}
 	svc, err := dispatcher.New(cfg, service.Deps{
@@ -52,19 +53,27 @@ func run(t *testing.T, srv *bustest.Server, cfg dispatcher.Config) *running {
 		Version: "1.2.3", DrainTimeout: 2 * time.Second, Tracer: noop.NewTracerProvider(),
 	})
 	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.Background()) //nolint:usetesting // it must outlive the test's own context to drain
+	ctx, cancel := context.WithCancel(context.Background()) // it must outlive the test's own context to drain
 	done := make(chan error, 1)
 	go func() { done <- svc.Run(ctx) }()
+	ended := func() error {
+		cancel()
+		select {
+		case err := <-done:
+			return err
+		case <-time.After(patience):
+			require.Fail(t, "the dispatcher does not stop")
+			return nil
+		}
+	}
 	var once sync.Once
-	r.stop = func() {
+	r.stop = func() { once.Do(func() { require.NoError(t, ended()) }) }
+	r.kill = func() {
 		once.Do(func() {
+			now, cancel := context.WithCancel(t.Context())
 			cancel()
-			select {
-			case err := <-done:
-				require.NoError(t, err)
-			case <-time.After(patience):
-				require.Fail(t, "the dispatcher does not stop")
-			}
+			require.ErrorIs(t, r.bus.Close(now), context.Canceled)
+			_ = ended() // with or without an error: it was killed
 		})
 	}
 	t.Cleanup(r.stop)
@@ -85,7 +94,7 @@ type receiver struct {
 }
 
 // newReceiver answers the n-th webhook, counted from 1, as answer says; nil answers 200 to all.
-func newReceiver(t *testing.T, answer func(w http.ResponseWriter, h hit, n int)) *receiver {
+func newReceiver(t testing.TB, answer func(w http.ResponseWriter, h hit, n int)) *receiver {
 	t.Helper()
 	r := &receiver{hits: make(chan hit, 10_000)}
 	var mu sync.Mutex
@@ -116,7 +125,7 @@ func status(code int) func(http.ResponseWriter, hit, int) {
 }
 
 // next waits for the next webhook.
-func (r *receiver) next(t *testing.T) hit {
+func (r *receiver) next(t testing.TB) hit {
 	t.Helper()
 	select {
 	case h := <-r.hits:
@@ -128,7 +137,7 @@ func (r *receiver) next(t *testing.T) hit {
 }
 
 // publish publishes an event with the given id and returns it.
-func publish(t *testing.T, b *bus.Bus, eventType, id string) events.Event {
+func publish(t testing.TB, b *bus.Bus, eventType, id string) events.Event {
 	t.Helper()
 	ev := events.Event{
 		ID: id, Source: "/test", Type: eventType, Time: time.Now().UTC(), DataContentType: events.ContentTypeJSON,
@@ -147,7 +156,7 @@ type message struct {
 }
 
 // listen returns a function that waits for the next message on a subject, from now on.
-func listen(t *testing.T, srv *bustest.Server, subject string) func() message {
+func listen(t testing.TB, srv *bustest.Server, subject string) func() message {
 	t.Helper()
 	nc := srv.Conn(t)
 	sub, err := nc.SubscribeSync(subject)
@@ -165,7 +174,7 @@ func listen(t *testing.T, srv *bustest.Server, subject string) func() message {
 func (m message) value(name string) string { return events.HeaderValue(m.header, name) }
 
 // stored returns how many messages a stream holds.
-func stored(t *testing.T, srv *bustest.Server, stream string) int {
+func stored(t testing.TB, srv *bustest.Server, stream string) int {
 	t.Helper()
 	js, err := srv.Conn(t).JetStream()
 	require.NoError(t, err)
@@ -175,7 +184,7 @@ func stored(t *testing.T, srv *bustest.Server, stream string) int {
 }
 
 // eventually waits until a stream holds n messages.
-func eventually(t *testing.T, srv *bustest.Server, stream string, n int) {
+func eventually(t testing.TB, srv *bustest.Server, stream string, n int) {
 	t.Helper()
 	js, err := srv.Conn(t).JetStream()
 	require.NoError(t, err)
@@ -186,7 +195,7 @@ func eventually(t *testing.T, srv *bustest.Server, stream string, n int) {
 }
 
 // counted returns the value of a counter.
-func (r *running) counted(t *testing.T, name, label, value string) float64 {
+func (r *running) counted(t testing.TB, name, label, value string) float64 {
 	t.Helper()
 	families, err := r.registry.Gather()
 	require.NoError(t, err)
@@ -207,7 +216,7 @@ func (r *running) counted(t *testing.T, name, label, value string) float64 {
 }
 
 // decode reads JSON.
-func decode[T any](t *testing.T, body []byte) T {
+func decode[T any](t testing.TB, body []byte) T {
 	t.Helper()
 	var v T
 	require.NoError(t, json.Unmarshal(body, &v))
