@@ -48,7 +48,7 @@ func Connect(ctx context.Context, url string, options ...Option) (*Client, error
 	}
 	for _, option := range set.nats {
 		if err := option(&opts); err != nil {
-			return nil, events.Errorf(events.CodeInvalidArgument, "a NATS option cannot be used: %w", err)
+			return nil, optionError(err)
 		}
 	}
 	opts.AsyncErrorCB = c.denials.watch(opts.AsyncErrorCB)
@@ -124,6 +124,14 @@ func (c *Client) useJetStream() error {
 	}
 	c.js = js
 	return nil
+}
+
+// optionError gives a NATS option that cannot be used its code.
+func optionError(err error) error {
+	if coded, ok := errors.AsType[*events.Error](err); ok {
+		return coded
+	}
+	return events.Errorf(events.CodeInvalidArgument, "a NATS option cannot be used: %w", err)
 }
 
 // dial connects; the NATS client knows no context, so the wait for it is given up when ctx ends.

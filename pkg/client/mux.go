@@ -23,7 +23,7 @@ type route struct {
 }
 
 // On registers a handler for the events of T's type. An event whose data is no valid T does not reach it and is reported
-// as a [BadEvent].
+// as a [BadEventError].
 func On[T events.Payload](m *Mux, handler func(ctx context.Context, ev events.Event, payload T) error) {
 	var zero T
 	m.OnEvent(zero.EventType(), func(ctx context.Context, ev events.Event) error {

@@ -36,7 +36,7 @@ func Source(source string) Option { return func(s *settings) { s.source = source
 // patience for each next chunk. It does not bound [Client.Result], which waits as long as its context.
 func Timeout(d time.Duration) Option { return func(s *settings) { s.timeout = d } }
 
-// NATS passes options on to the NATS client, such as credentials and TLS. It has no effect on [New].
+// NATS passes options on to the NATS client. Like the options that say how to log in, it has no effect on [New].
 func NATS(options ...nats.Option) Option {
 	return func(s *settings) { s.nats = append(s.nats, options...) }
 }

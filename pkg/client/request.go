@@ -62,8 +62,7 @@ func (c *Client) patience(ctx context.Context) (context.Context, context.CancelF
 func (c *Client) message(ctx context.Context, subject string, req any) (*nats.Msg, error) {
 	body, err := json.Marshal(req)
 	if err != nil {
-		var coded *events.Error
-		if errors.As(err, &coded) {
+		if coded, ok := errors.AsType[*events.Error](err); ok {
 			return nil, coded
 		}
 		return nil, events.Errorf(events.CodeInvalidArgument, "the request cannot be written as JSON: %w", err)

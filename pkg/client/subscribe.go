@@ -31,14 +31,14 @@ func StartSequence(sequence uint64) SubscribeOption {
 	return func(s *subscribeSettings) { s.from = fromSequence(sequence) }
 }
 
-// OnBadEvent reports messages of the stream that are no valid events, each as a [*BadEvent]; they are skipped, with or
+// OnBadEvent reports messages of the stream that are no valid events, each as a [*BadEventError]; they are skipped, with or
 // without it. report is called between the handler's calls and never beside one.
 func OnBadEvent(report func(error)) SubscribeOption {
 	return func(s *subscribeSettings) { s.onBad = report }
 }
 
-// BadEvent is a message in the events stream that cannot be read as an event, or not as the payload of its type.
-type BadEvent struct {
+// BadEventError is a message in the events stream that cannot be read as an event, or not as the payload of its type.
+type BadEventError struct {
 	// Subject is where it was published; Sequence is its place in the stream.
 	Subject  string
 	Sequence uint64
@@ -47,10 +47,10 @@ type BadEvent struct {
 }
 
 // Error implements error.
-func (e *BadEvent) Error() string { return "bad event on " + e.Subject + ": " + e.Err.Error() }
+func (e *BadEventError) Error() string { return "bad event on " + e.Subject + ": " + e.Err.Error() }
 
 // Unwrap returns what is wrong.
-func (e *BadEvent) Unwrap() error { return e.Err }
+func (e *BadEventError) Unwrap() error { return e.Err }
 
 // Subscription follows events. It ends with its context, with [Subscription.Stop], or with an error of its handler.
 type Subscription struct {
@@ -157,7 +157,7 @@ func (c *Client) deliver(
 		}
 	}
 	if bad != nil && onBad != nil {
-		onBad(&BadEvent{Subject: msg.Subject(), Sequence: meta.Sequence.Stream, Err: bad})
+		onBad(&BadEventError{Subject: msg.Subject(), Sequence: meta.Sequence.Stream, Err: bad})
 	}
 	s.sequence.Store(meta.Sequence.Stream)
 	return nil
