@@ -237,3 +237,22 @@ func storageType(name string) jetstream.StorageType {
 	}
 	return jetstream.FileStorage
 }
+
+// StreamMessages returns how many messages a stream holds.
+func (b *Bus) StreamMessages(ctx context.Context, name string) (uint64, error) {
+	stream, err := b.js.Stream(ctx, name)
+	if err != nil {
+		return 0, assetError("stream", name, err)
+	}
+	return stream.CachedInfo().State.Msgs, nil
+}
+
+// Backlog returns how many messages a durable consumer has not handed out yet, and how many it waits for acks of.
+func (b *Bus) Backlog(ctx context.Context, stream, consumer string) (pending uint64, unacked int, err error) {
+	c, err := b.js.Consumer(ctx, stream, consumer)
+	if err != nil {
+		return 0, 0, assetError("consumer", consumer, err)
+	}
+	info := c.CachedInfo()
+	return info.NumPending, info.NumAckPending, nil
+}

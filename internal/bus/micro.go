@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/version"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
@@ -85,7 +86,7 @@ func (s *server) answerMicro(msg *nats.Msg, answer any) {
 
 // identity is what every answer begins with.
 func (s *server) identity() micro.ServiceIdentity {
-	return micro.ServiceIdentity{Name: s.info.Name, ID: s.id, Version: s.info.Version, Metadata: map[string]string{}}
+	return micro.ServiceIdentity{Name: s.info.Name, ID: s.id, Version: version.SemVer(s.info.Version), Metadata: map[string]string{}}
 }
 
 func (s *server) ping() any {

@@ -19,7 +19,7 @@ import (
 
 // Service is a NATS micro service (https://github.com/nats-io/nats-architecture-and-design, ADR-32): `nats micro ls` finds it.
 type Service struct {
-	// Name is letters, digits, - and _; Version is a semantic version.
+	// Name is letters, digits, - and _; Version is the build's own, and is shown as a semantic version.
 	Name, Version, Description string
 	// Operations are what it answers.
 	Operations []Operation

@@ -42,6 +42,9 @@ const (
 	ServiceSecretd    = "secretd"
 )
 
+// MicroName is the name of a service in the NATS micro protocol, by which `nats micro ls` finds it: "mlsdm-embedder".
+func MicroName(service string) string { return "mlsdm-" + service }
+
 // Retention policies.
 const (
 	RetentionLimits    = "limits"

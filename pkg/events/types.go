@@ -1,5 +1,7 @@
 package events
 
+import "reflect"
+
 // Event types of the catalogue. Any other valid type is legal too; "custom.<anything>" is reserved for users.
 const (
 	TypeMoralFilterReject       = "moral_filter.reject"
@@ -79,4 +81,22 @@ func SchemaURI(eventType string) string {
 		return ""
 	}
 	return "urn:mlsdm:schema:" + SchemaVersion + ":" + eventType
+}
+
+// CheckPayload checks data against the payload of a type of the catalogue. A type that is not of the catalogue fits any
+// data. The error is of code invalid_argument.
+func CheckPayload(eventType string, data []byte) error {
+	entry, ok := FindType(eventType)
+	if !ok {
+		return nil
+	}
+	payload := reflect.New(reflect.TypeOf(entry.Payload))
+	if err := DecodeJSON(data, payload.Interface()); err != nil {
+		return err
+	}
+	validator, ok := payload.Elem().Interface().(Payload)
+	if !ok {
+		return Errorf(CodeInternal, "%s has no payload", eventType)
+	}
+	return validator.Validate()
 }

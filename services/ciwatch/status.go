@@ -78,7 +78,7 @@ func (s *Service) checkHealth(context.Context) error {
 // serve answers requests about CI health.
 func (s *Service) serve(ctx context.Context) error {
 	return s.bus.Serve(ctx, bus.Service{
-		Name: "mlsdm-ciwatch", Version: s.version, Description: "watches CI and tells when it degrades and recovers", DrainTimeout: s.drain,
+		Name: events.MicroName(events.ServiceCIWatch), Version: s.version, Description: "watches CI and tells when it degrades and recovers", DrainTimeout: s.drain,
 		Operations: []bus.Operation{
 			{Name: events.OpCIStatus, Timeout: statusTimeout, Handler: s.answerStatus},
 			{Name: events.OpCICheck, Timeout: checkTimeout, Workers: 1, Handler: s.answerCheck},

@@ -16,7 +16,7 @@ const operationTimeout = 5 * time.Second
 // serve answers requests about endpoints.
 func (s *Service) serve(ctx context.Context) error {
 	return s.bus.Serve(ctx, bus.Service{
-		Name: "mlsdm-dispatcher", Version: s.version, Description: "delivers events as signed webhooks", DrainTimeout: s.drain,
+		Name: events.MicroName(events.ServiceDispatcher), Version: s.version, Description: "delivers events as signed webhooks", DrainTimeout: s.drain,
 		Operations: []bus.Operation{
 			{Name: events.OpEndpointsList, Timeout: operationTimeout, Handler: s.listEndpoints},
 			{Name: events.OpEndpointsGet, Timeout: operationTimeout, Handler: s.getEndpoint},

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+)
+
+// ciCommand shows CI health.
+type ciCommand struct {
+	Check bool `help:"Ask GitHub now, instead of telling what was last seen."`
+}
+
+// Run implements the command.
+func (q ciCommand) Run(ctx context.Context, c *connection, t terminal) error {
+	operation := events.OpCIStatus
+	if q.Check {
+		operation = events.OpCICheck
+	}
+	var status events.CIStatus
+	if err := c.call(ctx, t, operation, events.CIStatusRequest{}, &status); err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(t, status)
+	}
+	if status.LastError != "" {
+		fmt.Fprintf(t.out, "the last look failed: %s\n", printable(status.LastError))
+	}
+	w := tabwriter.NewWriter(t.out, 0, 4, 2, ' ', 0)
+	for _, wf := range status.Workflows {
+		last := "no run yet"
+		if wf.LastRun != nil {
+			last = fmt.Sprintf("run %d %s", wf.LastRun.RunNumber, wf.LastRun.Conclusion)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d failed in a row\t%s\n",
+			wf.Health, printable(status.Repository), printable(wf.Workflow), printable(wf.Branch), wf.ConsecutiveFailures, printable(last))
+	}
+	return w.Flush()
+}
+
+// webhooksCommand shows the endpoints.
+type webhooksCommand struct{}
+
+// Run implements the command.
+func (webhooksCommand) Run(ctx context.Context, c *connection, t terminal) error {
+	var list events.EndpointsList
+	if err := c.call(ctx, t, events.OpEndpointsList, events.EndpointsListRequest{}, &list); err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(t, list)
+	}
+	if len(list.Endpoints) == 0 {
+		_, err := fmt.Fprintln(t.out, "no endpoint is configured; set WEBHOOK_URL and WEBHOOK_SECRET of the dispatcher")
+		return err
+	}
+	w := tabwriter.NewWriter(t.out, 0, 4, 2, ' ', 0)
+	for _, e := range list.Endpoints {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", printable(e.ID), printable(e.URL), printable(strings.Join(e.Events, " ")), printable(e.Source))
+	}
+	return w.Flush()
+}
+
+// secretCommand reads a secret.
+type secretCommand struct {
+	Name string `arg:"" help:"Name of the secret."`
+	Show bool   `help:"Print the value. Without this only its source and length are printed."`
+}
+
+// Help shows examples.
+func (secretCommand) Help() string {
+	return "The value travels sealed to a key that is made for this one request.\n\n" +
+		"  mlsdmctl --caller generator secret openai_api_key\n  mlsdmctl --caller generator secret openai_api_key --show"
+}
+
+// Run implements the command.
+func (s secretCommand) Run(ctx context.Context, c *connection, t terminal) error {
+	if c.Caller == "" {
+		return errors.New("a secret always has a named caller: say who asks with --caller NAME")
+	}
+	cl, err := c.client(ctx, t)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	value, err := cl.Secret(ctx, s.Name)
+	if err != nil {
+		return hint(err)
+	}
+	if c.JSON {
+		out := map[string]any{"name": s.Name, "source": value.Source, "version": value.Version, "length": len(value.Reveal())}
+		if s.Show {
+			out["value"] = value.Reveal()
+		}
+		return printJSON(t, out)
+	}
+	if s.Show {
+		_, err = fmt.Fprintln(t.out, value.Reveal())
+		return err
+	}
+	_, err = fmt.Fprintf(t.out, "%s: %d bytes from %s; --show prints it\n", s.Name, len(value.Reveal()), value.Source)
+	return err
+}
+
+// call asks one interactive operation.
+func (c connection) call(ctx context.Context, t terminal, operation string, req, resp any) error {
+	cl, err := c.client(ctx, t)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(ctx, max(c.Timeout, time.Millisecond))
+	defer cancel()
+	return hint(cl.Call(ctx, operation, req, resp))
+}
+
+// printable takes control characters out of what others wrote, so that it cannot play with the terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r <= 0x9f {
+			return -1
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/neuron7x/mlsdm-integrations/cmd/mlsdmctl/internal/stack"
+	"github.com/neuron7x/mlsdm-integrations/internal/version"
+)
+
+// printBanner says what runs where, and three things to try.
+func printBanner(out io.Writer, s *stack.Stack, dataDir string, demo bool) {
+	fmt.Fprintf(out, "\nMLSDM Integrations %s: everything in one process\n\n", version.String())
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	fmt.Fprintf(w, "  NATS\t%s\tstreams in %s\n", s.URL(), dataDir)
+	if url := s.AdminURL(); url != "" {
+		fmt.Fprintf(w, "  admin\t%s/readyz\t/livez, /metrics\n", url)
+	}
+	fmt.Fprintf(w, "  services\t%s\t\n", strings.Join(s.Services(), ", "))
+	w.Flush() //nolint:errcheck // a terminal that is gone: there is nobody to tell
+
+	server := ""
+	if !strings.HasSuffix(s.URL(), ":4222") {
+		server = " --server " + s.URL()
+	}
+	fmt.Fprintf(out, "\nTry in another terminal:\n\n"+
+		"  mlsdmctl%[1]s generate \"hello\"\n"+
+		"  nats%[1]s req mlsdm.embed '{\"model\":\"local/hash-384\",\"input\":\"hello\"}'\n"+
+		"  nats%[1]s pub mlsdm.events.custom.deploy '{\"version\":\"1.2.3\"}'\n\n", server)
+	if demo {
+		fmt.Fprint(out, "The demo tells a small story now; Ctrl-C stops everything.\n\n")
+		return
+	}
+	fmt.Fprint(out, "Ctrl-C stops everything.\n\n")
+}
