@@ -1,0 +1,167 @@
+//go:build integration
+
+package containers_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/require"
+)
+
+// stack is a compose project of its own, on ports of its own.
+type stack struct {
+	project string
+}
+
+// startStack brings the whole stack up, healthy, and takes it down, with its data, when the test ends.
+func startStack(t *testing.T) stack {
+	t.Helper()
+	s := stack{project: fmt.Sprintf("mlsdm-test-%d", os.Getpid())}
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(t.Context())
+		if t.Failed() {
+			logs, err := s.compose(ctx, "logs", "--no-color", "--tail", "40")
+			t.Logf("logs (%v):\n%s", err, logs)
+		}
+		out, err := s.compose(ctx, "down", "--volumes", "--timeout", "10")
+		require.NoError(t, err, out)
+	})
+	out, err := s.compose(t.Context(), "up", "--detach", "--build", "--wait", "--wait-timeout", "120")
+	require.NoError(t, err, out)
+	return s
+}
+
+// compose runs docker compose on the stack and returns what it printed.
+func (s stack) compose(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "docker", append([]string{"compose", "--project-name", s.project, "--env-file", os.DevNull}, args...)...)
+	cmd.Dir = root
+	// Port 0 lets Docker choose a free one.
+	cmd.Env = append(os.Environ(), "NATS_PORT=0", "NATS_MONITOR_PORT=0", "VERSION=test", "NATS_PASSWORD="+password)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return stdout.String() + stderr.String(), fmt.Errorf("docker compose %s: %w", strings.Join(args, " "), err)
+	}
+	return stdout.String(), nil
+}
+
+const password = "not-the-default"
+
+// connect is a client of the stack's bus, as anyone's is.
+func (s stack) connect(t *testing.T) *nats.Conn {
+	t.Helper()
+	out, err := s.compose(t.Context(), "port", "nats", "4222")
+	require.NoError(t, err, out)
+	address := "nats://" + strings.TrimSpace(out)
+	_, err = nats.Connect(address)
+	require.ErrorIs(t, err, nats.ErrAuthorization, "nobody comes in without a password")
+	nc, err := nats.Connect(address, nats.UserInfo("mlsdm", password))
+	require.NoError(t, err)
+	t.Cleanup(nc.Close)
+	return nc
+}
+
+// state is what docker compose says of a container.
+type state struct {
+	Service, State, Health string
+	ExitCode               int
+}
+
+func (s stack) states(t *testing.T) []state {
+	t.Helper()
+	out, err := s.compose(t.Context(), "ps", "--all", "--format", "json")
+	require.NoError(t, err, out)
+	var all []state
+	for line := range strings.Lines(out) {
+		var st state
+		require.NoError(t, json.Unmarshal([]byte(line), &st), line)
+		all = append(all, st)
+	}
+	return all
+}
+
+func TestStack(t *testing.T) {
+	t.Parallel()
+	s := startStack(t)
+
+	t.Run("everything is healthy", func(t *testing.T) {
+		t.Parallel()
+		states := s.states(t)
+		require.Len(t, states, len(readCompose(t).Services))
+		for _, st := range states {
+			if st.Service == job {
+				require.Equal(t, "exited", st.State)
+				require.Zero(t, st.ExitCode, "%s ended well", job)
+				continue
+			}
+			require.Equal(t, "healthy", st.Health, st.Service)
+		}
+	})
+
+	nc := s.connect(t)
+
+	t.Run("every service answers the micro protocol", func(t *testing.T) {
+		t.Parallel()
+		want := []string{"ciwatch", "dispatcher", "embedder", "generator", "secretd"}
+		require.Subset(t, ping(t, nc), want)
+	})
+
+	t.Run("an embedding and a generation go through", func(t *testing.T) {
+		t.Parallel()
+		for subject, body := range map[string]string{
+			"mlsdm.embed":    `{"model":"local/hash-384","input":"hello"}`,
+			"mlsdm.generate": `{"model":"local/echo","prompt":"hello"}`,
+		} {
+			reply, err := nc.Request(subject, []byte(body), 10*time.Second)
+			require.NoError(t, err, subject)
+			require.Empty(t, reply.Header.Get("Nats-Service-Error-Code"), "%s: %s", subject, reply.Data)
+			require.True(t, json.Valid(reply.Data), subject)
+		}
+	})
+
+	t.Run("an event is stored", func(t *testing.T) {
+		t.Parallel()
+		reply, err := nc.Request("mlsdm.events.custom.deploy", []byte(`{"version":"1.2.3"}`), 10*time.Second)
+		require.NoError(t, err)
+		require.Contains(t, string(reply.Data), "MLSDM_EVENTS")
+	})
+
+	t.Run("provisioning again changes nothing", func(t *testing.T) {
+		t.Parallel()
+		out, err := s.compose(t.Context(), "run", "--rm", "--no-deps", job)
+		require.NoError(t, err, out)
+	})
+}
+
+// ping asks who is there and returns the names, sorted.
+func ping(t *testing.T, nc *nats.Conn) []string {
+	t.Helper()
+	inbox := nats.NewInbox()
+	sub, err := nc.SubscribeSync(inbox)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, sub.Unsubscribe()) }()
+	require.NoError(t, nc.PublishRequest("$SRV.PING", inbox, nil))
+	var names []string
+	for {
+		m, err := sub.NextMsg(500 * time.Millisecond)
+		if err != nil {
+			slices.Sort(names)
+			return slices.Compact(names)
+		}
+		var info struct {
+			Name string `json:"name"`
+		}
+		require.NoError(t, json.Unmarshal(m.Data, &info))
+		names = append(names, info.Name)
+	}
+}
