@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net/url"
 	"strings"
 	"time"
@@ -166,6 +167,8 @@ func dialError(urls string, err error) error {
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked),
 		errors.Is(err, nats.ErrAccountAuthExpired):
 		return events.Errorf(events.CodeUnauthenticated, "NATS at %s refuses the credentials: %w", safeURLs(urls), err)
+	case errors.Is(err, fs.ErrNotExist):
+		return events.Errorf(events.CodeInvalidArgument, "a file to log in with is not there: %w", err)
 	default:
 		return events.Errorf(events.CodeUnavailable, "NATS at %s cannot be reached: %w", safeURLs(urls), err)
 	}
