@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -26,12 +28,21 @@ func printBanner(out io.Writer, s *stack.Stack, dataDir string, demo bool) {
 		server = " --server " + s.URL()
 	}
 	fmt.Fprintf(out, "\nTry in another terminal:\n\n"+
-		"  mlsdmctl%[1]s generate \"hello\"\n"+
+		"  %[2]s%[1]s generate \"hello\"\n"+
 		"  nats%[1]s req mlsdm.embed '{\"model\":\"local/hash-384\",\"input\":\"hello\"}'\n"+
-		"  nats%[1]s pub mlsdm.events.custom.deploy '{\"version\":\"1.2.3\"}'\n\n", server)
+		"  nats%[1]s pub mlsdm.events.custom.deploy '{\"version\":\"1.2.3\"}'\n\n", server, self())
 	if demo {
 		fmt.Fprint(out, "The demo tells a small story now; Ctrl-C stops everything.\n\n")
 		return
 	}
 	fmt.Fprint(out, "Ctrl-C stops everything.\n\n")
+}
+
+// self is how this program is called again: by its name, or, when `go run` built it for this once, in the same way.
+func self() string {
+	path, err := os.Executable()
+	if err == nil && strings.Contains(filepath.ToSlash(path), "/go-build") {
+		return "go run ./cmd/mlsdmctl"
+	}
+	return "mlsdmctl"
 }

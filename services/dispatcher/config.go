@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/egress"
@@ -20,6 +21,7 @@ type Config struct {
 	Secret        secret.Value  `name:"webhook-secret" env:"WEBHOOK_SECRET" placeholder:"SECRET" help:"Signs what is posted: whsec_ and base64, or any text. Required with a URL."`
 	Events        []string      `name:"webhook-events" env:"WEBHOOK_EVENTS" default:">" help:"Types of the events to post; * stands for one part, a final > for all that follow."`
 	AllowNetworks []string      `name:"webhook-allow-networks" env:"WEBHOOK_ALLOW_NETWORKS" placeholder:"CIDR" help:"Networks that are not public and may be posted to all the same, such as 10.1.0.0/16."`
+	AllowLoopback bool          `name:"webhook-allow-loopback" env:"WEBHOOK_ALLOW_LOOPBACK" help:"Post to receivers on this machine too (127.0.0.0/8 and ::1), beside the networks above."`
 	Timeout       time.Duration `name:"webhook-timeout" env:"WEBHOOK_TIMEOUT" default:"15s" help:"How long one attempt may take, up to 5m."`
 	MaxAttempts   int           `name:"webhook-max-attempts" env:"WEBHOOK_MAX_ATTEMPTS" default:"10" help:"How often a delivery is tried before it goes to dead letters, 1 to 1000."`
 	BackoffBase   time.Duration `name:"webhook-backoff-base" env:"WEBHOOK_BACKOFF_BASE" default:"1s" help:"The wait before the second attempt; it doubles with each that follows."`
@@ -69,9 +71,9 @@ func within[T int | time.Duration](name string, value, least, most T) error {
 
 // endpoints returns the endpoints that the configuration describes: one, or none.
 func (c Config) endpoints() (endpoint.Set, error) {
-	networks, err := egress.ParseNetworks(c.AllowNetworks)
+	networks, err := c.networks()
 	if err != nil {
-		return endpoint.Set{}, fmt.Errorf("webhook-allow-networks: %w", err)
+		return endpoint.Set{}, err
 	}
 	for _, pattern := range c.Events {
 		if err := endpoint.CheckPattern(pattern); err != nil {
@@ -98,6 +100,19 @@ func (c Config) endpoints() (endpoint.Set, error) {
 	return endpoint.NewSet(endpoint.Endpoint{
 		ID: defaultEndpoint, URL: u, Hook: hook, Patterns: c.Events, Source: endpoint.SourceEnvironment,
 	}), nil
+}
+
+// networks returns the networks that are not public and may be posted to.
+func (c Config) networks() ([]netip.Prefix, error) {
+	allowed := slices.Clone(c.AllowNetworks)
+	if c.AllowLoopback {
+		allowed = append(allowed, "127.0.0.0/8", "::1/128")
+	}
+	networks, err := egress.ParseNetworks(allowed)
+	if err != nil {
+		return nil, fmt.Errorf("webhook-allow-networks: %w", err)
+	}
+	return networks, nil
 }
 
 // checkHost refuses a URL that names a blocked address itself, because no delivery could ever succeed. A host name is

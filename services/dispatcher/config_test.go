@@ -27,6 +27,11 @@ func TestValidate(t *testing.T) {
 		{"allowed address", func(c *dispatcher.Config) { c.URL = "http://127.0.0.1:1/" }, ""},
 		{"blocked address", func(c *dispatcher.Config) { c.URL = "http://169.254.169.254/" + testSecret }, "WEBHOOK_ALLOW_NETWORKS"},
 		{"blocked IPv6 address", func(c *dispatcher.Config) { c.URL = "http://[::1]:80/" }, "WEBHOOK_ALLOW_NETWORKS"},
+		{"loopback, IPv6", func(c *dispatcher.Config) { c.URL, c.AllowLoopback = "http://[::1]:80/", true }, ""},
+		{"loopback beside others", func(c *dispatcher.Config) {
+			c.URL, c.AllowNetworks, c.AllowLoopback = "http://127.0.0.1:1/", []string{"10.0.0.0/8"}, true
+		}, ""},
+		{"loopback is not all", func(c *dispatcher.Config) { c.URL, c.AllowLoopback = "http://10.0.0.1/", true }, "WEBHOOK_ALLOW_NETWORKS"},
 		{"network", func(c *dispatcher.Config) { c.AllowNetworks = []string{"everything"} }, "webhook-allow-networks"},
 		{"pattern", func(c *dispatcher.Config) { c.Events = []string{"ci.*", ">.ci"} }, "webhook-events"},
 		{"timeout", func(c *dispatcher.Config) { c.Timeout = 0 }, "webhook-timeout"},

@@ -43,7 +43,7 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	networks, err := egress.ParseNetworks(cfg.AllowNetworks)
+	networks, err := cfg.networks()
 	if err != nil {
 		return nil, err
 	}

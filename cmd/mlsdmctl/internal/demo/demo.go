@@ -69,7 +69,6 @@ func (d *Demo) Lookup(next func(string) (string, bool)) func(string) (string, bo
 	settings := map[string]string{
 		"GITHUB_API_URL": d.apiURL, "GITHUB_REPOSITORY": Repository, "GITHUB_TOKEN": "demo-token", "CI_BRANCH": "main", "CI_WORKFLOW": "ci.yml",
 		"CI_FAILURE_THRESHOLD": "3", "WEBHOOK_URL": d.receiver.URL(), "WEBHOOK_SECRET": d.receiver.Secret(), "WEBHOOK_EVENTS": ">",
-		"WEBHOOK_ALLOW_NETWORKS": "127.0.0.0/8",
 	}
 	return func(name string) (string, bool) {
 		if value, ok := settings[name]; ok {

@@ -130,9 +130,11 @@ func (l *serverLog) Warnf(format string, v ...any) {
 	}
 	l.log.Debug("nats-server", "message", msg)
 }
+
 func (l *serverLog) Errorf(format string, v ...any) {
 	l.log.Error("nats-server", "err", fmt.Errorf(format, v...))
 }
+
 func (l *serverLog) Fatalf(format string, v ...any) {
 	l.log.Error("nats-server", "err", errors.Join(errors.New("fatal"), fmt.Errorf(format, v...)))
 }

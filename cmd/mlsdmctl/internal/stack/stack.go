@@ -108,7 +108,7 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 // loopbackReceivers are the dispatcher's defaults here: on a laptop, webhook receivers on the same laptop are what people try
 // first. Nobody else can reach this stack, so nobody can make it post to them.
 func loopbackReceivers() map[string]string {
-	return map[string]string{"webhook-allow-networks": "127.0.0.0/8,::1/128"}
+	return map[string]string{"webhook-allow-loopback": "true"}
 }
 
 // start does what Start says, after the server.
