@@ -75,12 +75,17 @@ bench: ## Run the benchmarks, each beside its floor
 ##@ Change it
 
 .PHONY: check
-check: fmt-check vet lint test generate-check vuln ## Everything that CI asks of a change
+check: mod-check fmt-check vet lint test generate-check vuln ## Everything that CI asks of a change
 	@echo 'check: all good'
 
 .PHONY: check-rest
-check-rest: fmt-check vet lint generate-check vuln ## check without the tests, for who has just run them
+check-rest: mod-check fmt-check vet lint generate-check vuln ## check without the tests, for who has just run them
 	@echo 'check-rest: all good'
+
+.PHONY: mod-check
+mod-check: ## Fail where go.mod or go.sum is not tidy, or go.work makes up for it
+	GOWORK=off $(GO) mod tidy -diff
+	cd pkg && GOWORK=off $(GO) mod tidy -diff
 
 .PHONY: fmt
 fmt: bin/golangci-lint ## Format the code
