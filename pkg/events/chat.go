@@ -3,7 +3,6 @@ package events
 import (
 	"bytes"
 	"encoding/json"
-	"maps"
 	"reflect"
 	"strings"
 )
@@ -87,45 +86,54 @@ func (r ChatRequest) MarshalJSON() ([]byte, error) {
 	if err != nil || len(r.Extra) == 0 {
 		return known, err
 	}
-	all := maps.Clone(r.Extra)
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(known, &fields); err != nil {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(known, &all); err != nil {
 		return nil, err
 	}
-	maps.Copy(all, fields)
+	fields := chatRequestNames()
+	for name, value := range r.Extra {
+		if !fields[name] {
+			all[name] = value
+		}
+	}
 	return json.Marshal(all)
 }
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (r *ChatRequest) UnmarshalJSON(b []byte) error {
-	var fields chatRequestFields
-	if err := json.Unmarshal(b, &fields); err != nil {
+	var known chatRequestFields
+	if err := json.Unmarshal(b, &known); err != nil {
 		return err
 	}
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal(b, &all); err != nil {
 		return err
 	}
-	for name := range jsonFields(reflect.TypeFor[chatRequestFields]()) {
-		delete(all, name)
-	}
-	for name, value := range all { // null means absent, for us and for every provider
-		if bytes.Equal(value, []byte("null")) {
+	fields := chatRequestNames()
+	for name, value := range all {
+		if fields[name] || isNull(value) { // null means absent, for us and for every provider
 			delete(all, name)
+			continue
+		}
+		for field := range fields { // encoding/json has read it as our field; a provider would not
+			if strings.EqualFold(name, field) {
+				return Errorf(CodeInvalidArgument, "%q is not a field; write %q", truncate(name, 40), field)
+			}
 		}
 	}
-	*r = ChatRequest(fields)
+	*r = ChatRequest(known)
 	if len(all) > 0 {
 		r.Extra = all
 	}
 	return nil
 }
 
-// jsonFields returns the JSON names of a struct's fields.
-func jsonFields(t reflect.Type) map[string]bool {
+// chatRequestNames returns the names of the fields of [ChatRequest].
+func chatRequestNames() map[string]bool {
+	t := reflect.TypeFor[chatRequestFields]()
 	names := make(map[string]bool, t.NumField())
 	for f := range t.Fields() {
-		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" && name != "-" {
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "-" {
 			names[name] = true
 		}
 	}

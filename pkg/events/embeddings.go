@@ -77,7 +77,7 @@ func (t *TextInput) UnmarshalJSON(b []byte) error {
 	}
 	var list []string
 	if err := json.Unmarshal(b, &list); err == nil && list != nil {
-		*t = list
+		*t = list // a null in it is an empty string, which Validate refuses
 		return nil
 	}
 	var ids []int
@@ -170,7 +170,8 @@ func (v *Vector) UnmarshalJSON(b []byte) error {
 		return nil
 	}
 	var values []float32
-	if err := json.Unmarshal(b, &values); err != nil || values == nil {
+	// A null in the list would be read as 0; no number is spelt with an n.
+	if err := json.Unmarshal(b, &values); err != nil || values == nil || bytes.IndexByte(b, 'n') >= 0 {
 		return Errorf(CodeInvalidArgument, "embedding must be a list of finite numbers or a base64 string")
 	}
 	*v = Vector{Values: values}

@@ -2,74 +2,120 @@ package events
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 )
 
-// envelope is the structured JSON form of an event, without its extensions
-// (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md).
-type envelope struct {
-	SpecVersion     string          `json:"specversion"`
-	ID              string          `json:"id"`
-	Source          string          `json:"source"`
-	Type            string          `json:"type"`
-	Subject         string          `json:"subject,omitempty"`
-	Time            string          `json:"time,omitempty"`
-	DataContentType string          `json:"datacontenttype,omitempty"`
-	DataSchema      string          `json:"dataschema,omitempty"`
-	TraceParent     string          `json:"traceparent,omitempty"`
-	TraceState      string          `json:"tracestate,omitempty"`
-	Data            json.RawMessage `json:"data,omitempty"`
-	DataBase64      []byte          `json:"data_base64,omitempty"`
-}
-
-// MarshalJSON implements [json.Marshaler]: the structured form, the only one that we write. JSON data stands as it is,
-// text as a JSON string, everything else as base64.
+// MarshalJSON implements [json.Marshaler]: the structured form (JSON format of CloudEvents 1.0), the only one that we
+// write. JSON data stands as it is but for white space, text as a JSON string, everything else as base64.
 func (ev Event) MarshalJSON() ([]byte, error) {
-	if err := ev.Validate(); err != nil {
+	if err := ev.checkAttributes(); err != nil {
 		return nil, err
 	}
-	env := envelope{
-		SpecVersion: SpecVersion, ID: ev.ID, Source: ev.Source, Type: ev.Type, Subject: ev.Subject,
-		DataContentType: ev.DataContentType, DataSchema: ev.DataSchema, TraceParent: ev.TraceParent, TraceState: ev.TraceState,
-	}
-	if !ev.Time.IsZero() {
-		env.Time = ev.Time.UTC().Format(time.RFC3339Nano)
-	}
-	switch {
-	case len(ev.Data) == 0:
-	case ev.isJSON():
-		env.Data = ev.Data
-	case ev.isText():
-		text, err := json.Marshal(string(ev.Data))
-		if err != nil {
-			return nil, Errorf(CodeInvalidArgument, "the data cannot be written as a JSON string: %w", err)
-		}
-		env.Data = text
-	default:
-		env.DataBase64 = ev.Data
-	}
-	out, err := json.Marshal(env)
-	if err != nil {
-		return nil, Errorf(CodeInvalidArgument, "the event cannot be written as JSON: %w", err)
-	}
-	if len(ev.Extensions) == 0 {
-		return out, nil
-	}
 	var b bytes.Buffer
-	b.Write(out[:len(out)-1])
+	b.Grow(len(ev.Data) + 512)
+	b.WriteString(`{"specversion":"` + SpecVersion + `"`)
+	writeMember(&b, "id", ev.ID)
+	writeMember(&b, "source", ev.Source)
+	writeMember(&b, "type", ev.Type)
+	writeMember(&b, "subject", ev.Subject)
+	if !ev.Time.IsZero() {
+		writeMember(&b, "time", ev.Time.UTC().Format(time.RFC3339Nano))
+	}
+	writeMember(&b, "datacontenttype", ev.DataContentType)
+	writeMember(&b, "dataschema", ev.DataSchema)
+	writeMember(&b, "traceparent", ev.TraceParent)
+	writeMember(&b, "tracestate", ev.TraceState)
+	if err := ev.writeData(&b); err != nil {
+		return nil, err
+	}
 	for _, name := range slices.Sorted(maps.Keys(ev.Extensions)) {
-		value, err := json.Marshal(ev.Extensions[name])
-		if err != nil {
-			return nil, Errorf(CodeInvalidArgument, "the extension attribute %q cannot be written as JSON: %w", name, err)
+		switch v := ev.Extensions[name].(type) { // checkAttributes has seen that there are no others
+		case string:
+			b.WriteString(`,"` + name + `":`)
+			writeString(&b, v)
+		case bool:
+			b.WriteString(`,"` + name + `":` + strconv.FormatBool(v))
+		case int32:
+			b.WriteString(`,"` + name + `":` + strconv.Itoa(int(v)))
 		}
-		b.WriteString(`,"` + name + `":`)
-		b.Write(value)
 	}
 	b.WriteByte('}')
 	return b.Bytes(), nil
+}
+
+// writeData writes the data in the form that its content type asks for, and checks it on the way.
+func (ev Event) writeData(b *bytes.Buffer) error {
+	switch {
+	case len(ev.Data) == 0:
+	case ev.isJSON():
+		if err := dataLimits().check(ev.Data); err != nil {
+			return err
+		}
+		b.WriteString(`,"data":`)
+		if err := json.Compact(b, ev.Data); err != nil {
+			return notJSON("the data", ev.Data, err)
+		}
+	case ev.isText():
+		if err := ev.checkData(); err != nil {
+			return err
+		}
+		b.WriteString(`,"data":`)
+		writeString(b, string(ev.Data))
+	default:
+		if err := ev.checkData(); err != nil {
+			return err
+		}
+		b.WriteString(`,"data_base64":"`)
+		b.Write(base64.StdEncoding.AppendEncode(b.AvailableBuffer(), ev.Data))
+		b.WriteByte('"')
+	}
+	return nil
+}
+
+// writeMember writes one string member, unless it is empty.
+func writeMember(b *bytes.Buffer, name, value string) {
+	if value == "" {
+		return
+	}
+	b.WriteString(`,"` + name + `":`)
+	writeString(b, value)
+}
+
+// writeString writes valid UTF-8 as a JSON string. Unlike [json.Marshal] it leaves < > & as they are: data is no HTML.
+func writeString(b *bytes.Buffer, s string) {
+	const hex = "0123456789abcdef"
+	b.WriteByte('"')
+	start := 0
+	for i := range len(s) {
+		c := s[i]
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		b.WriteString(s[start:i])
+		start = i + 1
+		switch c {
+		case '"', '\\':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case '\n':
+			b.WriteString(`\n`)
+		case '\r':
+			b.WriteString(`\r`)
+		case '\t':
+			b.WriteString(`\t`)
+		default:
+			b.WriteString(`\u00`)
+			b.WriteByte(hex[c>>4])
+			b.WriteByte(hex[c&0xf])
+		}
+	}
+	b.WriteString(s[start:])
+	b.WriteByte('"')
 }
 
 // Message returns the event as a message: the subject to publish it on, its headers and its body, which is the

@@ -71,12 +71,13 @@ func AsError(err error) *Error {
 	}
 }
 
-// errorBody is the JSON form of an Error.
-type errorBody struct {
+// ErrorReply is the body of a failed request's reply.
+type ErrorReply struct {
+	// Error says what failed.
 	Error ErrorBody `json:"error"`
 }
 
-// ErrorBody is what stands under "error" in the body of a failed request's reply.
+// ErrorBody is what stands under "error" in an [ErrorReply].
 type ErrorBody struct {
 	// Code is one of [Codes].
 	Code Code `json:"code"`
@@ -94,34 +95,39 @@ type ErrorBody struct {
 // What is not an [Error] is reported as [AsError] says.
 func EncodeError(err error) (header map[string][]string, body []byte) {
 	e := AsError(err)
-	body, mErr := json.Marshal(errorBody{ErrorBody{
-		Code: e.Code, Message: e.Message, Retryable: e.Retryable,
-		RetryAfterMS: e.RetryAfter.Milliseconds(), Provider: e.Provider,
+	code := e.Code
+	if code == "" { // without a code the reply would be taken for a success
+		code = CodeInternal
+	}
+	body, mErr := json.Marshal(ErrorReply{ErrorBody{
+		Code: code, Message: e.Message, Retryable: e.Retryable,
+		RetryAfterMS: max(e.RetryAfter, 0).Milliseconds(), Provider: e.Provider,
 	}})
 	if mErr != nil { // five fields of plain types: cannot fail, and if it ever did the code must still arrive
 		body = []byte(`{"error":{"code":"internal","message":"internal error","retryable":false}}`)
 	}
 	return map[string][]string{
-		HeaderErrorCode:   {string(e.Code)},
+		HeaderErrorCode:   {string(code)},
 		HeaderError:       {headerText(e.Message)},
 		HeaderContentType: {ContentTypeJSON},
 	}, body
 }
 
 // DecodeError returns the error that a reply carries, or nil when the reply is no error. Header names are matched in
-// any case. The body is preferred; a reply of some other micro service, with headers only, is understood too: a numeric
-// code of the NATS micro protocol becomes the nearest code of ours.
+// any case. The body says more than the headers and is used when it is of the same code. A reply of some other micro
+// service is understood too: a numeric code of the NATS micro protocol becomes the nearest code of ours.
 func DecodeError(header map[string][]string, body []byte) *Error {
 	code := HeaderValue(header, HeaderErrorCode)
 	if code == "" {
 		return nil
 	}
-	var parsed errorBody
-	if json.Unmarshal(body, &parsed) == nil && parsed.Error.Code != "" {
+	var parsed ErrorReply
+	if json.Unmarshal(body, &parsed) == nil && string(parsed.Error.Code) == code {
 		b := parsed.Error
+		wait := min(max(b.RetryAfterMS, 0), maxPatience.Milliseconds())
 		return &Error{
 			Code: b.Code, Message: b.Message, Retryable: b.Retryable,
-			RetryAfter: time.Duration(b.RetryAfterMS) * time.Millisecond, Provider: b.Provider,
+			RetryAfter: time.Duration(wait) * time.Millisecond, Provider: b.Provider,
 		}
 	}
 	c := Code(code)

@@ -82,6 +82,14 @@ func Decode[T Payload](ev Event) (T, error) {
 // Validate checks the attributes and that Data is what DataContentType says, within the limits of the contract.
 // It returns an [Error] of code invalid_argument that names the attribute.
 func (ev Event) Validate() error {
+	if err := ev.checkAttributes(); err != nil {
+		return err
+	}
+	return ev.checkData()
+}
+
+// checkAttributes checks everything but Data.
+func (ev Event) checkAttributes() error {
 	if err := CheckType(ev.Type); err != nil {
 		return err
 	}
@@ -92,15 +100,22 @@ func (ev Event) Validate() error {
 		return Errorf(CodeInvalidArgument, "the event has no source")
 	}
 	for _, a := range []struct{ name, value string }{
-		{"source", ev.Source}, {"subject", ev.Subject}, {"dataschema", ev.DataSchema}, {"datacontenttype", ev.DataContentType},
-		{"traceparent", ev.TraceParent}, {"tracestate", ev.TraceState},
+		{"source", ev.Source},
+		{"subject", ev.Subject},
+		{"dataschema", ev.DataSchema},
+		{"datacontenttype", ev.DataContentType},
+		{"traceparent", ev.TraceParent},
+		{"tracestate", ev.TraceState},
 	} {
 		if err := checkAttribute(a.name, a.value); err != nil {
 			return err
 		}
 	}
 	if _, err := url.Parse(ev.Source); err != nil {
-		return Errorf(CodeInvalidArgument, "source is not a URI reference: %w", err)
+		return Errorf(CodeInvalidArgument, "source %q is not a URI reference", truncate(ev.Source, 80))
+	}
+	if year := ev.Time.UTC().Year(); year < 1 || year > 9999 {
+		return Errorf(CodeInvalidArgument, "time is in the year %d; RFC 3339 knows the years 1 to 9999", year)
 	}
 	if ev.DataContentType != "" {
 		if _, _, err := mime.ParseMediaType(ev.DataContentType); err != nil {
@@ -112,7 +127,7 @@ func (ev Event) Validate() error {
 			return err
 		}
 	}
-	return ev.checkData()
+	return nil
 }
 
 // checkData checks Data against DataContentType.
@@ -121,9 +136,9 @@ func (ev Event) checkData() error {
 	case len(ev.Data) == 0:
 		return nil
 	case ev.isJSON():
-		return CheckJSON(ev.Data)
+		return dataLimits().checkJSON(ev.Data)
 	case ev.isText():
-		return CheckText(ev.Data)
+		return dataLimits().checkText(ev.Data)
 	case len(ev.Data) > MaxBody:
 		return Errorf(CodeInvalidArgument, "the data has %d bytes; at most %d are allowed", len(ev.Data), MaxBody)
 	default:
@@ -229,7 +244,7 @@ func StoredID(stored Stored) string {
 // formatUUIDv7 puts the time, the version and the variant into b and writes it as text.
 func formatUUIDv7(b [16]byte, t time.Time) string {
 	var ms [8]byte
-	binary.BigEndian.PutUint64(ms[:], uint64(max(t.UnixMilli(), 0))) //nolint:gosec // not negative
+	binary.BigEndian.PutUint64(ms[:], uint64(max(t.UnixMilli(), 0)))
 	copy(b[:6], ms[2:])
 	b[6] = b[6]&0x0f | 0x70
 	b[8] = b[8]&0x3f | 0x80

@@ -60,7 +60,8 @@ const (
 	ContentTypeText       = "text/plain"
 )
 
-// HeaderValue returns the first value of the named header, whatever the case of its name. An exact match wins.
+// HeaderValue returns the first value of the named header, whatever the case of its name. An exact match wins; of several
+// others, the first in the order of their bytes, so that every reader sees the same.
 func HeaderValue(header map[string][]string, name string) string {
 	if v, ok := header[name]; ok {
 		if len(v) == 0 {
@@ -68,10 +69,11 @@ func HeaderValue(header map[string][]string, name string) string {
 		}
 		return v[0]
 	}
+	found, value := "", ""
 	for k, v := range header {
-		if len(v) > 0 && strings.EqualFold(k, name) {
-			return v[0]
+		if len(v) > 0 && strings.EqualFold(k, name) && (found == "" || k < found) {
+			found, value = k, v[0]
 		}
 	}
-	return ""
+	return value
 }

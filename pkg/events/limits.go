@@ -2,17 +2,19 @@ package events
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
 // Limits of the contract.
 const (
-	// MaxBody is the largest event or request body, in bytes.
+	// MaxBody is the largest event or request body that may be published, in bytes.
 	MaxBody = 1 << 20
-	// MaxDepth is the deepest nesting of JSON arrays and objects.
+	// MaxDepth is the deepest nesting of JSON arrays and objects, in a request or in the data of an event.
 	MaxDepth = 64
 	// MaxTypeLength is the longest event type, in bytes.
 	MaxTypeLength = 128
@@ -22,21 +24,58 @@ const (
 	MaxAttributeLength = 1024
 )
 
-// CheckJSON checks that body is one JSON value within the limits: at most [MaxBody] bytes, valid UTF-8, at most
-// [MaxDepth] deep, nothing behind it. Every violation is an [Error] of code invalid_argument that says what and where.
-func CheckJSON(body []byte) error {
-	if err := CheckText(body); err != nil {
+// limits bound one JSON text, and name it in errors.
+type limits struct {
+	what        string
+	size, depth int
+}
+
+// bodyLimits bound a request or an event as it is published.
+func bodyLimits() limits { return limits{"the body", MaxBody, MaxDepth} }
+
+// dataLimits bound the data of an event.
+func dataLimits() limits { return limits{"the data", MaxBody, MaxDepth} }
+
+// check checks size, UTF-8 and depth, but not that the text is JSON: whoever decodes it next sees that.
+func (l limits) check(body []byte) error {
+	if err := l.checkText(body); err != nil {
 		return err
 	}
-	if at := deeperThan(body, MaxDepth); at >= 0 {
-		return Errorf(CodeInvalidArgument, "the body nests deeper than %d levels at byte %d", MaxDepth, at)
+	if at := deeperThan(body, l.depth); at >= 0 {
+		return Errorf(CodeInvalidArgument, "%s nests deeper than %d levels at byte %d", l.what, l.depth, at)
+	}
+	return nil
+}
+
+// checkText checks size and UTF-8.
+func (l limits) checkText(body []byte) error {
+	if len(body) > l.size {
+		return Errorf(CodeInvalidArgument, "%s has %d bytes; at most %d are allowed", l.what, len(body), l.size)
+	}
+	if !utf8.Valid(body) {
+		return Errorf(CodeInvalidArgument, "%s is not valid UTF-8 at byte %d", l.what, invalidUTF8At(body))
+	}
+	return nil
+}
+
+// checkJSON checks all of it.
+func (l limits) checkJSON(body []byte) error {
+	if err := l.check(body); err != nil {
+		return err
 	}
 	if json.Valid(body) {
 		return nil
 	}
 	var raw json.RawMessage
-	return notJSON(body, json.Unmarshal(body, &raw))
+	return notJSON(l.what, body, json.Unmarshal(body, &raw))
 }
+
+// CheckJSON checks that body is one JSON value within the limits: at most [MaxBody] bytes, valid UTF-8, at most
+// [MaxDepth] deep, nothing behind it. Every violation is an [Error] of code invalid_argument that says what and where.
+func CheckJSON(body []byte) error { return bodyLimits().checkJSON(body) }
+
+// CheckText checks size and UTF-8 only.
+func CheckText(body []byte) error { return bodyLimits().checkText(body) }
 
 // deeperThan returns the offset at which body nests deeper than limit, or -1. It looks at brackets outside of strings
 // only, so that it bounds the depth before any decoder recurses.
@@ -62,52 +101,49 @@ func deeperThan(body []byte, limit int) int {
 	return -1
 }
 
-// CheckText checks size and UTF-8 only.
-func CheckText(body []byte) error {
-	if len(body) > MaxBody {
-		return Errorf(CodeInvalidArgument, "the body has %d bytes; at most %d are allowed", len(body), MaxBody)
-	}
-	if !utf8.Valid(body) {
-		return Errorf(CodeInvalidArgument, "the body is not valid UTF-8 at byte %d", invalidUTF8At(body))
-	}
-	return nil
-}
-
 // DecodeJSON checks body as [CheckJSON] does and decodes it into v. Errors are an [Error] of code invalid_argument, or
-// the [Error] that one of v's own unmarshalers returned.
+// the [Error] that one of v's own unmarshalers returned. They quote no more of the body than a number or a word.
 func DecodeJSON(body []byte, v any) error {
-	if err := CheckJSON(body); err != nil {
+	if err := bodyLimits().check(body); err != nil {
 		return err
 	}
 	err := json.Unmarshal(body, v)
 	if err == nil {
 		return nil
 	}
-	var own *Error
-	if errors.As(err, &own) {
+	var (
+		own     *Error
+		wrong   *json.UnmarshalTypeError
+		badTime *time.ParseError
+		badData base64.CorruptInputError
+	)
+	switch {
+	case errors.As(err, &own):
 		return own
-	}
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) {
+	case errors.As(err, &wrong):
 		where := wrong.Field
 		if where == "" {
 			where = "the body"
 		}
-		return Errorf(CodeInvalidArgument, "%s must be %s, not a JSON %s", where, kindName(wrong.Type.Kind().String()), wrong.Value)
+		return Errorf(CodeInvalidArgument, "%s must be %s, not a JSON %s", truncate(where, 200), kindName(wrong.Type.Kind().String()), truncate(wrong.Value, 40))
+	case errors.As(err, &badTime):
+		return Errorf(CodeInvalidArgument, "the time %s is not RFC 3339, like 2026-01-31T12:00:00Z", truncate(badTime.Value, 40))
+	case errors.As(err, &badData):
+		return Errorf(CodeInvalidArgument, "a field that must be standard base64 is not: %w", err)
+	default:
+		return notJSON("the body", body, err)
 	}
-	return notJSON(body, err)
 }
 
 // notJSON words a syntax error with its place.
-func notJSON(body []byte, err error) *Error {
+func notJSON(what string, body []byte, err error) *Error {
 	if len(bytes.TrimSpace(body)) == 0 {
-		return Errorf(CodeInvalidArgument, "the body is empty; a JSON object is expected")
+		return Errorf(CodeInvalidArgument, "%s is empty; a JSON object is expected", what)
 	}
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		return Errorf(CodeInvalidArgument, "the body is not JSON at byte %d: %w", syntax.Offset, err)
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return Errorf(CodeInvalidArgument, "%s is not JSON at byte %d: %w", what, syntax.Offset, err)
 	}
-	return Errorf(CodeInvalidArgument, "the body is not JSON: %w", err)
+	return Errorf(CodeInvalidArgument, "%s is not JSON: %w", what, err)
 }
 
 // kindName says a Go kind in JSON's words.

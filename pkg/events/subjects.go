@@ -11,6 +11,9 @@ const DefaultPrefix = "mlsdm"
 // DefaultCaller is who asks on the plain subjects.
 const DefaultCaller = "default"
 
+// maxPrefixLength bounds the prefix, in bytes.
+const maxPrefixLength = 32
+
 // Kinds of durable requests.
 const (
 	KindEmbed    = "embed"
@@ -25,14 +28,20 @@ type Subjects struct {
 	prefix string
 }
 
-// NewSubjects returns the subjects under prefix, which is one subject token; empty is [DefaultPrefix].
-// A prefix that is no token is an [Error] of code invalid_argument.
+// NewSubjects returns the subjects under prefix; empty is [DefaultPrefix]. A prefix is 1 to 32 of the characters a-z 0-9 _ -,
+// which also stand in the names of streams and buckets: so that no two installations of one cluster can meet in one stream.
+// Anything else is an [Error] of code invalid_argument.
 func NewSubjects(prefix string) (Subjects, error) {
 	if prefix == "" {
 		prefix = DefaultPrefix
 	}
-	if err := CheckToken("prefix", prefix); err != nil {
-		return Subjects{}, err
+	if len(prefix) > maxPrefixLength {
+		return Subjects{}, Errorf(CodeInvalidArgument, "the prefix has %d bytes; at most %d are allowed", len(prefix), maxPrefixLength)
+	}
+	for i := range len(prefix) {
+		if c := prefix[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' {
+			return Subjects{}, Errorf(CodeInvalidArgument, "the prefix has %q at byte %d; it is made of a-z 0-9 _ -", c, i)
+		}
 	}
 	return Subjects{prefix: prefix}, nil
 }
@@ -124,22 +133,12 @@ func (s Subjects) DeadDelivery(endpoint string) string {
 
 // StreamName is the name of a stream of the catalogue in this installation: MLSDM_EVENTS.
 func (s Subjects) StreamName(name string) string {
-	return assetPrefix(s.Prefix(), strings.ToUpper) + "_" + name
+	return strings.ToUpper(s.Prefix()) + "_" + name
 }
 
 // BucketName is the name of a KV bucket of the catalogue in this installation: mlsdm_endpoints.
 func (s Subjects) BucketName(name string) string {
-	return assetPrefix(s.Prefix(), strings.ToLower) + "_" + name
-}
-
-// assetPrefix makes a prefix fit the names of streams and buckets, which know letters, digits, - and _ only.
-func assetPrefix(prefix string, fold func(string) string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' {
-			return r
-		}
-		return '_'
-	}, fold(prefix))
+	return s.Prefix() + "_" + name
 }
 
 // CheckToken checks that token can be one token of a subject: 1 to [MaxIDLength] printable ASCII characters without

@@ -44,6 +44,9 @@ func (p SystemRecoveryTriggered) Validate() error {
 		atLeast("consecutive_failures", int64(p.ConsecutiveFailures), 0), inRange("cooldown_seconds", p.CooldownSeconds, 0, maxSeconds))
 }
 
+// minThreshold is the least share of a limit that makes sense as a threshold.
+const minThreshold = 0.001
+
 // Levels of [MemoryThresholdExceeded].
 const (
 	LevelWarning  = "warning"
@@ -60,7 +63,7 @@ type MemoryThresholdExceeded struct {
 	UsedBytes int64 `json:"used_bytes"`
 	// LimitBytes is what may be used.
 	LimitBytes int64 `json:"limit_bytes"`
-	// Threshold is the share of the limit that was passed: above 0, up to 1.
+	// Threshold is the share of the limit that was passed: 0.001 to 1.
 	Threshold float64 `json:"threshold"`
 }
 
@@ -70,5 +73,5 @@ func (MemoryThresholdExceeded) EventType() string { return TypeMemoryThresholdEx
 // Validate implements [Payload].
 func (p MemoryThresholdExceeded) Validate() error {
 	return firstError(required("service", p.Service), oneOf("level", p.Level, LevelWarning, LevelCritical),
-		atLeast("used_bytes", p.UsedBytes, 0), atLeast("limit_bytes", p.LimitBytes, 1), inRange("threshold", p.Threshold, 0, 1))
+		atLeast("used_bytes", p.UsedBytes, 0), atLeast("limit_bytes", p.LimitBytes, 1), inRange("threshold", p.Threshold, minThreshold, 1))
 }

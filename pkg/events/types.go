@@ -94,7 +94,7 @@ func CheckPayload(eventType string, data []byte) error {
 	if err := DecodeJSON(data, payload.Interface()); err != nil {
 		return err
 	}
-	validator, ok := payload.Elem().Interface().(Payload)
+	validator, ok := reflect.TypeAssert[Payload](payload.Elem())
 	if !ok {
 		return Errorf(CodeInternal, "%s has no payload", eventType)
 	}

@@ -19,7 +19,7 @@ func firstError(errs ...error) error {
 	return nil
 }
 
-// required checks that a text is there and is no longer than an attribute may be.
+// required checks that a text is there.
 func required(field, value string) error {
 	if value == "" {
 		return Errorf(CodeInvalidArgument, "%s is missing", field)
