@@ -38,7 +38,10 @@ func New(ctx context.Context, out io.Writer) (*Demo, error) {
 	if err != nil {
 		return nil, err
 	}
-	github.AddRun("success") // the world was in order once
+	github.AddRun("success", func(r *githubtest.Run) { // the world was in order once
+		r.CreatedAt = r.CreatedAt.Add(-time.Hour)
+		r.StartedAt, r.UpdatedAt = r.CreatedAt, r.CreatedAt.Add(5*time.Minute)
+	})
 	d := &Demo{out: &printer{w: out}, github: github, delivered: map[string]int{}, changed: make(chan struct{})}
 	if d.receiver, err = StartReceiver(ctx, d.received); err != nil {
 		return nil, err
