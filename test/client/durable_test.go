@@ -25,8 +25,7 @@ func answer(t *testing.T, b *bus.Bus, caller, id string, header map[string][]str
 func TestSubmit(t *testing.T) {
 	t.Parallel()
 	s := bustest.Start(t)
-	sub, err := s.Conn(t).SubscribeSync("mlsdm.>")
-	require.NoError(t, err)
+	sub := listen(t, s, "mlsdm.>")
 	c := connect(t, s, client.Caller("checkout"))
 	request := events.EmbeddingsRequest{Input: events.TextInput{"a"}}
 	ctx := within(t)

@@ -14,8 +14,7 @@ import (
 func TestPublish(t *testing.T) {
 	t.Parallel()
 	s := bustest.Start(t)
-	sub, err := s.Conn(t).SubscribeSync("mlsdm.events.>")
-	require.NoError(t, err)
+	sub := listen(t, s, "mlsdm.events.>")
 	c := connect(t, s, client.Caller("check/out"))
 	ctx := within(t)
 	next := func() events.Event {
@@ -68,10 +67,9 @@ func TestPublish(t *testing.T) {
 func TestPublishTraceHeaders(t *testing.T) {
 	t.Parallel()
 	s := bustest.Start(t)
-	sub, err := s.Conn(t).SubscribeSync("mlsdm.events.>")
-	require.NoError(t, err)
+	sub := listen(t, s, "mlsdm.events.>")
 	trace := "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-	_, err = connect(t, s).PublishEvent(within(t), events.Event{Type: "custom.x", TraceParent: trace})
+	_, err := connect(t, s).PublishEvent(within(t), events.Event{Type: "custom.x", TraceParent: trace})
 	require.NoError(t, err)
 	msg, err := sub.NextMsgWithContext(within(t))
 	require.NoError(t, err)

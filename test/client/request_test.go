@@ -120,12 +120,11 @@ func TestErrorsArriveWhole(t *testing.T) {
 func TestBadRequestsAreNotSent(t *testing.T) {
 	t.Parallel()
 	s := bustest.Start(t, bustest.Bare(), bustest.Configure(func(o *server.Options) { o.MaxPayload = 64 << 10 }))
-	sub, err := s.Conn(t).SubscribeSync("mlsdm.>")
-	require.NoError(t, err)
+	sub := listen(t, s, "mlsdm.>")
 	c := connect(t, s)
 	ctx := within(t)
 
-	_, err = c.Embed(ctx, events.EmbeddingsRequest{})
+	_, err := c.Embed(ctx, events.EmbeddingsRequest{})
 	requireCode(t, events.CodeInvalidArgument, err)
 	_, err = c.Generate(ctx, events.ChatRequest{})
 	requireCode(t, events.CodeInvalidArgument, err)
@@ -164,9 +163,7 @@ func TestBadRequestsAreNotSent(t *testing.T) {
 func TestPatienceIsSentAlong(t *testing.T) {
 	t.Parallel()
 	s := bustest.Start(t, bustest.Bare())
-	sub, err := s.Conn(t).SubscribeSync("mlsdm.ci.status")
-	require.NoError(t, err)
-	require.NoError(t, s.Conn(t).Flush())
+	sub := listen(t, s, "mlsdm.ci.status")
 	c := connect(t, s, client.Timeout(200*time.Millisecond))
 
 	requireCode(t, events.CodeDeadlineExceeded, c.Call(t.Context(), events.OpCIStatus, nil, nil))

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
@@ -56,6 +57,16 @@ func serve(t *testing.T, s *bustest.Server, operation string, handler func(conte
 		_, err := b.Request(ask, bus.Msg{Subject: "$SRV.PING.fake"})
 		return err == nil
 	}, patience, time.Millisecond)
+}
+
+// listen hears what is published on a subject from now on.
+func listen(t *testing.T, s *bustest.Server, subject string) *nats.Subscription {
+	t.Helper()
+	nc := s.Conn(t)
+	sub, err := nc.SubscribeSync(subject)
+	require.NoError(t, err)
+	require.NoError(t, nc.Flush())
+	return sub
 }
 
 // respond answers with v in JSON.
