@@ -2,6 +2,7 @@ package door
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -20,7 +21,9 @@ func (d *Doors) durable() bus.ConsumeConfig {
 		MaxAttempts: d.opts.MaxAttempts, Backoff: d.opts.Backoff, DrainTimeout: d.opts.DrainTimeout,
 		DeadSubject: func(*bus.Message) string { return subjects.DeadRequest(d.opts.Kind) },
 		GiveUp: func(ctx context.Context, m *bus.Message, cause error) error {
-			return d.answer(ctx, d.open(m), nil, cause)
+			r := d.open(m)
+			r.call.Report.Model = askedModel(m.Body) // the worker, who knew it, is not asked again
+			return d.answer(ctx, r, nil, cause)
 		},
 	}
 }
@@ -67,11 +70,15 @@ func (d *Doors) handleDurable(ctx context.Context, m *bus.Message) error {
 	if ctx.Err() != nil { // a shutdown: another replica has the time
 		return fmt.Errorf("given back: %w", ctx.Err())
 	}
-	if err != nil && passes(err) && d.patient(r) {
-		if failure := events.AsError(err); failure.RetryAfter > 0 {
-			return retry.After(err, failure.RetryAfter)
+	if err != nil && passes(err) {
+		wait := events.AsError(err).RetryAfter
+		switch {
+		case !d.patient(r, wait): // a later answer would be for nobody
+		case wait > 0:
+			return retry.After(err, wait)
+		default:
+			return err
 		}
-		return err
 	}
 	if err != nil && events.CodeOf(err) == events.CodeInternal { // the caller is told the code only; here is the cause
 		d.log.ErrorContext(ctx, "a durable request failed", "subject", m.Subject, "sequence", m.Sequence, "attempt", m.Attempt, "err", err)
@@ -104,16 +111,28 @@ func (d *Doors) do(ctx context.Context, r *request) ([]byte, error) {
 	return body, err
 }
 
+// askedModel reads the model out of a request that was given up; empty when the request names none.
+func askedModel(body []byte) string {
+	var asked struct {
+		Model string `json:"model"`
+	}
+	const longest = 256
+	if json.Unmarshal(body, &asked) != nil || len(asked.Model) > longest {
+		return ""
+	}
+	return asked.Model
+}
+
 // passes reports whether a failure may pass by itself. What carries no code is a fault of ours, and may.
 func passes(err error) bool {
 	var coded *events.Error
 	return !errors.As(err, &coded) || coded.Retryable
 }
 
-// patient reports whether the caller still wants an answer that comes later.
-func (d *Doors) patient(r *request) bool {
+// patient reports whether the caller will still want an answer after a wait.
+func (d *Doors) patient(r *request, wait time.Duration) bool {
 	deadline, limited, err := events.Deadline(r.Header, r.Time)
-	return err == nil && (!limited || time.Now().Before(deadline))
+	return err == nil && (!limited || time.Now().Add(wait).Before(deadline))
 }
 
 // answer stores the reply, or the error, under the request's id. Doing so twice for the same request stores it once.

@@ -11,7 +11,7 @@ import (
 // interactive describes the interactive door to the bus.
 func (d *Doors) interactive() bus.Service {
 	return bus.Service{
-		Name: d.opts.Service, Version: d.opts.Version, Description: d.opts.Description, DrainTimeout: d.opts.DrainTimeout,
+		Name: events.MicroName(d.opts.Service), Version: d.opts.Version, Description: d.opts.Description, DrainTimeout: d.opts.DrainTimeout,
 		Operations: []bus.Operation{{
 			Name: d.opts.Kind, Workers: d.opts.Workers, Timeout: d.opts.Timeout, Handler: d.handleInteractive,
 		}},

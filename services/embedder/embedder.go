@@ -16,7 +16,7 @@ import (
 )
 
 // Summary says in one line what the service does.
-const Summary = "Turns texts into vectors: OpenAI's embeddings API on NATS, over several providers and a local model."
+const Summary = "turns texts into vectors: OpenAI's embeddings API over several providers and a local model"
 
 // Service is an embedder. Make one with [New].
 type Service struct {

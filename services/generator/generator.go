@@ -14,7 +14,7 @@ import (
 )
 
 // Summary says in one line what the service does.
-const Summary = "Answers conversations: OpenAI's chat completions API on NATS, over several providers, with streaming."
+const Summary = "answers conversations: OpenAI's chat completions API over several providers, with streaming"
 
 // Service is a generator. Make one with [New].
 type Service struct {
