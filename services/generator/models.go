@@ -11,7 +11,7 @@ import (
 // models makes the adapters of the providers that are configured.
 //
 // What the compatibility APIs of the others leave out of OpenAI's protocol stands in the vendors' documentation: Cohere
-// refuses stream_options; Anthropic ignores response_format and log probabilities and makes one choice only.
+// refuses stream_options; Anthropic ignores response_format and makes one choice only.
 func (c Config) models(client *http.Client) (*llm.Providers[llm.Generator], error) {
 	models := &llm.Providers[llm.Generator]{}
 	models.Add(local.Provider, local.Echo{}, local.EchoModel)
@@ -23,7 +23,7 @@ func (c Config) models(client *http.Client) (*llm.Providers[llm.Generator], erro
 	if !c.AnthropicKey.IsZero() {
 		servers = append(servers, openai.Config{
 			Provider: "anthropic", BaseURL: c.AnthropicBaseURL, Key: c.AnthropicKey,
-			Refuse: []string{"response_format", "logprobs", "n"},
+			Refuse: []string{"response_format", "n"},
 		})
 	}
 	if !c.CohereKey.IsZero() {

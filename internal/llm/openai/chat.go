@@ -3,6 +3,7 @@ package openai
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
@@ -75,6 +76,11 @@ func (c *Client) generate(ctx context.Context, body []byte) (*events.ChatRespons
 // chatBody writes the request as the server shall see it: without our short form, with its own model name, with fields
 // that we do not know as they came.
 func (c *Client) chatBody(req *events.ChatRequest, stream bool) ([]byte, error) {
+	for _, field := range []string{"logprobs", "top_logprobs", "modalities", "audio"} {
+		if asks(req, field) {
+			return nil, llm.Refuse(c.cfg.Provider, "%s: the reply has no place for what this asks for", field)
+		}
+	}
 	for _, field := range c.cfg.Refuse {
 		if asks(req, field) {
 			return nil, llm.Refuse(c.cfg.Provider, "%s is ignored by this provider's OpenAI-compatible API; leave it out", field)
@@ -104,6 +110,9 @@ func asks(req *events.ChatRequest, field string) bool {
 		return req.N != nil && *req.N > 1
 	case "tools":
 		return llm.Given(req.Tools)
+	case "modalities":
+		var list []string
+		return llm.Given(req.Extra[field]) && (json.Unmarshal(req.Extra[field], &list) != nil || !slices.Equal(list, []string{"text"}))
 	default:
 		raw := req.Extra[field]
 		return llm.Given(raw) && string(raw) != "false"

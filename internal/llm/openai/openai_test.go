@@ -54,8 +54,10 @@ func TestContract(t *testing.T) {
 	}
 	t.Run("chat", func(t *testing.T) {
 		t.Parallel()
-		_, client := connect(t, func(c *openai.Config) { c.Refuse = []string{"response_format", "logprobs", "n", "tools"} })
-		llmtest.RunGenerator(t, llmtest.GenerateFeatures{Model: "m", Refuses: []string{"response_format", "logprobs", "n", "tools"}}, client)
+		_, client := connect(t, func(c *openai.Config) { c.Refuse = []string{"response_format", "n", "tools"} })
+		llmtest.RunGenerator(t, llmtest.GenerateFeatures{Model: "m", Refuses: []string{
+			"response_format", "n", "tools", "logprobs", "top_logprobs", "modalities", "audio",
+		}}, client)
 	})
 }
 
@@ -87,7 +89,9 @@ func TestRequestsOnTheWire(t *testing.T) {
 	_, err := client.Embed(t.Context(), llm.EmbedRequest{Model: "m", Texts: []string{"a", "b", "c"}, Dimensions: 4, User: "u"})
 	require.NoError(t, err)
 	_, err = client.Generate(t.Context(), &events.ChatRequest{
-		Model: "m", Prompt: "hi", Extra: map[string]json.RawMessage{"reasoning_effort": json.RawMessage(`"low"`)},
+		Model: "m", Prompt: "hi", Extra: map[string]json.RawMessage{
+			"reasoning_effort": json.RawMessage(`"low"`), "logprobs": json.RawMessage(`false`), "modalities": json.RawMessage(`["text"]`),
+		},
 	})
 	require.NoError(t, err)
 	require.NoError(t, client.Stream(t.Context(), &events.ChatRequest{Model: "m", Prompt: "hi"}, func(events.ChatChunk) error { return nil }))
@@ -97,7 +101,7 @@ func TestRequestsOnTheWire(t *testing.T) {
 	for i, want := range []string{
 		`{"model":"m","input":["a","b"],"dimensions":4,"encoding_format":"base64","user":"u"}`,
 		`{"model":"m","input":"c","dimensions":4,"encoding_format":"base64","user":"u"}`,
-		`{"model":"m","messages":[{"role":"user","content":"hi"}],"reasoning_effort":"low"}`,
+		`{"model":"m","messages":[{"role":"user","content":"hi"}],"reasoning_effort":"low","logprobs":false,"modalities":["text"]}`,
 		`{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true,"stream_options":{"include_usage":true}}`,
 	} {
 		require.JSONEq(t, want, string(got[i].Body))
