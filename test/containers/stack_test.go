@@ -112,7 +112,7 @@ func TestStack(t *testing.T) {
 
 	t.Run("every service answers the micro protocol", func(t *testing.T) {
 		t.Parallel()
-		want := []string{"ciwatch", "dispatcher", "embedder", "generator", "secretd"}
+		want := []string{"mlsdm-ciwatch", "mlsdm-dispatcher", "mlsdm-embedder", "mlsdm-generator", "mlsdm-secretd"}
 		require.Subset(t, ping(t, nc), want)
 	})
 
