@@ -145,8 +145,9 @@ func (d *Doors) answer(ctx context.Context, r *request, body []byte, failure err
 	header[events.HeaderMsgTTL] = []string{strconv.FormatInt(int64(r.ttl.Seconds()), 10) + "s"}
 	_, err := d.bus.Publish(ctx, bus.Msg{
 		Subject: d.bus.Subjects().Result(r.call.Caller, r.id),
-		ID:      "result-" + r.Stream + "-" + strconv.FormatUint(r.Sequence, 10),
-		Header:  header, Body: body,
+		// The time tells apart what a stream and the one made anew in its place stored under one sequence.
+		ID:     fmt.Sprintf("result-%s-%d-%d", r.Stream, r.Sequence, r.Time.UnixNano()),
+		Header: header, Body: body,
 	})
 	if err != nil {
 		return fmt.Errorf("the result of request %s could not be stored: %w", r.id, err)
