@@ -8,6 +8,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher"
 	"github.com/neuron7x/mlsdm-integrations/services/embedder"
 	"github.com/neuron7x/mlsdm-integrations/services/generator"
+	"github.com/neuron7x/mlsdm-integrations/services/secretd"
 )
 
 // Units returns every service, in the order in which a person reads them.
@@ -17,5 +18,6 @@ func Units() []service.Unit {
 		service.Define("embedder", embedder.Summary, embedder.New),
 		service.Define("generator", generator.Summary, generator.New),
 		service.Define("dispatcher", "signs events and delivers them as webhooks", dispatcher.New),
+		service.Define("secretd", secretd.Summary, secretd.New),
 	}
 }

@@ -21,6 +21,9 @@ import (
 // Summary says in one line what the service does.
 const Summary = "Gives secrets to who may have them, sealed on the way."
 
+// description is the same for who lists the services of a bus.
+const description = "gives secrets to who may have them, sealed on the way"
+
 // operationTimeout bounds the work on one request.
 const operationTimeout = 10 * time.Second
 
@@ -63,7 +66,7 @@ func (s *Service) Run(ctx context.Context) error {
 		s.log.InfoContext(ctx, "giving out secrets", "secrets", s.cfg.Allow, "callers", s.cfg.Callers)
 	}
 	return s.bus.Serve(ctx, bus.Service{
-		Name: "mlsdm-secretd", Version: s.version, Description: Summary, DrainTimeout: s.drain,
+		Name: events.MicroName(events.ServiceSecretd), Version: s.version, Description: description, DrainTimeout: s.drain,
 		Operations: []bus.Operation{{Name: events.OpSecretsGet, Timeout: operationTimeout, Handler: s.get}},
 	})
 }
