@@ -1,8 +1,12 @@
 package events_test
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -115,4 +119,36 @@ func overlaps(a, b string) bool {
 		}
 	}
 	return len(as) == len(bs)
+}
+
+func TestHeadersAreAllInTheCatalogue(t *testing.T) {
+	t.Parallel()
+	have := map[string]bool{}
+	for _, h := range events.Headers() {
+		wantEqual(t, h.Name+" seen before", have[h.Name], false)
+		wantEqual(t, h.Name+" described", h.On != "" && h.Means != "", true)
+		have[strings.TrimSuffix(h.Name, "*")] = true
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), "headers.go", nil, 0)
+	wantNoError(t, err)
+	constants := 0
+	for _, decl := range file.Decls {
+		group, ok := decl.(*ast.GenDecl)
+		if !ok || group.Tok != token.CONST {
+			continue
+		}
+		for _, spec := range group.Specs {
+			constant, ok := spec.(*ast.ValueSpec)
+			if !ok || !strings.HasPrefix(constant.Names[0].Name, "Header") {
+				continue
+			}
+			literal, ok := constant.Values[0].(*ast.BasicLit)
+			wantEqual(t, "literal", ok, true)
+			name, err := strconv.Unquote(literal.Value)
+			wantNoError(t, err)
+			wantEqual(t, name+" in events.Headers()", have[name], true)
+			constants++
+		}
+	}
+	wantEqual(t, "number of headers", constants, len(have))
 }

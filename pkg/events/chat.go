@@ -34,7 +34,7 @@ const (
 const maxMessages = 4096
 
 // ChatRequest is the body of a request on the generate subjects: OpenAI's POST /chat/completions, or the short form
-// {"prompt": "…"}. Fields that are not listed here are kept in Extra and passed on to providers that speak OpenAI's
+// {"prompt": "…"}. Fields that are not listed here are kept and passed on to providers that speak OpenAI's
 // protocol; a provider that cannot honour a field answers unsupported with the field's name.
 type ChatRequest struct {
 	// Model is "provider/model", for example "openai/gpt-4o-mini". Empty: the service's default model.
@@ -48,15 +48,15 @@ type ChatRequest struct {
 	// StreamOptions is OpenAI's stream_options.
 	StreamOptions *StreamOptions `json:"stream_options,omitempty"`
 	// Temperature is 0 to 2.
-	Temperature *float64 `json:"temperature,omitempty"`
+	Temperature *float64 `json:"temperature,omitempty" jsonschema:"minimum=0,maximum=2"`
 	// TopP is above 0, up to 1.
-	TopP *float64 `json:"top_p,omitempty"`
+	TopP *float64 `json:"top_p,omitempty" jsonschema:"exclusiveMinimum=0,maximum=1"`
 	// MaxCompletionTokens bounds the answer, in tokens; at least 1.
-	MaxCompletionTokens *int `json:"max_completion_tokens,omitempty"`
+	MaxCompletionTokens *int `json:"max_completion_tokens,omitempty" jsonschema:"minimum=1"`
 	// MaxTokens is the older name of MaxCompletionTokens, still read.
-	MaxTokens *int `json:"max_tokens,omitempty"`
+	MaxTokens *int `json:"max_tokens,omitempty" jsonschema:"minimum=1"`
 	// N is how many choices are wanted; at least 1.
-	N *int `json:"n,omitempty"`
+	N *int `json:"n,omitempty" jsonschema:"minimum=1,maximum=128"`
 	// Stop holds up to four texts at which the answer ends: a string or a list of strings.
 	Stop StopSequences `json:"stop,omitempty"`
 	// Seed asks for repeatable sampling where the provider can.
@@ -217,7 +217,7 @@ func (s *StopSequences) UnmarshalJSON(b []byte) error {
 // ChatMessage is one message of a conversation.
 type ChatMessage struct {
 	// Role is system, developer, user, assistant or tool.
-	Role string `json:"role"`
+	Role string `json:"role" jsonschema:"enum=system,enum=developer,enum=user,enum=assistant,enum=tool"`
 	// Content is the text, or a list of parts, or null.
 	Content Content `json:"content"`
 	// Name tells participants of one role apart.
@@ -292,7 +292,7 @@ type ChatChunkChoice struct {
 	Index int       `json:"index"`
 	Delta ChatDelta `json:"delta"`
 	// FinishReason is null until the alternative ends.
-	FinishReason *string `json:"finish_reason"`
+	FinishReason *string `json:"finish_reason" jsonschema:"nullable"`
 }
 
 // ChatDelta is the added piece.

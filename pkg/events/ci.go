@@ -5,21 +5,21 @@ import "time"
 // CIRun identifies one attempt of one CI run and how it ended.
 type CIRun struct {
 	// Repository is "owner/name".
-	Repository string `json:"repository"`
+	Repository string `json:"repository" jsonschema:"minLength=1"`
 	// Workflow is the workflow's name, for example "CI".
-	Workflow string `json:"workflow"`
+	Workflow string `json:"workflow" jsonschema:"minLength=1"`
 	// WorkflowID is GitHub's id of the workflow.
 	WorkflowID int64 `json:"workflow_id,omitempty"`
 	// Branch is the branch that the run was for.
-	Branch string `json:"branch"`
+	Branch string `json:"branch" jsonschema:"minLength=1"`
 	// RunID is GitHub's id of the run; a rerun keeps it.
-	RunID int64 `json:"run_id"`
+	RunID int64 `json:"run_id" jsonschema:"minimum=1"`
 	// RunAttempt counts the attempts of the run, from 1.
-	RunAttempt int `json:"run_attempt"`
+	RunAttempt int `json:"run_attempt" jsonschema:"minimum=1"`
 	// RunNumber counts the runs of the workflow, from 1.
-	RunNumber int `json:"run_number,omitempty"`
+	RunNumber int `json:"run_number,omitempty" jsonschema:"minimum=0"`
 	// Conclusion is GitHub's word: success, failure, timed_out, startup_failure, cancelled, …
-	Conclusion string `json:"conclusion"`
+	Conclusion string `json:"conclusion" jsonschema:"minLength=1"`
 	// HeadSHA is the commit.
 	HeadSHA string `json:"head_sha,omitempty"`
 	// URL shows the run to a person.
@@ -28,7 +28,7 @@ type CIRun struct {
 	StartedAt   time.Time `json:"started_at,omitzero"`
 	CompletedAt time.Time `json:"completed_at,omitzero"`
 	// DurationSeconds is the attempt's length in seconds, 0 or more.
-	DurationSeconds float64 `json:"duration_seconds,omitempty"`
+	DurationSeconds float64 `json:"duration_seconds,omitempty" jsonschema:"minimum=0,maximum=3162240000"`
 }
 
 // validate checks the identifying fields.
@@ -44,7 +44,7 @@ func (r CIRun) validate() error {
 type CIRunFailed struct {
 	CIRun
 	// ConsecutiveFailures counts failed runs in a row, this one included; at least 1.
-	ConsecutiveFailures int `json:"consecutive_failures"`
+	ConsecutiveFailures int `json:"consecutive_failures" jsonschema:"minimum=1"`
 }
 
 // EventType returns "ci.run_failed".
@@ -70,9 +70,9 @@ func (p CIRunSucceeded) Validate() error { return p.validate() }
 type CIDegraded struct {
 	CIRun
 	// ConsecutiveFailures counts failed runs in a row, at least Threshold.
-	ConsecutiveFailures int `json:"consecutive_failures"`
+	ConsecutiveFailures int `json:"consecutive_failures" jsonschema:"minimum=1"`
 	// Threshold is the configured number of failures at which health is degraded; at least 1.
-	Threshold int `json:"threshold"`
+	Threshold int `json:"threshold" jsonschema:"minimum=1"`
 	// FirstFailedRunID is the run with which the streak began.
 	FirstFailedRunID int64 `json:"first_failed_run_id,omitempty"`
 }
@@ -90,7 +90,7 @@ func (p CIDegraded) Validate() error {
 type CIRecovered struct {
 	CIRun
 	// FailedRuns counts the failed runs of the streak that ended.
-	FailedRuns int `json:"failed_runs"`
+	FailedRuns int `json:"failed_runs" jsonschema:"minimum=1"`
 	// DegradedSince is when the threshold was crossed.
 	DegradedSince time.Time `json:"degraded_since,omitzero"`
 }
@@ -107,9 +107,9 @@ func (p CIRecovered) Validate() error {
 type CIFlaky struct {
 	CIRun
 	// FailedAttempt is the earlier attempt that failed; 0 when it was another run of the same commit.
-	FailedAttempt int `json:"failed_attempt,omitempty"`
+	FailedAttempt int `json:"failed_attempt,omitempty" jsonschema:"minimum=0"`
 	// FailedRunID is the run that failed.
-	FailedRunID int64 `json:"failed_run_id"`
+	FailedRunID int64 `json:"failed_run_id" jsonschema:"minimum=1"`
 }
 
 // EventType returns "ci.flaky".

@@ -29,9 +29,9 @@ type CIWorkflowStatus struct {
 	Workflow string `json:"workflow"`
 	Branch   string `json:"branch"`
 	// Health is healthy, degraded or unknown.
-	Health string `json:"health"`
+	Health string `json:"health" jsonschema:"enum=healthy,enum=degraded,enum=unknown"`
 	// ConsecutiveFailures counts failed runs in a row.
-	ConsecutiveFailures int `json:"consecutive_failures"`
+	ConsecutiveFailures int `json:"consecutive_failures" jsonschema:"minimum=0"`
 	// DegradedSince is when the threshold was crossed, while health is degraded.
 	DegradedSince time.Time `json:"degraded_since,omitzero"`
 	// LastRun is the last run that was counted.

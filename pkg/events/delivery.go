@@ -5,20 +5,20 @@ import "time"
 // DeliveryFailed says that a delivery was given up; the dead letter holds it whole.
 type DeliveryFailed struct {
 	// DeliveryID names the delivery: one event for one endpoint.
-	DeliveryID string `json:"delivery_id"`
+	DeliveryID string `json:"delivery_id" jsonschema:"minLength=1"`
 	// EndpointID is the endpoint that did not take it.
-	EndpointID string `json:"endpoint_id"`
+	EndpointID string `json:"endpoint_id" jsonschema:"minLength=1"`
 	// FailedEventID and FailedEventType are those of the event that was to be delivered.
-	FailedEventID   string `json:"failed_event_id"`
-	FailedEventType string `json:"failed_event_type"`
+	FailedEventID   string `json:"failed_event_id" jsonschema:"minLength=1"`
+	FailedEventType string `json:"failed_event_type" jsonschema:"minLength=1"`
 	// Attempts is how often it was tried; at least 1.
-	Attempts int `json:"attempts"`
+	Attempts int `json:"attempts" jsonschema:"minimum=1"`
 	// FirstAttemptAt is when it was first tried.
 	FirstAttemptAt time.Time `json:"first_attempt_at,omitzero"`
 	// LastStatus is the HTTP status of the last attempt; 0 when there was no answer.
-	LastStatus int `json:"last_status,omitempty"`
+	LastStatus int `json:"last_status,omitempty" jsonschema:"minimum=0,maximum=999"`
 	// Reason says why it was given up, for a person.
-	Reason string `json:"reason"`
+	Reason string `json:"reason" jsonschema:"minLength=1"`
 }
 
 // EventType returns "delivery.failed".
@@ -34,11 +34,11 @@ func (p DeliveryFailed) Validate() error {
 // EndpointDisabled says that an endpoint gets no deliveries any more.
 type EndpointDisabled struct {
 	// EndpointID is the endpoint.
-	EndpointID string `json:"endpoint_id"`
+	EndpointID string `json:"endpoint_id" jsonschema:"minLength=1"`
 	// Reason says why, for a person.
-	Reason string `json:"reason"`
+	Reason string `json:"reason" jsonschema:"minLength=1"`
 	// LastStatus is the HTTP status of its last answer; 0 when there was none.
-	LastStatus int `json:"last_status,omitempty"`
+	LastStatus int `json:"last_status,omitempty" jsonschema:"minimum=0,maximum=999"`
 }
 
 // EventType returns "endpoint.disabled".
@@ -52,7 +52,7 @@ func (p EndpointDisabled) Validate() error {
 // EndpointRecovered says that an endpoint takes deliveries again.
 type EndpointRecovered struct {
 	// EndpointID is the endpoint.
-	EndpointID string `json:"endpoint_id"`
+	EndpointID string `json:"endpoint_id" jsonschema:"minLength=1"`
 	// DownSince is when it began to fail.
 	DownSince time.Time `json:"down_since,omitzero"`
 }
@@ -66,22 +66,22 @@ func (p EndpointRecovered) Validate() error { return required("endpoint_id", p.E
 // DeliveryAttempt is one entry of the attempts stream: what one try to deliver a webhook came to.
 type DeliveryAttempt struct {
 	// DeliveryID names the delivery: one event for one endpoint.
-	DeliveryID string `json:"delivery_id"`
+	DeliveryID string `json:"delivery_id" jsonschema:"minLength=1"`
 	// EndpointID is the endpoint.
-	EndpointID string `json:"endpoint_id"`
+	EndpointID string `json:"endpoint_id" jsonschema:"minLength=1"`
 	// EventID and EventType are those of the event.
 	EventID   string `json:"event_id"`
 	EventType string `json:"event_type"`
 	// Attempt counts from 1.
-	Attempt int `json:"attempt"`
+	Attempt int `json:"attempt" jsonschema:"minimum=1"`
 	// At is when the attempt began.
 	At time.Time `json:"at"`
 	// LatencyMS is how long the answer took, in milliseconds.
-	LatencyMS float64 `json:"latency_ms"`
+	LatencyMS float64 `json:"latency_ms" jsonschema:"minimum=0"`
 	// Status is the HTTP status; 0 when there was no answer.
 	Status int `json:"status,omitempty"`
 	// Outcome is delivered, retry or dead.
-	Outcome string `json:"outcome"`
+	Outcome string `json:"outcome" jsonschema:"enum=delivered,enum=retry,enum=dead"`
 	// Error says what went wrong, for a person.
 	Error string `json:"error,omitempty"`
 	// Response is the start of the answer's body.

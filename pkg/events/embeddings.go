@@ -24,9 +24,9 @@ type EmbeddingsRequest struct {
 	// Input holds 1 to [MaxInputs] texts, none of them empty. On the wire it is one string or a list of strings.
 	Input TextInput `json:"input"`
 	// Dimensions asks for shorter vectors from a model that can shorten them; 0 is the model's own length.
-	Dimensions int `json:"dimensions,omitempty"`
+	Dimensions int `json:"dimensions,omitempty" jsonschema:"minimum=0"`
 	// EncodingFormat is "float" (the default) or "base64" (little-endian float32).
-	EncodingFormat string `json:"encoding_format,omitempty"`
+	EncodingFormat string `json:"encoding_format,omitempty" jsonschema:"enum=float,enum=base64"`
 	// User is an opaque end-user id that is passed on to providers that take one.
 	User string `json:"user,omitempty"`
 }
@@ -105,7 +105,7 @@ type Embedding struct {
 	// Object is always "embedding".
 	Object string `json:"object"`
 	// Index is the position of the text in the request, from 0.
-	Index int `json:"index"`
+	Index int `json:"index" jsonschema:"minimum=0"`
 	// Embedding is the vector.
 	Embedding Vector `json:"embedding"`
 }

@@ -6,7 +6,7 @@ type EndpointsListRequest struct{}
 // EndpointRequest names one endpoint.
 type EndpointRequest struct {
 	// ID is the endpoint's id, a subject token.
-	ID string `json:"id"`
+	ID string `json:"id" jsonschema:"minLength=1,maxLength=128"`
 }
 
 // EndpointsList is the reply of webhooks.endpoints.list.
@@ -18,7 +18,7 @@ type EndpointsList struct {
 // Endpoint is a webhook endpoint as it is shown: without its secret.
 type Endpoint struct {
 	// ID is a subject token.
-	ID string `json:"id"`
+	ID string `json:"id" jsonschema:"minLength=1,maxLength=128"`
 	// URL is where events are posted to; user information and query values are masked.
 	URL string `json:"url"`
 	// Events are patterns over event types, with the NATS wildcards * and >.

@@ -79,14 +79,14 @@ type ErrorReply struct {
 
 // ErrorBody is what stands under "error" in an [ErrorReply].
 type ErrorBody struct {
-	// Code is one of [Codes].
-	Code Code `json:"code"`
+	// Code is one of the codes of the contract; a later version may have more.
+	Code Code `json:"code" jsonschema:"minLength=1"`
 	// Message is for people; programs act on Code.
 	Message string `json:"message"`
 	// Retryable says whether the same request may succeed later.
 	Retryable bool `json:"retryable"`
 	// RetryAfterMS is how long to wait before trying again, in milliseconds; 0 or absent when nothing is known.
-	RetryAfterMS int64 `json:"retry_after_ms,omitempty"`
+	RetryAfterMS int64 `json:"retry_after_ms,omitempty" jsonschema:"minimum=0"`
 	// Provider names the provider that failed, when one did.
 	Provider string `json:"provider,omitempty"`
 }

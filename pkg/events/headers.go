@@ -77,3 +77,47 @@ func HeaderValue(header map[string][]string, name string) string {
 	}
 	return value
 }
+
+// Header is one entry of the catalogue of headers.
+type Header struct {
+	Name string
+	// On says which messages carry it.
+	On string
+	// Means says what it says, in one line.
+	Means string
+}
+
+// Headers returns the catalogue of headers, in the order of their documentation. The attributes of binary events, which
+// start with [HeaderCloudEventPrefix], are an entry together.
+func Headers() []Header {
+	return []Header{
+		{HeaderMsgID, "events, durable requests", "JetStream's deduplication id: the event's id, the request's id"},
+		{HeaderContentType, "all", "media type of the body; on an event it tells the form"},
+		{HeaderCloudEventPrefix + "*", "events in binary form", "one CloudEvents attribute each, percent-encoded"},
+		{HeaderTraceParent, "all", "W3C Trace Context, in lower case"},
+		{HeaderTraceState, "all", "W3C Trace Context, in lower case"},
+		{HeaderDeadline, "requests", "RFC 3339 time after which the caller no longer wants the answer"},
+		{HeaderTimeoutMS, "requests", "the same as milliseconds from the arrival of the request, 1 to 86400000"},
+		{HeaderResultTTL, "durable requests", "how long the result is kept: a duration of 1s to 24h, such as 90m; 1h without it"},
+		{HeaderRequestID, "results", "the id of the durable request"},
+		{HeaderErrorCode, "error replies, results", "the error's code; its presence makes a reply an error"},
+		{HeaderError, "error replies, results", "the error's text, one line, for people"},
+		{HeaderMsgTTL, "results", "the life of this one message, in seconds or as a duration"},
+		{HeaderDelivery, "deliveries", "id of the delivery: one event for one endpoint"},
+		{HeaderEndpoint, "deliveries", "id of the endpoint"},
+		{HeaderEventID, "deliveries", "id of the event"},
+		{HeaderEventType, "deliveries", "type of the event"},
+		{HeaderAttempt, "deliveries", "which attempt this is, from 1"},
+		{HeaderFirstAttemptAt, "deliveries", "RFC 3339 time of the first attempt"},
+		{HeaderSchedule, "deliveries that wait", "when JetStream's scheduler releases the message"},
+		{HeaderScheduleTarget, "deliveries that wait", "the subject on which it is released"},
+		{HeaderDeadReason, "dead letters", "why it was given up, for people"},
+		{HeaderDeadCode, "dead letters", "the error's code"},
+		{HeaderDeadSubject, "dead letters", "the subject on which the message was published"},
+		{HeaderDeadStream, "dead letters", "the stream that held it"},
+		{HeaderDeadSequence, "dead letters", "its sequence in that stream"},
+		{HeaderDeadAttempts, "dead letters", "how often it was handed out"},
+		{HeaderDeadTime, "dead letters", "RFC 3339 time at which it was given up"},
+		{HeaderDeadMsgID, "dead letters", "its former Nats-Msg-Id"},
+	}
+}

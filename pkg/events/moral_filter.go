@@ -15,11 +15,11 @@ type MoralFilterReject struct {
 	// Model is the model that was asked, as "provider/model".
 	Model string `json:"model,omitempty"`
 	// Stage is "prompt" or "completion".
-	Stage string `json:"stage"`
+	Stage string `json:"stage" jsonschema:"enum=prompt,enum=completion"`
 	// Score is the filter's value of the content, 0 (worst) to 1.
-	Score float64 `json:"score"`
+	Score float64 `json:"score" jsonschema:"minimum=0,maximum=1"`
 	// Threshold is the least score that passes, 0 to 1.
-	Threshold float64 `json:"threshold"`
+	Threshold float64 `json:"threshold" jsonschema:"minimum=0,maximum=1"`
 	// Reason says why, for a person; never the content itself.
 	Reason string `json:"reason,omitempty"`
 	// Categories names what was found, for example "violence".
@@ -43,11 +43,11 @@ type MoralFilterAccept struct {
 	// Model is the model that was asked, as "provider/model".
 	Model string `json:"model,omitempty"`
 	// Stage is "prompt" or "completion".
-	Stage string `json:"stage"`
+	Stage string `json:"stage" jsonschema:"enum=prompt,enum=completion"`
 	// Score is the filter's value of the content, 0 (worst) to 1.
-	Score float64 `json:"score"`
+	Score float64 `json:"score" jsonschema:"minimum=0,maximum=1"`
 	// Threshold is the least score that passes, 0 to 1.
-	Threshold float64 `json:"threshold"`
+	Threshold float64 `json:"threshold" jsonschema:"minimum=0,maximum=1"`
 }
 
 // EventType returns "moral_filter.accept".

@@ -15,31 +15,31 @@ const (
 // RequestProcessed says that an embed or generate request ended. It holds no prompt and no answer.
 type RequestProcessed struct {
 	// RequestID is the durable request's id, or one made for the interactive request.
-	RequestID string `json:"request_id"`
+	RequestID string `json:"request_id" jsonschema:"minLength=1"`
 	// Caller is who asked.
-	Caller string `json:"caller"`
+	Caller string `json:"caller" jsonschema:"minLength=1"`
 	// Kind is "embed" or "generate".
-	Kind string `json:"kind"`
+	Kind string `json:"kind" jsonschema:"enum=embed,enum=generate"`
 	// Door is "interactive" or "durable".
-	Door string `json:"door"`
+	Door string `json:"door" jsonschema:"enum=interactive,enum=durable"`
 	// Model is what was asked for, as "provider/model"; empty when the request could not be read.
 	Model string `json:"model,omitempty"`
 	// Outcome is "ok" or "error".
-	Outcome string `json:"outcome"`
+	Outcome string `json:"outcome" jsonschema:"enum=ok,enum=error"`
 	// Code is the error's code; empty when Outcome is "ok".
 	Code Code `json:"code,omitempty"`
 	// LatencyMS is the time from arrival to reply, in milliseconds, 0 or more.
-	LatencyMS float64 `json:"latency_ms"`
+	LatencyMS float64 `json:"latency_ms" jsonschema:"minimum=0,maximum=3162240000000"`
 	// Stream says whether the answer was streamed.
 	Stream bool `json:"stream,omitempty"`
 	// Inputs is the number of texts of an embed request.
-	Inputs int `json:"inputs,omitempty"`
+	Inputs int `json:"inputs,omitempty" jsonschema:"minimum=0"`
 	// CachedInputs is how many of them were answered from the cache.
-	CachedInputs int `json:"cached_inputs,omitempty"`
+	CachedInputs int `json:"cached_inputs,omitempty" jsonschema:"minimum=0"`
 	// PromptTokens, CompletionTokens and TotalTokens are the provider's counts; 0 when unknown.
-	PromptTokens     int `json:"prompt_tokens,omitempty"`
-	CompletionTokens int `json:"completion_tokens,omitempty"`
-	TotalTokens      int `json:"total_tokens,omitempty"`
+	PromptTokens     int `json:"prompt_tokens,omitempty" jsonschema:"minimum=0"`
+	CompletionTokens int `json:"completion_tokens,omitempty" jsonschema:"minimum=0"`
+	TotalTokens      int `json:"total_tokens,omitempty" jsonschema:"minimum=0"`
 }
 
 // EventType returns "request.processed".

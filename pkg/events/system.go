@@ -3,9 +3,9 @@ package events
 // SystemEmergencyShutdown says that a service is going down because it must.
 type SystemEmergencyShutdown struct {
 	// Service is the service's name.
-	Service string `json:"service"`
+	Service string `json:"service" jsonschema:"minLength=1"`
 	// Reason says why, for a person.
-	Reason string `json:"reason"`
+	Reason string `json:"reason" jsonschema:"minLength=1"`
 }
 
 // EventType returns "system.emergency_shutdown".
@@ -19,20 +19,20 @@ func (p SystemEmergencyShutdown) Validate() error {
 // SystemRecoveryTriggered says that a recovery was started, and by what.
 type SystemRecoveryTriggered struct {
 	// Trigger is what started it, for example "ci.degraded".
-	Trigger string `json:"trigger"`
+	Trigger string `json:"trigger" jsonschema:"minLength=1"`
 	// Action is what is done, for example "notify".
-	Action string `json:"action"`
+	Action string `json:"action" jsonschema:"minLength=1"`
 	// Reason says why, for a person.
 	Reason string `json:"reason,omitempty"`
 	// Repository, Workflow, Branch and RunID say which CI run was the last straw, when CI was the trigger.
 	Repository string `json:"repository,omitempty"`
 	Workflow   string `json:"workflow,omitempty"`
 	Branch     string `json:"branch,omitempty"`
-	RunID      int64  `json:"run_id,omitempty"`
+	RunID      int64  `json:"run_id,omitempty" jsonschema:"minimum=0"`
 	// ConsecutiveFailures counts the failed runs in a row.
-	ConsecutiveFailures int `json:"consecutive_failures,omitempty"`
+	ConsecutiveFailures int `json:"consecutive_failures,omitempty" jsonschema:"minimum=0"`
 	// CooldownSeconds is how long no other recovery starts, in seconds.
-	CooldownSeconds float64 `json:"cooldown_seconds,omitempty"`
+	CooldownSeconds float64 `json:"cooldown_seconds,omitempty" jsonschema:"minimum=0,maximum=3162240000"`
 }
 
 // EventType returns "system.recovery_triggered".
@@ -56,15 +56,15 @@ const (
 // MemoryThresholdExceeded says that a process's memory passed a threshold.
 type MemoryThresholdExceeded struct {
 	// Service is the service's name.
-	Service string `json:"service"`
+	Service string `json:"service" jsonschema:"minLength=1"`
 	// Level is "warning" or "critical".
-	Level string `json:"level"`
+	Level string `json:"level" jsonschema:"enum=warning,enum=critical"`
 	// UsedBytes is what is in use.
-	UsedBytes int64 `json:"used_bytes"`
+	UsedBytes int64 `json:"used_bytes" jsonschema:"minimum=0"`
 	// LimitBytes is what may be used.
-	LimitBytes int64 `json:"limit_bytes"`
+	LimitBytes int64 `json:"limit_bytes" jsonschema:"minimum=1"`
 	// Threshold is the share of the limit that was passed: 0.001 to 1.
-	Threshold float64 `json:"threshold"`
+	Threshold float64 `json:"threshold" jsonschema:"minimum=0.001,maximum=1"`
 }
 
 // EventType returns "memory.threshold_exceeded".
