@@ -3,6 +3,7 @@ package secret
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // MaxValue is the largest value of a secret, in bytes.
@@ -27,6 +28,19 @@ type Entry struct {
 	Source string
 	// Version is the store's version of the value, where it has versions.
 	Version string
+}
+
+// NewEntry returns the entry of a text that a store holds. An empty text is [ErrNotFound], one that is larger than
+// [MaxValue] [ErrUnusable].
+func NewEntry(source, version, text string) (Entry, error) {
+	switch {
+	case text == "":
+		return Entry{}, fmt.Errorf("the value is empty: %w", ErrNotFound)
+	case len(text) > MaxValue:
+		return Entry{}, fmt.Errorf("%w: it has %d bytes, at most %d are allowed", ErrUnusable, len(text), MaxValue)
+	default:
+		return Entry{Value: NewValue(text), Source: source, Version: version}, nil
+	}
 }
 
 // Store is a place where secrets are. It is safe for concurrent use.

@@ -29,6 +29,7 @@ type running struct {
 
 	log     *buffer
 	metrics *prometheus.Registry
+	checks  *health.Checks
 	stop    func()
 }
 
@@ -42,9 +43,9 @@ func start(t *testing.T, environment map[string]string) *running {
 	var cfg secretd.Config
 	_, err := config.Load(&cfg, config.Options{Name: "secretd", Lookup: lookup})
 	require.NoError(t, err)
-	r := &running{Server: bustest.Start(t, bustest.Bare()), log: &buffer{}, metrics: prometheus.NewRegistry()}
+	r := &running{Server: bustest.Start(t, bustest.Bare()), log: &buffer{}, metrics: prometheus.NewRegistry(), checks: health.NewChecks()}
 	s, err := secretd.NewWithLookup(cfg, service.Deps{
-		Name: "secretd", Version: "1.0.0", Bus: r.Connect(t, "secretd"), Metrics: r.metrics, Health: health.NewChecks(),
+		Name: "secretd", Version: "1.0.0", Bus: r.Connect(t, "secretd"), Metrics: r.metrics, Health: r.checks,
 		Logger:       slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		DrainTimeout: 5 * time.Second,
 	}, lookup)

@@ -13,7 +13,6 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
-	"github.com/neuron7x/mlsdm-integrations/internal/secret/env"
 	"github.com/neuron7x/mlsdm-integrations/internal/service"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
@@ -52,8 +51,12 @@ func NewWithLookup(cfg Config, deps service.Deps, lookup func(variable string) (
 	if err != nil {
 		return nil, err
 	}
+	stores, err := cfg.open(lookup, deps.Health)
+	if err != nil {
+		return nil, err
+	}
 	return &Service{
-		cfg: cfg, store: secret.Chain{env.New(lookup)}, bus: deps.Bus, log: deps.Logger, version: deps.Version, drain: deps.DrainTimeout,
+		cfg: cfg, store: stores, bus: deps.Bus, log: deps.Logger, version: deps.Version, drain: deps.DrainTimeout,
 		metrics: m,
 	}, nil
 }
@@ -63,7 +66,7 @@ func (s *Service) Run(ctx context.Context) error {
 	if len(s.cfg.Allow) == 0 {
 		s.log.InfoContext(ctx, "no secret may be asked for (SECRETD_ALLOW); every request is denied")
 	} else {
-		s.log.InfoContext(ctx, "giving out secrets", "secrets", s.cfg.Allow, "callers", s.cfg.Callers)
+		s.log.InfoContext(ctx, "giving out secrets", "secrets", s.cfg.Allow, "callers", s.cfg.Callers, "stores", s.cfg.order())
 	}
 	return s.bus.Serve(ctx, bus.Service{
 		Name: events.MicroName(events.ServiceSecretd), Version: s.version, Description: description, DrainTimeout: s.drain,

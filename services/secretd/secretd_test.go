@@ -253,13 +253,24 @@ func TestSettings(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, cfg.Allow)
 	require.Equal(t, []string{"ciwatch", "embedder", "generator", "dispatcher"}, cfg.Callers)
-	for variable, value := range map[string]string{
-		"SECRETD_ALLOW": "good,../bad", "SECRETD_CALLERS": "generator,default",
+	for name, test := range map[string]struct {
+		environment map[string]string
+		complaint   string
+	}{
+		"a name that climbs": {map[string]string{"SECRETD_ALLOW": "good,../bad"}, "secretd-allow"},
+		"who has no name":    {map[string]string{"SECRETD_CALLERS": "generator,default"}, "secretd-callers"},
+		"no token of a name": {map[string]string{"SECRETD_CALLERS": "a.b"}, "a.b"},
+		"an unknown store":   {map[string]string{"SECRETD_STORES": "env,paper"}, `"paper"`},
+		"a store twice":      {map[string]string{"SECRETD_STORES": "env,env"}, "twice"},
+		"vault without URL":  {map[string]string{"SECRETD_STORES": "vault"}, "vault-addr"},
+		"aws without region": {map[string]string{"SECRETD_STORES": "aws"}, "aws-region"},
+		"azure without URL":  {map[string]string{"SECRETD_STORES": "azure"}, "azure-vault-url"},
+		"azure without TLS":  {map[string]string{"AZURE_VAULT_URL": "http://x.vault.azure.net"}, "azure-vault-url"},
+		"vault without token": {
+			map[string]string{"VAULT_ADDR": "https://vault:8200"}, "token",
+		},
 	} {
-		_, err = load(map[string]string{variable: value})
-		require.Error(t, err)
-		require.ErrorContains(t, err, strings.ReplaceAll(strings.ToLower(variable), "_", "-"))
+		_, err = load(test.environment)
+		require.ErrorContains(t, err, test.complaint, name)
 	}
-	_, err = load(map[string]string{"SECRETD_CALLERS": "a.b"})
-	require.ErrorContains(t, err, "a.b")
 }

@@ -32,12 +32,12 @@ func (s *Store) Get(ctx context.Context, name secret.Name) (secret.Entry, error)
 	}
 	variable := Variable(name)
 	text, ok := s.lookup(variable)
-	switch {
-	case !ok || text == "":
+	if !ok {
 		return secret.Entry{}, fmt.Errorf("%s is not set: %w", variable, secret.ErrNotFound)
-	case len(text) > secret.MaxValue:
-		return secret.Entry{}, fmt.Errorf("%s has %d bytes, at most %d are allowed: %w", variable, len(text), secret.MaxValue, secret.ErrUnusable)
-	default:
-		return secret.Entry{Value: secret.NewValue(text), Source: s.Source()}, nil
 	}
+	entry, err := secret.NewEntry(s.Source(), "", text)
+	if err != nil {
+		return secret.Entry{}, fmt.Errorf("%s: %w", variable, err)
+	}
+	return entry, nil
 }
