@@ -24,8 +24,8 @@ func isAttribute(key string) bool {
 }
 
 // parseBinary reads the attributes from ce- headers, percent-decoded as the NATS protocol binding says
-// (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/nats-protocol-binding.md). The same attribute
-// twice, in whatever case, is refused: readers would choose differently.
+// (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/nats-protocol-binding.md), or as they are where
+// they are not percent-encoded. The same attribute twice, in whatever case, is refused: readers would choose differently.
 func parseBinary(header map[string][]string, contentType string, body []byte) (draft, error) {
 	if HeaderValue(header, HeaderCloudEventPrefix+"specversion") == "" {
 		return draft{}, Errorf(CodeInvalidArgument, "there are ce- headers, but no ce-specversion; it must be %q", SpecVersion)
@@ -42,8 +42,8 @@ func parseBinary(header map[string][]string, contentType string, body []byte) (d
 		}
 		seen = key
 		value, err := url.PathUnescape(values[0])
-		if err != nil {
-			return draft{}, Errorf(CodeInvalidArgument, "the header %s is not percent-encoded correctly", truncate(key, 80))
+		if err != nil { // the official SDKs write values as they are, so "100%" may come
+			value = values[0]
 		}
 		if err := d.setAttribute(strings.ToLower(key[len(HeaderCloudEventPrefix):]), value); err != nil {
 			return draft{}, err
