@@ -22,7 +22,8 @@ MAKEFLAGS += --no-print-directory
 
 .PHONY: run
 run: ## Run the whole stack in one process, with a demo that shows events flowing
-	$(GO) run ./cmd/mlsdmctl up --demo
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/mlsdmctl
+	@exec bin/mlsdmctl up --demo
 
 .PHONY: up
 up: ## Start the whole stack in containers and wait until it is healthy
