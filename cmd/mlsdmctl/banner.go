@@ -38,11 +38,11 @@ func printBanner(out io.Writer, s *stack.Stack, dataDir string, demo bool) {
 	fmt.Fprint(out, "Ctrl-C stops everything.\n\n")
 }
 
-// self is how this program is called again: by its name, or, when `go run` built it for this once, in the same way.
+// self is how this program is called again: as it was called, by `go run` too, which builds it for this once.
 func self() string {
 	path, err := os.Executable()
 	if err == nil && strings.Contains(filepath.ToSlash(path), "/go-build") {
 		return "go run ./cmd/mlsdmctl"
 	}
-	return "mlsdmctl"
+	return os.Args[0]
 }
