@@ -79,6 +79,10 @@ func TestSecretsGoToTheirServiceOnly(t *testing.T) {
 		"HUGGINGFACE_API_KEY": {"embedder", "generator"},
 		"ANTHROPIC_API_KEY":   {"generator"},
 		"WEBHOOK_SECRET":      {"dispatcher"},
+		"VAULT_TOKEN":         {keeper},
+		"AZURE_CLIENT_SECRET": {keeper},
+
+		"AWS_SECRET_ACCESS_KEY": {keeper},
 	}
 	for name, c := range readCompose(t).Services {
 		require.Nil(t, c.EnvFile, "%s: an env_file would hand every secret to every service", name)
