@@ -79,9 +79,8 @@ func (d *draft) fillIn(header map[string][]string, stored Stored) {
 	if d.Time.IsZero() {
 		d.Time = stored.Time.UTC()
 	}
-	if d.TraceParent == "" {
-		d.TraceParent = HeaderValue(header, HeaderTraceParent)
-		d.TraceState = HeaderValue(header, HeaderTraceState)
+	if parent := HeaderValue(header, HeaderTraceParent); parent != "" && d.TraceParent == "" {
+		d.TraceParent, d.TraceState = parent, HeaderValue(header, HeaderTraceState)
 	}
 }
 
