@@ -41,6 +41,8 @@ type ConsumeConfig struct {
 	// handlers that take long: a waiting message is one that another replica could have taken.
 	Prefetch int
 	// MaxAttempts is how often a message is tried before it is given up; 0 is [DefaultMaxAttempts], negative is no limit.
+	// Being handed out counts: also what a crash or a shutdown cut short. A message whose handling never ends, because it
+	// brings the process down each time, is given up without another try ten deliveries later.
 	MaxAttempts int
 	// Backoff is the delay between attempts; the zero value is [DefaultBackoff].
 	Backoff retry.Backoff
@@ -82,25 +84,18 @@ func (c ConsumeConfig) withDefaults() ConsumeConfig {
 
 // Consume hands the consumer's messages to handler, cfg.Workers at a time, until ctx ends. Then it takes no more, waits
 // until what is in flight is finished, gives back what was not begun, and returns nil. Work that takes longer than
-// cfg.DrainTimeout is canceled and given back. It returns an error when the consumer does not exist or the connection is
-// closed for good.
+// cfg.DrainTimeout is canceled and given back. It returns an error when the consumer does not exist, when the connection is
+// closed for good, and when handlers go on for more than five seconds after they were canceled.
 //
 // What the handler returns decides about the message: nil acks it; [retry.Permanent] gives it up at once; [retry.After]
 // hands it out again after that time; any other error hands it out again after the backoff, until cfg.MaxAttempts.
 // A panic counts as an error.
 func (b *Bus) Consume(ctx context.Context, cfg ConsumeConfig, handler func(context.Context, *Message) error) error {
 	cfg = cfg.withDefaults()
-	consumer, err := b.js.Consumer(ctx, cfg.Stream, cfg.Durable)
-	if err != nil {
-		if ctx.Err() != nil { // stopped before it began, as was asked for
-			return nil
-		}
-		if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
-			return events.Errorf(events.CodeFailedPrecondition, "there is no consumer %s on stream %s: run `mlsdmctl provision`: %w", cfg.Durable, cfg.Stream, err)
-		}
-		return fmt.Errorf("consumer %s of stream %s: %w", cfg.Durable, cfg.Stream, err)
+	consumer, err := b.findConsumer(ctx, cfg)
+	if err != nil || consumer == nil {
+		return err
 	}
-	ackWait := consumer.CachedInfo().Config.AckWait
 
 	// The work outlives the intake by DrainTimeout.
 	work, cancelWork := context.WithCancel(context.WithoutCancel(ctx))
@@ -111,9 +106,43 @@ func (b *Bus) Consume(ctx context.Context, cfg ConsumeConfig, handler func(conte
 	})
 	defer stopTimer()
 
-	w := &worker{bus: b, cfg: cfg, handler: handler, extend: ackWait / 2}
-	go w.watchBacklog(work, consumer)
-	return b.pull(ctx, work, w)
+	w := &worker{bus: b, cfg: cfg, handler: handler, extend: consumer.CachedInfo().Config.AckWait / 2}
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		w.watchBacklog(work, consumer)
+	}()
+	err = b.pull(ctx, work, cancelWork, w)
+	cancelWork()
+	<-watched
+	return err
+}
+
+// findConsumer asks for the consumer until the server answers. It returns nil when ctx ends before that: stopped before it
+// began, as was asked for.
+func (b *Bus) findConsumer(ctx context.Context, cfg ConsumeConfig) (jetstream.Consumer, error) {
+	for said := false; ; {
+		consumer, err := b.js.Consumer(ctx, cfg.Stream, cfg.Durable)
+		switch {
+		case err == nil:
+			return consumer, nil
+		case ctx.Err() != nil:
+			return nil, nil //nolint:nilnil // documented
+		case errors.Is(err, jetstream.ErrConsumerNotFound), errors.Is(err, jetstream.ErrStreamNotFound):
+			return nil, events.Errorf(events.CodeFailedPrecondition, "there is no consumer %s on stream %s: run `mlsdmctl provision`: %w", cfg.Durable, cfg.Stream, err)
+		case b.nc.IsClosed():
+			return nil, events.Errorf(events.CodeUnavailable, "consumer %s of stream %s: %w", cfg.Durable, cfg.Stream, err)
+		}
+		if !said { // the server restarts, or JetStream has no leader yet
+			said = true
+			b.log.WarnContext(ctx, "the server does not answer for a consumer; asking until it does", "stream", cfg.Stream, "consumer", cfg.Durable, "err", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-b.closed:
+		case <-time.After(pullRetry):
+		}
+	}
 }
 
 // worker handles the messages of one Consume call.
@@ -124,8 +153,9 @@ type worker struct {
 	extend  time.Duration // how often the server is told that the work goes on
 }
 
-// handle runs the handler on one message and settles it.
-func (w *worker) handle(ctx context.Context, raw *nats.Msg) {
+// handle runs the handler on one message and settles it; stop ends the signs of life that began when it was received.
+func (w *worker) handle(ctx context.Context, raw *nats.Msg, stop func()) {
+	defer stop()
 	m, err := newMessage(raw)
 	if err != nil {
 		w.bus.log.ErrorContext(ctx, "a message without JetStream metadata was ignored", "subject", raw.Subject, "err", err)
@@ -146,10 +176,12 @@ func (w *worker) handle(ctx context.Context, raw *nats.Msg) {
 	))
 	defer span.End()
 
-	stop := keepAlive(raw, w.extend)
 	start := time.Now()
-	err = safely(func() error { return w.handler(ctx, m) })
-	stop()
+	if w.worn(m) {
+		err = retry.Permanent(fmt.Errorf("handed out %d times, and its handling never came to an end", m.Attempt))
+	} else {
+		err = safely(func() error { return w.handler(ctx, m) })
+	}
 	w.bus.metrics.consumeS.WithLabelValues(labels...).Observe(time.Since(start).Seconds())
 	if err != nil {
 		span.SetStatus(codes.Error, string(events.CodeOf(err)))
@@ -185,8 +217,9 @@ func keepAlive(raw *nats.Msg, every time.Duration) (stop func()) {
 		if stopped {
 			return
 		}
-		// A failure means that the connection is down: the server then hands the message out again, which is allowed.
-		if err := raw.InProgress(); err == nil {
+		// A failure means that the connection is down. The server may then hand the message out again, which is allowed; but
+		// the connection may as well be back before that.
+		if err := raw.InProgress(); !errors.Is(err, nats.ErrConnectionClosed) {
 			timer.Reset(every)
 		}
 	})

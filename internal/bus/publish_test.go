@@ -62,9 +62,10 @@ func TestTraceContextTravelsInLowerCase(t *testing.T) {
 	t.Parallel()
 	s := bustest.Start(t)
 	b := s.Connect(t, "test")
-	sub, err := s.Conn(t).SubscribeSync("mlsdm.events.>")
+	nc := s.Conn(t)
+	sub, err := nc.SubscribeSync("mlsdm.events.>")
 	require.NoError(t, err)
-	require.NoError(t, sub.SetPendingLimits(10, -1))
+	require.NoError(t, nc.Flush())
 	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	for _, name := range []string{"traceparent", "Traceparent", "TRACEPARENT"} {
 		ctx := bus.ContextFromHeader(t.Context(), map[string][]string{name: {parent}})

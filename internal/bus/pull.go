@@ -2,11 +2,10 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -16,66 +15,82 @@ import (
 
 // Timings of the pull loop.
 const (
-	pullExpiry    = 5 * time.Second // how long one pull request waits at the server
-	pullHeartbeat = time.Second     // how often the server shows that it still knows the request
-	pullSilence   = 3 * time.Second // without a sign for so long, the request is taken for lost
-	pullRetry     = time.Second     // pause after the server refused a request
+	pullExpiry    = 5 * time.Second        // how long one pull request waits at the server
+	pullHeartbeat = time.Second            // how often the server shows that it still knows the request
+	pullSilence   = 3 * time.Second        // without a sign for so long, the request is taken for lost
+	pullRetry     = 500 * time.Millisecond // pause after the server refused a request
+	pullGather    = time.Millisecond       // how long a free place waits for others, to be asked for together
 )
+
+// pullRequests bounds the requests that one loop has at the server, which keeps a limited number of them for all replicas
+// together (max_waiting, 512) and drops the rest without a word.
+const pullRequests = 8
+
+// stubbornAfter is how long handlers may take to notice that their context is canceled.
+const stubbornAfter = 5 * time.Second
 
 // pull asks the server for as many messages as there are free places, no more. The client library's own Consume holds
 // messages for which no worker is free, which then wait for nothing, time out and are handled twice.
-func (b *Bus) pull(intake, work context.Context, w *worker) error {
+func (b *Bus) pull(intake, work context.Context, cancelWork context.CancelFunc, w *worker) error {
 	places := w.cfg.Workers + w.cfg.Prefetch
 	p := &puller{
 		bus: b, worker: w, places: places,
-		api:   "$JS.API.CONSUMER.MSG.NEXT." + w.cfg.Stream + "." + w.cfg.Durable,
-		inbox: b.nc.NewInbox(),
 		// Room for every place, for a status of each request, and for what a lost request may still send.
 		received: make(chan *nats.Msg, 4*places+64),
-		finished: make(chan struct{}, places),
+		changed:  make(chan struct{}, 1),
 		again:    make(chan struct{}, 1),
 		slots:    make(chan struct{}, w.cfg.Workers),
 	}
-	sub, err := b.nc.ChanSubscribe(p.inbox, p.received)
-	if err != nil {
+	p.lanes = lanes{bus: b, api: "$JS.API.CONSUMER.MSG.NEXT." + w.cfg.Stream + "." + w.cfg.Durable, received: p.received}
+	if err := p.lanes.open(min(places, pullRequests)); err != nil {
 		return fmt.Errorf("subscribing for %s: %w", w.cfg.Durable, err)
 	}
-	remove := b.afterReconnect(func() {
-		select {
-		case p.again <- struct{}{}:
-		default:
-		}
-	})
+	remove := b.afterReconnect(func() { notify(p.again) })
 	defer remove()
-	err = p.run(intake, work)
-	p.drain(work, sub)
+	err := p.run(intake, work)
+	if err != nil { // without a connection no result can be kept: the work is for nothing
+		cancelWork()
+	}
+	if stubborn := p.drain(work); err == nil {
+		err = stubborn
+	}
 	return err
 }
 
-// puller keeps the account of one pull loop. Only its own goroutine touches the counters.
+// notify wakes whoever reads from c, now or when it next does.
+func notify(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// puller is one pull loop. Only its own goroutine touches what is below the line.
 type puller struct {
 	bus      *Bus
 	worker   *worker
 	places   int
-	api      string
-	inbox    string
 	received chan *nats.Msg
-	finished chan struct{}
-	again    chan struct{}
+	changed  chan struct{} // a place became free
+	again    chan struct{} // the connection was made again
 	slots    chan struct{}
 	handlers sync.WaitGroup
+	held     atomic.Int64 // messages received and not finished
 
-	asked    int       // messages that the server has been asked for and has not sent
-	held     int       // messages received and not finished
-	lastSign time.Time // when the server last showed that it knows of a request
-	pause    time.Time // no asking before this time
-	failing  string    // why the server last refused, so that it is logged once
+	lanes   lanes
+	wake    *time.Timer // when to look again whether to ask
+	waking  bool        // wake is running
+	due     bool        // free places have waited for others long enough
+	pause   time.Time   // no asking before this time
+	failing string      // why the server last refused, so that it is logged once
 }
 
-// run asks, receives and hands out until ctx ends.
+// run asks, receives and hands out until intake ends.
 func (p *puller) run(intake, work context.Context) error {
 	tick := time.NewTicker(pullHeartbeat)
 	defer tick.Stop()
+	p.wake = time.NewTimer(time.Hour)
+	defer p.wake.Stop()
 	for {
 		p.ask(intake)
 		select {
@@ -85,60 +100,82 @@ func (p *puller) run(intake, work context.Context) error {
 			return events.Errorf(events.CodeUnavailable, "the connection to nats is closed")
 		case msg := <-p.received:
 			p.take(intake, work, msg)
-		case <-p.finished:
-			p.held--
-		case <-p.again: // after a reconnect the server has forgotten all requests
-			p.asked, p.pause = 0, time.Time{}
+		case <-p.changed:
+		case <-p.wake.C:
+			p.waking, p.due = false, true
+		case <-p.again: // after a reconnect the server may have forgotten all requests
+			p.pause = time.Time{}
+			p.renew(intake, time.Now(), 0)
 		case now := <-tick.C:
-			if p.asked > 0 && now.Sub(p.lastSign) > pullSilence {
-				p.bus.log.DebugContext(intake, "no sign of a pull request; asking again", "consumer", p.worker.cfg.Durable)
-				p.asked = 0
-			}
+			p.renew(intake, now, pullSilence)
 		}
 	}
 }
 
-// ask sends a pull request for the free places, once there are enough of them to be worth one.
+// renew gives up requests that the server shows no sign of.
+func (p *puller) renew(ctx context.Context, now time.Time, silence time.Duration) {
+	n, err := p.lanes.renew(now, silence)
+	if err != nil { // the connection is closed for good; the loop is about to see that
+		p.bus.log.DebugContext(ctx, "a pull request could not be renewed", "consumer", p.worker.cfg.Durable, "err", err)
+		return
+	}
+	if n > 0 && silence > 0 {
+		p.bus.log.DebugContext(ctx, "no sign of pull requests; asking again", "consumer", p.worker.cfg.Durable, "requests", n)
+	}
+}
+
+// ask sends a pull request for all free places, when it is time for one.
 func (p *puller) ask(ctx context.Context) {
-	free := p.places - p.held - p.asked
-	worth := max(1, p.worker.cfg.Prefetch/2)
-	if free < worth || time.Now().Before(p.pause) || ctx.Err() != nil {
+	owed := p.lanes.owed()
+	free := p.places - int(p.held.Load()) - owed
+	if free < 1 || ctx.Err() != nil || !p.bus.nc.IsConnected() { // the reconnect asks again
 		return
 	}
-	body, err := json.Marshal(map[string]any{
-		"batch": free, "expires": pullExpiry.Nanoseconds(), "idle_heartbeat": pullHeartbeat.Nanoseconds(),
-	})
-	if err == nil {
-		err = p.bus.nc.PublishRequest(p.api, p.inbox, body)
+	now := time.Now()
+	if wait := p.pause.Sub(now); wait > 0 {
+		p.lookAgain(wait)
+		return
 	}
-	if err != nil { // not connected: the reconnect asks again
+	if owed == 0 && free < p.places/8 && !p.due { // quick handlers free more places at any moment
+		p.lookAgain(pullGather)
+		return
+	}
+	// What comes next will come on a request that is there. Another is worth its while when it is the larger one.
+	lane := p.lanes.idle()
+	if free < owed || lane == nil {
+		return
+	}
+	p.due = false
+	if err := p.lanes.ask(lane, free, now); err != nil {
 		p.refused(ctx, err.Error())
-		return
 	}
-	p.asked += free
-	p.lastSign = time.Now()
+}
+
+// lookAgain makes the loop ask after a while, if it is not to do so sooner.
+func (p *puller) lookAgain(wait time.Duration) {
+	if !p.waking {
+		p.waking = true
+		p.wake.Reset(wait)
+	}
 }
 
 // take sorts what arrives on the inbox: a message for a worker, or the server's word about a request.
-func (p *puller) take(ctx, work context.Context, msg *nats.Msg) {
-	p.lastSign = time.Now()
+func (p *puller) take(intake, work context.Context, msg *nats.Msg) {
+	now := time.Now()
 	if isMessage(msg) {
-		p.asked = max(p.asked-1, 0)
+		p.lanes.got(msg, now)
 		p.failing = ""
-		p.start(work, msg)
+		p.start(intake, work, msg)
 		return
 	}
 	switch status := msg.Header.Get("Status"); status {
 	case "100": // a heartbeat
-	case "408", "404": // a request has ended; it says how many messages it did not get
-		left, err := strconv.Atoi(msg.Header.Get("Nats-Pending-Messages"))
-		if err != nil {
-			left = p.asked
-		}
-		p.asked = max(p.asked-left, 0)
+		p.lanes.status(msg, false, now)
+	case "408", "404": // the request has ended
+		p.lanes.status(msg, true, now)
 	default: // 409 consumer deleted, leadership change, server shutdown, …; 503 nobody serves the consumer
-		p.asked = 0
-		p.refused(ctx, strings.TrimSpace(status+" "+msg.Header.Get("Description")))
+		p.lanes.status(msg, true, now)
+		p.refused(intake, strings.TrimSpace(status+" "+msg.Header.Get("Description")))
 	}
 }
 
@@ -155,51 +192,93 @@ func (p *puller) refused(ctx context.Context, why string) {
 	}
 }
 
-// start gives a message to a worker as soon as one is free.
-func (p *puller) start(work context.Context, msg *nats.Msg) {
-	p.held++
+// start gives a message to a worker as soon as one is free, or back if the stop comes first. The server is told from the
+// start that somebody has it: a message that waits here for longer than its ack timeout would be handled twice.
+func (p *puller) start(intake, work context.Context, msg *nats.Msg) {
+	p.held.Add(1)
+	stop := keepAlive(msg, p.worker.extend)
 	p.handlers.Go(func() {
-		defer func() { p.finished <- struct{}{} }()
-		p.slots <- struct{}{}
-		defer func() { <-p.slots }()
-		p.worker.handle(work, msg)
+		defer func() {
+			p.held.Add(-1)
+			notify(p.changed)
+		}()
+		if intake.Err() == nil {
+			select {
+			case p.slots <- struct{}{}:
+				defer func() { <-p.slots }()
+				p.worker.handle(work, msg, stop)
+				return
+			case <-intake.Done():
+			case <-work.Done():
+			}
+		}
+		stop()
+		p.giveBack(work, msg)
 	})
 }
 
-// drain finishes what was begun and gives back what the server still sent. It returns when nothing is held any more.
-func (p *puller) drain(work context.Context, sub *nats.Subscription) {
-	// Nobody reads finished any more; handlers must not wait for that.
-	done := make(chan struct{})
+// drain finishes what was begun and gives back what the server still sent. It returns when nothing is held any more, or
+// with an error when handlers do not end although their context has.
+func (p *puller) drain(work context.Context) error {
+	done, left := make(chan struct{}), make(chan struct{})
 	go func() {
 		p.handlers.Wait()
 		close(done)
 	}()
-	// Drain keeps the subscription here until the server has heard of its end; a plain unsubscribe would drop messages that
-	// are on their way, and they would wait for their ack timeout.
-	if err := sub.Drain(); err != nil {
-		p.bus.log.DebugContext(work, "draining failed; the connection is closed", "err", err)
+	go func() {
+		p.leave(work)
+		close(left)
+	}()
+	canceled := work.Done()
+	var stubborn <-chan time.Time
+	for done != nil || left != nil {
+		select {
+		case msg := <-p.received:
+			p.giveBack(work, msg)
+		case <-done:
+			done = nil
+		case <-left:
+			left = nil
+		case <-canceled:
+			canceled = nil
+			timer := time.NewTimer(stubbornAfter)
+			defer timer.Stop()
+			stubborn = timer.C
+		case <-stubborn:
+			return fmt.Errorf("%d messages of %s are still being handled %s after they were canceled: their handlers do not heed their context",
+				p.held.Load(), p.worker.cfg.Durable, stubbornAfter)
+		}
 	}
-	// A round trip: whatever the server sent before that is here afterwards.
-	flushCtx, cancel := context.WithTimeout(context.WithoutCancel(work), apiTimeout)
-	if err := p.bus.nc.FlushWithContext(flushCtx); err != nil {
-		p.bus.log.DebugContext(work, "flushing failed; the connection is closed", "err", err)
-	}
-	cancel()
 	for {
 		select {
 		case msg := <-p.received:
 			p.giveBack(work, msg)
-		case <-p.finished:
-		case <-done:
-			for {
-				select {
-				case msg := <-p.received:
-					p.giveBack(work, msg)
-				default:
-					return
-				}
-			}
+		default:
+			p.bus.flush(work) // the acks
+			return nil
 		}
+	}
+}
+
+// leave ends the subscriptions so that whatever the server sent before is here afterwards. Drain keeps them here until the
+// server has heard of their end; a plain unsubscribe would drop messages that are on their way, and they would wait for
+// their ack timeout.
+func (p *puller) leave(work context.Context) {
+	if err := p.lanes.drain(); err != nil {
+		p.bus.log.DebugContext(work, "draining failed; the connection is closed", "err", err)
+	}
+	p.bus.flush(work)
+}
+
+// flush waits until the server has heard everything so far; not for a server that is not there.
+func (b *Bus) flush(ctx context.Context) {
+	if !b.nc.IsConnected() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), apiTimeout)
+	defer cancel()
+	if err := b.nc.FlushWithContext(ctx); err != nil {
+		b.log.DebugContext(ctx, "flushing failed; the connection broke", "err", err)
 	}
 }
 

@@ -42,6 +42,16 @@ func (w *worker) settle(ctx context.Context, raw *nats.Msg, m *Message, cause er
 	}
 }
 
+// crashesAllowed is how many times more than MaxAttempts a message may have been handed out before it is given up without
+// another try. Attempts that ended are settled at MaxAttempts; what is handed out again after that was cut short each time,
+// by a shutdown, or by a process that the message itself brings down.
+const crashesAllowed = 10
+
+// worn reports that a message has been handed out too often, whatever became of it.
+func (w *worker) worn(m *Message) bool {
+	return w.cfg.MaxAttempts > 0 && m.Attempt > w.cfg.MaxAttempts+crashesAllowed
+}
+
 // backoff is the delay before the next attempt.
 func (w *worker) backoff(m *Message) time.Duration {
 	return w.cfg.Backoff.Delay(m.Attempt-1, rand.Float64)
@@ -89,7 +99,7 @@ func (b *Bus) DeadLetter(ctx context.Context, subject string, m *Message, cause 
 	header[events.HeaderDeadAttempts] = []string{strconv.Itoa(m.Attempt)}
 	header[events.HeaderDeadTime] = []string{time.Now().UTC().Format(time.RFC3339Nano)}
 	_, err := b.Publish(ctx, Msg{
-		Subject: subject, ID: fmt.Sprintf("dead-%s-%d", m.Stream, m.Sequence), Header: header, Body: m.Body,
+		Subject: subject, ID: fmt.Sprintf("dead-%s-%d-%d", m.Stream, m.Sequence, m.Time.UnixNano()), Header: header, Body: m.Body,
 	})
 	return err
 }

@@ -1,0 +1,211 @@
+package bus_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/bus"
+	"github.com/neuron7x/mlsdm-integrations/internal/bus/bustest"
+	"github.com/neuron7x/mlsdm-integrations/internal/retry"
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+)
+
+// ackWait changes the ack timeout of the embedder's consumer.
+func ackWait(t *testing.T, b *bus.Bus, d time.Duration) {
+	t.Helper()
+	spec, found, err := b.Consumer(t.Context(), "MLSDM_REQUESTS", events.ConsumerEmbedder)
+	require.NoError(t, err)
+	require.True(t, found)
+	spec.AckWait = d
+	require.NoError(t, b.ApplyConsumer(t.Context(), spec))
+}
+
+// requests returns a JetStream context and the stream of requests, past the bus.
+func requests(t *testing.T, s *bustest.Server) jetstream.Stream {
+	t.Helper()
+	js, err := jetstream.New(s.Conn(t))
+	require.NoError(t, err)
+	stream, err := js.Stream(t.Context(), "MLSDM_REQUESTS")
+	require.NoError(t, err)
+	return stream
+}
+
+func TestConsumeKeepsWhatWaitsAlive(t *testing.T) {
+	t.Parallel()
+	s := bustest.Start(t)
+	b := s.Connect(t, "test")
+	ackWait(t, b, 200*time.Millisecond)
+	const n = 5
+	publishN(t, b, n)
+	cfg := embedConsumer(b)
+	cfg.Workers, cfg.Prefetch = 1, n
+	attempts := make(chan int, 10*n)
+	start(t, b, cfg, func(ctx context.Context, m *bus.Message) error {
+		attempts <- m.Attempt
+		select {
+		case <-time.After(250 * time.Millisecond): // each longer than the ack timeout, so the last waits five of them
+		case <-ctx.Done():
+		}
+		return nil
+	})
+	for range n {
+		require.Equal(t, 1, <-attempts)
+	}
+	require.Eventually(t, func() bool { return consumerInfo(t, s).NumAckPending == 0 }, 5*time.Second, 10*time.Millisecond)
+	require.Empty(t, attempts, "nothing was handled twice")
+}
+
+func TestConsumeHasFewRequestsAtTheServer(t *testing.T) {
+	t.Parallel()
+	s := bustest.Start(t)
+	b := s.Connect(t, "test")
+	cfg := embedConsumer(b)
+	cfg.Workers = 64
+	const n = 500
+	publishN(t, b, n)
+	var count atomic.Int64
+	start(t, b, cfg, func(ctx context.Context, m *bus.Message) error {
+		select {
+		case <-time.After(time.Duration(m.Sequence%7) * time.Millisecond):
+		case <-ctx.Done():
+		}
+		count.Add(1)
+		return nil
+	})
+	require.Eventually(t, func() bool { return count.Load() == n }, 10*time.Second, time.Millisecond)
+	require.LessOrEqual(t, consumerInfo(t, s).NumWaiting, 8, "the server drops more than 512 of all replicas, without a word")
+}
+
+func TestConsumeGoesOnWithAConsumerMadeAgain(t *testing.T) {
+	t.Parallel()
+	s := bustest.Start(t)
+	b := s.Connect(t, "test")
+	seen := make(chan uint64, 10)
+	start(t, b, embedConsumer(b), func(_ context.Context, m *bus.Message) error { seen <- m.Sequence; return nil })
+	publishN(t, b, 1)
+	require.Equal(t, uint64(1), <-seen)
+	spec, _, err := b.Consumer(t.Context(), "MLSDM_REQUESTS", events.ConsumerEmbedder)
+	require.NoError(t, err)
+	require.NoError(t, requests(t, s).DeleteConsumer(t.Context(), events.ConsumerEmbedder))
+	require.NoError(t, b.ApplyConsumer(t.Context(), spec))
+	ack, err := b.Publish(t.Context(), bus.Msg{Subject: b.Subjects().Request("", events.KindEmbed), ID: "after", Body: []byte(`{}`)})
+	require.NoError(t, err)
+	select {
+	case seq := <-seen:
+		require.Equal(t, ack.Sequence, seq)
+	case <-time.After(5 * time.Second):
+		t.Fatal("nothing comes from the consumer that was made again")
+	}
+}
+
+func TestConsumeEndsWhenTheConnectionIsClosed(t *testing.T) {
+	t.Parallel()
+	s := bustest.Start(t)
+	b := s.Connect(t, "test")
+	publishN(t, b, 1)
+	begun, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		done <- b.Consume(context.Background(), embedConsumer(b), func(ctx context.Context, _ *bus.Message) error {
+			close(begun)
+			<-ctx.Done()
+			return ctx.Err()
+		})
+	}()
+	<-begun
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.Error(t, b.Close(gone))
+	select {
+	case err := <-done:
+		require.Equal(t, events.CodeUnavailable, events.CodeOf(err))
+	case <-time.After(3 * time.Second):
+		t.Fatal("the work goes on for nobody")
+	}
+}
+
+func TestConsumeStopsWithoutAServer(t *testing.T) {
+	t.Parallel()
+	s := bustest.Start(t)
+	b := s.Connect(t, "test")
+	publishN(t, b, 1)
+	seen := make(chan struct{})
+	stop := start(t, b, embedConsumer(b), func(context.Context, *bus.Message) error { close(seen); return nil })
+	<-seen
+	s.Shutdown()
+	s.WaitForShutdown()
+	require.Eventually(t, func() bool { return b.Connected() != nil }, 5*time.Second, time.Millisecond)
+	begun := time.Now()
+	stop()
+	require.Less(t, time.Since(begun), 2*time.Second)
+}
+
+func TestConsumeDoesNotWaitForEverOnAHandler(t *testing.T) {
+	t.Parallel()
+	b := bustest.Start(t).Connect(t, "test")
+	publishN(t, b, 1)
+	begun, release := make(chan struct{}), make(chan struct{})
+	t.Cleanup(func() { close(release) })
+	cfg := embedConsumer(b)
+	cfg.DrainTimeout = 10 * time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- b.Consume(ctx, cfg, func(context.Context, *bus.Message) error {
+			close(begun)
+			<-release
+			return nil
+		})
+	}()
+	<-begun
+	cancel()
+	select {
+	case err := <-done:
+		require.ErrorContains(t, err, "1 messages of embedder")
+	case <-time.After(15 * time.Second):
+		t.Fatal("a handler that ignores its context holds up the stop")
+	}
+}
+
+func TestConsumeGivesUpWhatBringsTheProcessDown(t *testing.T) {
+	t.Parallel()
+	s := bustest.Start(t)
+	b := s.Connect(t, "test")
+	publishN(t, b, 1)
+	consumer, err := requests(t, s).Consumer(t.Context(), events.ConsumerEmbedder)
+	require.NoError(t, err)
+	cfg := embedConsumer(b)
+	cfg.MaxAttempts = 2
+	for range cfg.MaxAttempts + 10 { // each of these processes dies
+		msg, err := consumer.Next(jetstream.FetchMaxWait(5 * time.Second))
+		require.NoError(t, err)
+		require.NoError(t, msg.Nak())
+	}
+	gaveUp := make(chan error, 1)
+	cfg.GiveUp = func(_ context.Context, _ *bus.Message, cause error) error { gaveUp <- cause; return nil }
+	start(t, b, cfg, func(context.Context, *bus.Message) error { return errors.New("handled once more") })
+	require.ErrorContains(t, <-gaveUp, "handed out 13 times")
+}
+
+func TestConsumeNeverGivesUpWithoutALimit(t *testing.T) {
+	t.Parallel()
+	b := bustest.Start(t).Connect(t, "test")
+	publishN(t, b, 1)
+	cfg := embedConsumer(b)
+	cfg.MaxAttempts = -1
+	cfg.Backoff = retry.Backoff{Base: time.Microsecond, Cap: time.Microsecond}
+	last := make(chan struct{})
+	start(t, b, cfg, func(_ context.Context, m *bus.Message) error {
+		if m.Attempt == 30 {
+			close(last)
+			return nil
+		}
+		return errors.New("not yet")
+	})
+	<-last
+}
