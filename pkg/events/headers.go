@@ -32,14 +32,16 @@ const (
 	// HeaderRequestID repeats the request id on the result of a durable request.
 	HeaderRequestID = "Mlsdm-Request-Id"
 
-	// HeaderDelivery, HeaderEndpoint, HeaderEventID, HeaderEventType, HeaderAttempt and HeaderFirstAttemptAt describe one
-	// delivery on its way through the deliveries stream. Attempts count from 1; the time is RFC 3339.
+	// HeaderDelivery, HeaderEndpoint, HeaderEventID, HeaderEventType, HeaderAttempt, HeaderFirstAttemptAt and
+	// HeaderPublishedAt describe one delivery on its way through the deliveries stream. Attempts count from 1; the times,
+	// of the first attempt and of when the event was stored, are RFC 3339.
 	HeaderDelivery       = "Mlsdm-Delivery"
 	HeaderEndpoint       = "Mlsdm-Endpoint"
 	HeaderEventID        = "Mlsdm-Event-Id"
 	HeaderEventType      = "Mlsdm-Event-Type"
 	HeaderAttempt        = "Mlsdm-Attempt"
 	HeaderFirstAttemptAt = "Mlsdm-First-Attempt-At"
+	HeaderPublishedAt    = "Mlsdm-Published-At"
 
 	// HeaderDeadReason, HeaderDeadCode, HeaderDeadSubject, HeaderDeadStream, HeaderDeadSequence, HeaderDeadAttempts,
 	// HeaderDeadTime and HeaderDeadMsgID (the former Nats-Msg-Id) are added to a dead letter, which is otherwise the message as it was, body and headers.
@@ -109,6 +111,7 @@ func Headers() []Header {
 		{HeaderEventType, "deliveries", "type of the event"},
 		{HeaderAttempt, "deliveries", "which attempt this is, from 1"},
 		{HeaderFirstAttemptAt, "deliveries", "RFC 3339 time of the first attempt"},
+		{HeaderPublishedAt, "deliveries", "RFC 3339 time at which the event was stored"},
 		{HeaderSchedule, "deliveries that wait", "when JetStream's scheduler releases the message"},
 		{HeaderScheduleTarget, "deliveries that wait", "the subject on which it is released"},
 		{HeaderDeadReason, "dead letters", "why it was given up, for people"},

@@ -20,7 +20,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/service"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch"
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/githubtest"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/fakegithub"
 )
 
 const (
@@ -32,7 +32,7 @@ const (
 type stack struct {
 	nats   *bustest.Server
 	client *bus.Bus
-	github *githubtest.Server
+	github *fakegithub.Server
 	apiURL string
 	// metrics are those of the last ciwatch that was started.
 	metrics *prometheus.Registry
@@ -40,8 +40,8 @@ type stack struct {
 
 func newStack(t *testing.T) *stack {
 	t.Helper()
-	opts := githubtest.Options{Repository: repository, Token: token}
-	recorded, err := githubtest.LoadTemplates("../../../shared/data/github-webhooks")
+	opts := fakegithub.Options{Repository: repository, Token: token}
+	recorded, err := fakegithub.LoadTemplates("../../../shared/data/github-webhooks")
 	if err == nil {
 		t.Logf("runs look like %d recorded ones", len(recorded))
 		opts.Templates = recorded
@@ -49,7 +49,7 @@ func newStack(t *testing.T) *stack {
 		require.ErrorIs(t, err, fs.ErrNotExist)
 		t.Log("runs look like our own: there are no recorded ones here")
 	}
-	fake, err := githubtest.New(opts)
+	fake, err := fakegithub.New(opts)
 	require.NoError(t, err)
 	require.Equal(t, len(recorded) == 0, fake.Embedded())
 	server := httptest.NewServer(fake)
@@ -308,7 +308,7 @@ func TestReruns(t *testing.T) {
 func TestFirstStart(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
-	old := func(r *githubtest.Run) { r.UpdatedAt = r.UpdatedAt.Add(-24 * time.Hour) }
+	old := func(r *fakegithub.Run) { r.UpdatedAt = r.UpdatedAt.Add(-24 * time.Hour) }
 	for _, conclusion := range []string{"failure", "failure", "failure", "success", "failure"} {
 		s.github.AddRun(conclusion, old)
 	}
@@ -344,7 +344,7 @@ func TestEveryWorkflowByItself(t *testing.T) {
 	cfg := s.config()
 	cfg.Workflow, cfg.Branch = "", "HEAD"
 	s.run(t, cfg)
-	nightly := func(r *githubtest.Run) { r.WorkflowID, r.Workflow = 9, "Nightly" }
+	nightly := func(r *fakegithub.Run) { r.WorkflowID, r.Workflow = 9, "Nightly" }
 	for range 2 {
 		s.github.AddRun("failure")
 		s.github.AddRun("failure", nightly)
@@ -368,7 +368,7 @@ func TestGitHubFails(t *testing.T) {
 	s.check(t)
 	require.Equal(t, health.StatusReady, checks.Run(t.Context()).Status)
 
-	s.github.Fail(githubtest.Failure{Status: 500}, githubtest.Failure{Status: 401, Body: `{"message":"` + token + `"}`})
+	s.github.Fail(fakegithub.Failure{Status: 500}, fakegithub.Failure{Status: 401, Body: `{"message":"` + token + `"}`})
 	_, err := s.ask(t, "", events.OpCICheck, "")
 	require.Equal(t, events.CodeUnavailable, events.CodeOf(err))
 	require.Equal(t, "github", events.AsError(err).Provider)
@@ -389,7 +389,7 @@ func TestGitHubFails(t *testing.T) {
 	s.check(t)
 	require.Equal(t, health.StatusReady, checks.Run(t.Context()).Status)
 
-	s.github.Fail(githubtest.Failure{Status: 429, RetryAfter: time.Hour})
+	s.github.Fail(fakegithub.Failure{Status: 429, RetryAfter: time.Hour})
 	_, err = s.ask(t, "", events.OpCICheck, "")
 	require.Equal(t, events.CodeRateLimited, events.CodeOf(err))
 	require.InDelta(t, time.Hour, events.AsError(err).RetryAfter, float64(time.Minute))
@@ -401,7 +401,7 @@ func TestRecoversByItself(t *testing.T) {
 	s := newStack(t)
 	cfg := s.config()
 	cfg.PollInterval, cfg.MinPollInterval = 5*time.Millisecond, time.Millisecond
-	s.github.Fail(githubtest.Failure{Status: 500}, githubtest.Failure{Status: 503}, githubtest.Failure{Body: "<html>"})
+	s.github.Fail(fakegithub.Failure{Status: 500}, fakegithub.Failure{Status: 503}, fakegithub.Failure{Body: "<html>"})
 	s.github.AddRun("failure")
 	s.run(t, cfg)
 	require.Eventually(t, func() bool { return s.types(t) == "ci.run_failed" }, 20*time.Second, 5*time.Millisecond)

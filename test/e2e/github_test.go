@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/githubtest"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/fakegithub"
 	"github.com/neuron7x/mlsdm-integrations/test/natscli"
 )
 
@@ -20,7 +20,7 @@ const (
 
 // github is a GitHub with one repository.
 type github struct {
-	*githubtest.Server
+	*fakegithub.Server
 
 	url string
 }
@@ -28,8 +28,8 @@ type github struct {
 // newGitHub starts a GitHub whose runs look like recorded ones, where there are some.
 func newGitHub(t *testing.T) github {
 	t.Helper()
-	opts := githubtest.Options{Repository: repository, Token: token}
-	recorded, err := githubtest.LoadTemplates(filepath.Join(natscli.Root(t), "..", "shared", "data", "github-webhooks"))
+	opts := fakegithub.Options{Repository: repository, Token: token}
+	recorded, err := fakegithub.LoadTemplates(filepath.Join(natscli.Root(t), "..", "shared", "data", "github-webhooks"))
 	if err == nil {
 		t.Logf("the runs look like %d recorded ones", len(recorded))
 		opts.Templates = recorded
@@ -37,7 +37,7 @@ func newGitHub(t *testing.T) github {
 		require.ErrorIs(t, err, fs.ErrNotExist)
 		t.Log("the runs look like one that was written for these tests: there are no recorded ones here")
 	}
-	server, err := githubtest.New(opts)
+	server, err := fakegithub.New(opts)
 	require.NoError(t, err)
 	require.Equal(t, len(recorded) == 0, server.Embedded())
 	api := httptest.NewServer(server)

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/githubtest"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/fakegithub"
 )
 
 // Repository is the one that the story is about.
@@ -23,7 +23,7 @@ const Repository = "example/memory-engine"
 type Demo struct {
 	out      *printer
 	receiver *Receiver
-	github   *githubtest.Server
+	github   *fakegithub.Server
 	server   *http.Server
 	apiURL   string
 
@@ -34,11 +34,11 @@ type Demo struct {
 
 // New starts the receiver and the stand-in for GitHub, both on loopback.
 func New(ctx context.Context, out io.Writer) (*Demo, error) {
-	github, err := githubtest.New(githubtest.Options{Repository: Repository})
+	github, err := fakegithub.New(fakegithub.Options{Repository: Repository})
 	if err != nil {
 		return nil, err
 	}
-	github.AddRun("success", func(r *githubtest.Run) { // the world was in order once
+	github.AddRun("success", func(r *fakegithub.Run) { // the world was in order once
 		r.CreatedAt = r.CreatedAt.Add(-time.Hour)
 		r.StartedAt, r.UpdatedAt = r.CreatedAt, r.CreatedAt.Add(5*time.Minute)
 	})

@@ -10,9 +10,6 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
-// HeaderPublishedAt is when the event was stored, so that the time from publish to delivery can be measured.
-const HeaderPublishedAt = "Mlsdm-Published-At"
-
 // maxAttempt bounds what is believed of an attempt number that arrives from outside.
 const maxAttempt = 1_000_000
 
@@ -62,7 +59,7 @@ func (d Delivery) Header() map[string][]string {
 		h[events.HeaderFirstAttemptAt] = []string{d.FirstAttemptAt.UTC().Format(time.RFC3339Nano)}
 	}
 	if !d.PublishedAt.IsZero() {
-		h[HeaderPublishedAt] = []string{d.PublishedAt.UTC().Format(time.RFC3339Nano)}
+		h[events.HeaderPublishedAt] = []string{d.PublishedAt.UTC().Format(time.RFC3339Nano)}
 	}
 	return h
 }
@@ -74,7 +71,7 @@ func Read(endpointID string, header map[string][]string, body []byte) (Delivery,
 	if err != nil {
 		return Delivery{}, err
 	}
-	d := New(ev, endpointID, readTime(header, HeaderPublishedAt))
+	d := New(ev, endpointID, readTime(header, events.HeaderPublishedAt))
 	if id := events.HeaderValue(header, events.HeaderDelivery); id != "" {
 		if err := events.CheckToken(events.HeaderDelivery, id); err != nil {
 			return Delivery{}, err

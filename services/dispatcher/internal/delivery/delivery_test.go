@@ -69,7 +69,7 @@ func TestReadByHand(t *testing.T) {
 	require.Equal(t, delivery.New(d.Event, "default", time.Time{}), d)
 
 	d, err = delivery.Read("default", map[string][]string{
-		events.HeaderFirstAttemptAt: {"yesterday"}, delivery.HeaderPublishedAt: {""}, "MLSDM-ATTEMPT": {"7"}, events.HeaderDelivery: {"mine"},
+		events.HeaderFirstAttemptAt: {"yesterday"}, events.HeaderPublishedAt: {""}, "MLSDM-ATTEMPT": {"7"}, events.HeaderDelivery: {"mine"},
 	}, body)
 	require.NoError(t, err)
 	require.Zero(t, d.FirstAttemptAt)

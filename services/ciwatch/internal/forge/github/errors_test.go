@@ -14,7 +14,7 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/githubtest"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/fakegithub"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/github"
 )
 
@@ -22,44 +22,44 @@ func TestFailures(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name    string
-		failure githubtest.Failure
+		failure fakegithub.Failure
 		code    events.Code
 		wait    time.Duration
 	}{
-		{"bad token", githubtest.Failure{Status: 401}, events.CodeUnauthenticated, 0},
-		{"one-time password", githubtest.Failure{Status: 401, Header: http.Header{"X-Github-Otp": {"required; app"}}}, events.CodeUnauthenticated, 0},
-		{"no right", githubtest.Failure{Status: 403}, events.CodePermissionDenied, 0},
-		{"primary limit", githubtest.Failure{Status: 403, ResetAfter: 10 * time.Minute}, events.CodeRateLimited, 10 * time.Minute},
-		{"primary limit with 429", githubtest.Failure{Status: 429, ResetAfter: 10 * time.Minute}, events.CodeRateLimited, 10 * time.Minute},
-		{"reset in the year 2200", githubtest.Failure{Status: 403, ResetAfter: 200 * 365 * 24 * time.Hour}, events.CodeRateLimited, time.Hour},
-		{"secondary limit", githubtest.Failure{Status: 403, Secondary: true, RetryAfter: 90 * time.Second}, events.CodeRateLimited, 90 * time.Second},
-		{"secondary limit with 429", githubtest.Failure{Status: 429, RetryAfter: 90 * time.Second}, events.CodeRateLimited, 90 * time.Second},
-		{"429 and no more", githubtest.Failure{Status: 429}, events.CodeRateLimited, time.Minute},
-		{"403 with Retry-After", githubtest.Failure{Status: 403, RetryAfter: 5 * time.Second}, events.CodeRateLimited, 5 * time.Second},
-		{"Retry-After of nonsense", githubtest.Failure{Status: 429, Header: http.Header{"Retry-After": {"soon"}}}, events.CodeRateLimited, time.Minute},
-		{"Retry-After below zero", githubtest.Failure{Status: 429, Header: http.Header{"Retry-After": {"-5"}}}, events.CodeRateLimited, time.Second},
-		{"not there", githubtest.Failure{Status: 404}, events.CodeNotFound, 0},
-		{"gone", githubtest.Failure{Status: 410}, events.CodeFailedPrecondition, 0},
-		{"refused", githubtest.Failure{Status: 422}, events.CodeFailedPrecondition, 0},
-		{"broken", githubtest.Failure{Status: 500}, events.CodeUnavailable, 0},
-		{"overloaded", githubtest.Failure{Status: 503, Body: "<html>"}, events.CodeUnavailable, 0},
-		{"later", githubtest.Failure{Status: 202}, events.CodeUnavailable, 0},
-		{"no JSON", githubtest.Failure{Body: "<html>hello</html>"}, events.CodeUnavailable, 0},
-		{"half of it", githubtest.Failure{Body: `{"total_count": 1, "workflow_runs": [{"id": 1`}, events.CodeUnavailable, 0},
-		{"another shape", githubtest.Failure{Body: `[1, 2]`}, events.CodeUnavailable, 0},
-		{"null", githubtest.Failure{Body: `null`}, events.CodeUnavailable, 0},
-		{"an empty object", githubtest.Failure{Body: `{}`}, events.CodeUnavailable, 0},
-		{"white space", githubtest.Failure{Body: ` `}, events.CodeUnavailable, 0},
-		{"wrong type", githubtest.Failure{Body: `{"total_count": 1, "workflow_runs": [{"id": "1"}]}`}, events.CodeUnavailable, 0},
-		{"too large", githubtest.Failure{Body: `{"x": "` + strings.Repeat("a", 9<<20) + `"}`}, events.CodeUnavailable, 0},
-		{"too deep", githubtest.Failure{Body: strings.Repeat(`[`, 1<<20)}, events.CodeUnavailable, 0},
-		{"elsewhere", githubtest.Failure{Status: 302, Header: http.Header{"Location": {"https://evil.example/"}}}, events.CodeFailedPrecondition, 0},
-		{"no switching", githubtest.Failure{Status: 304}, events.CodeFailedPrecondition, 0},
+		{"bad token", fakegithub.Failure{Status: 401}, events.CodeUnauthenticated, 0},
+		{"one-time password", fakegithub.Failure{Status: 401, Header: http.Header{"X-Github-Otp": {"required; app"}}}, events.CodeUnauthenticated, 0},
+		{"no right", fakegithub.Failure{Status: 403}, events.CodePermissionDenied, 0},
+		{"primary limit", fakegithub.Failure{Status: 403, ResetAfter: 10 * time.Minute}, events.CodeRateLimited, 10 * time.Minute},
+		{"primary limit with 429", fakegithub.Failure{Status: 429, ResetAfter: 10 * time.Minute}, events.CodeRateLimited, 10 * time.Minute},
+		{"reset in the year 2200", fakegithub.Failure{Status: 403, ResetAfter: 200 * 365 * 24 * time.Hour}, events.CodeRateLimited, time.Hour},
+		{"secondary limit", fakegithub.Failure{Status: 403, Secondary: true, RetryAfter: 90 * time.Second}, events.CodeRateLimited, 90 * time.Second},
+		{"secondary limit with 429", fakegithub.Failure{Status: 429, RetryAfter: 90 * time.Second}, events.CodeRateLimited, 90 * time.Second},
+		{"429 and no more", fakegithub.Failure{Status: 429}, events.CodeRateLimited, time.Minute},
+		{"403 with Retry-After", fakegithub.Failure{Status: 403, RetryAfter: 5 * time.Second}, events.CodeRateLimited, 5 * time.Second},
+		{"Retry-After of nonsense", fakegithub.Failure{Status: 429, Header: http.Header{"Retry-After": {"soon"}}}, events.CodeRateLimited, time.Minute},
+		{"Retry-After below zero", fakegithub.Failure{Status: 429, Header: http.Header{"Retry-After": {"-5"}}}, events.CodeRateLimited, time.Second},
+		{"not there", fakegithub.Failure{Status: 404}, events.CodeNotFound, 0},
+		{"gone", fakegithub.Failure{Status: 410}, events.CodeFailedPrecondition, 0},
+		{"refused", fakegithub.Failure{Status: 422}, events.CodeFailedPrecondition, 0},
+		{"broken", fakegithub.Failure{Status: 500}, events.CodeUnavailable, 0},
+		{"overloaded", fakegithub.Failure{Status: 503, Body: "<html>"}, events.CodeUnavailable, 0},
+		{"later", fakegithub.Failure{Status: 202}, events.CodeUnavailable, 0},
+		{"no JSON", fakegithub.Failure{Body: "<html>hello</html>"}, events.CodeUnavailable, 0},
+		{"half of it", fakegithub.Failure{Body: `{"total_count": 1, "workflow_runs": [{"id": 1`}, events.CodeUnavailable, 0},
+		{"another shape", fakegithub.Failure{Body: `[1, 2]`}, events.CodeUnavailable, 0},
+		{"null", fakegithub.Failure{Body: `null`}, events.CodeUnavailable, 0},
+		{"an empty object", fakegithub.Failure{Body: `{}`}, events.CodeUnavailable, 0},
+		{"white space", fakegithub.Failure{Body: ` `}, events.CodeUnavailable, 0},
+		{"wrong type", fakegithub.Failure{Body: `{"total_count": 1, "workflow_runs": [{"id": "1"}]}`}, events.CodeUnavailable, 0},
+		{"too large", fakegithub.Failure{Body: `{"x": "` + strings.Repeat("a", 9<<20) + `"}`}, events.CodeUnavailable, 0},
+		{"too deep", fakegithub.Failure{Body: strings.Repeat(`[`, 1<<20)}, events.CodeUnavailable, 0},
+		{"elsewhere", fakegithub.Failure{Status: 302, Header: http.Header{"Location": {"https://evil.example/"}}}, events.CodeFailedPrecondition, 0},
+		{"no switching", fakegithub.Failure{Status: 304}, events.CodeFailedPrecondition, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			fake, source := serve(t, githubtest.Options{}, github.Config{Workflow: "ci.yml", Branch: "main", Token: secret.NewValue(canary)})
+			fake, source := serve(t, fakegithub.Options{}, github.Config{Workflow: "ci.yml", Branch: "main", Token: secret.NewValue(canary)})
 			fake.AddRun("success")
 			// A hostile server says the token back wherever it can.
 			if tt.failure.Body == "" && !tt.failure.Secondary {
@@ -100,8 +100,8 @@ func requireNoCanary(t *testing.T, err error) {
 
 func TestFailuresOfTheDefaultBranch(t *testing.T) {
 	t.Parallel()
-	fake, source := serve(t, githubtest.Options{}, github.Config{Branch: github.DefaultBranch})
-	fake.Fail(githubtest.Failure{Status: 404}, githubtest.Failure{Body: `{}`}, githubtest.Failure{Body: `{"default_branch": "a b"}`})
+	fake, source := serve(t, fakegithub.Options{}, github.Config{Branch: github.DefaultBranch})
+	fake.Fail(fakegithub.Failure{Status: 404}, fakegithub.Failure{Body: `{}`}, fakegithub.Failure{Body: `{"default_branch": "a b"}`})
 	_, err := source.CompletedRuns(t.Context(), 1)
 	require.Equal(t, events.CodeNotFound, events.CodeOf(err))
 	for range 2 {

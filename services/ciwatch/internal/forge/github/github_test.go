@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/githubtest"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/fakegithub"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/github"
 )
@@ -18,22 +18,22 @@ import (
 const canary = "ghp_canary31337"
 
 // templates returns real workflow runs where they are, and says which were used.
-func templates(t *testing.T) githubtest.Options {
+func templates(t *testing.T) fakegithub.Options {
 	t.Helper()
-	recorded, err := githubtest.LoadTemplates("../../../../../../shared/data/github-webhooks")
+	recorded, err := fakegithub.LoadTemplates("../../../../../../shared/data/github-webhooks")
 	if errors.Is(err, fs.ErrNotExist) {
 		t.Log("runs look like our own: there are no recorded ones here")
-		return githubtest.Options{}
+		return fakegithub.Options{}
 	}
 	require.NoError(t, err)
 	t.Logf("runs look like %d recorded ones", len(recorded))
-	return githubtest.Options{Templates: recorded}
+	return fakegithub.Options{Templates: recorded}
 }
 
 // serve starts a fake GitHub and a source that watches it.
-func serve(t *testing.T, opts githubtest.Options, cfg github.Config) (*githubtest.Server, *github.Source) {
+func serve(t *testing.T, opts fakegithub.Options, cfg github.Config) (*fakegithub.Server, *github.Source) {
 	t.Helper()
-	fake, err := githubtest.New(opts)
+	fake, err := fakegithub.New(opts)
 	require.NoError(t, err)
 	server := httptest.NewServer(fake)
 	t.Cleanup(server.Close)
@@ -56,8 +56,8 @@ func TestCompletedRuns(t *testing.T) {
 	opts.Token = canary
 	fake, source := serve(t, opts, github.Config{Workflow: "ci.yml", Branch: "main", Token: secret.NewValue(canary)})
 	first := fake.AddRun("failure")
-	fake.AddRun("success", func(r *githubtest.Run) { r.Branch = "topic" })
-	fake.AddRun("", func(r *githubtest.Run) { r.Status = "in_progress" })
+	fake.AddRun("success", func(r *fakegithub.Run) { r.Branch = "topic" })
+	fake.AddRun("", func(r *fakegithub.Run) { r.Status = "in_progress" })
 	second := fake.AddRun("timed_out")
 	second, ok := fake.Rerun(second.ID, "startup_failure")
 	require.True(t, ok)
@@ -85,8 +85,8 @@ func TestEveryWorkflowOfTheDefaultBranch(t *testing.T) {
 	opts.Branch = "trunk/α&branch=main"
 	fake, source := serve(t, opts, github.Config{APIURL: "/api/v3/"})
 	fake.AddRun("success")
-	fake.AddRun("failure", func(r *githubtest.Run) { r.WorkflowID, r.Workflow = 9, "Nightly" })
-	fake.AddRun("failure", func(r *githubtest.Run) { r.Branch = "main" })
+	fake.AddRun("failure", func(r *fakegithub.Run) { r.WorkflowID, r.Workflow = 9, "Nightly" })
+	fake.AddRun("failure", func(r *fakegithub.Run) { r.Branch = "main" })
 
 	page, err := source.CompletedRuns(t.Context(), 1)
 	require.NoError(t, err)
@@ -153,7 +153,7 @@ func TestGarbageIsNotKept(t *testing.T) {
 	t.Parallel()
 	fake, source := serve(t, templates(t), github.Config{Workflow: "ci.yml", Branch: "main"})
 	fake.AddRun("success")
-	fake.Fail(githubtest.Failure{Body: `{"total_count": "many"}`, Header: map[string][]string{"Etag": {`"x"`}}})
+	fake.Fail(fakegithub.Failure{Body: `{"total_count": "many"}`, Header: map[string][]string{"Etag": {`"x"`}}})
 	_, err := source.CompletedRuns(t.Context(), 1)
 	require.Error(t, err)
 	page, err := source.CompletedRuns(t.Context(), 1)
@@ -165,8 +165,8 @@ func TestGarbageIsNotKept(t *testing.T) {
 
 func TestEntriesAreChecked(t *testing.T) {
 	t.Parallel()
-	fake, source := serve(t, githubtest.Options{}, github.Config{Workflow: "ci.yml", Branch: "main"})
-	fake.Fail(githubtest.Failure{Body: `{"total_count": 9, "workflow_runs": [
+	fake, source := serve(t, fakegithub.Options{}, github.Config{Workflow: "ci.yml", Branch: "main"})
+	fake.Fail(fakegithub.Failure{Body: `{"total_count": 9, "workflow_runs": [
 		null, {}, {"id": 1}, {"id": -1, "workflow_id": 7, "status": "completed", "conclusion": "failure"},
 		{"id": 2, "workflow_id": 7, "status": "in_progress", "conclusion": "failure"},
 		{"id": 3, "workflow_id": 7, "run_attempt": -2, "status": "completed", "conclusion": "failure"},

@@ -1,6 +1,6 @@
-// Package githubtest stands in for the part of GitHub's REST API that ciwatch uses: workflow runs with pages, ETags, rate
+// Package fakegithub stands in for the part of GitHub's REST API that ciwatch uses: workflow runs with pages, ETags, rate
 // limits and every way in which GitHub says no. Tests and the demo of mlsdmctl use it.
-package githubtest
+package fakegithub
 
 import (
 	"crypto/sha256"

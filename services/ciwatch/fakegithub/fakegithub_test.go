@@ -1,4 +1,4 @@
-package githubtest_test
+package fakegithub_test
 
 import (
 	"encoding/json"
@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/githubtest"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/fakegithub"
 )
 
 // get asks the server, and returns the status and the decoded body.
@@ -28,18 +28,18 @@ func get(t *testing.T, server http.Handler, path string) (int, map[string]any) {
 func TestTemplates(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	_, err := githubtest.LoadTemplates(folder)
+	_, err := fakegithub.LoadTemplates(folder)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 
 	file := filepath.Join(folder, "workflow_run.completed.payload.json")
 	require.NoError(t, os.WriteFile(file, []byte(`{"action": "completed"}`), 0o600))
-	_, err = githubtest.LoadTemplates(folder)
+	_, err = fakegithub.LoadTemplates(folder)
 	require.ErrorContains(t, err, "no workflow_run")
 
 	require.NoError(t, os.WriteFile(file, []byte(`{"workflow_run": {"id": 1, "conclusion": "success", "kept": "as it was"}}`), 0o600))
-	templates, err := githubtest.LoadTemplates(folder)
+	templates, err := fakegithub.LoadTemplates(folder)
 	require.NoError(t, err)
-	server, err := githubtest.New(githubtest.Options{Templates: templates})
+	server, err := fakegithub.New(fakegithub.Options{Templates: templates})
 	require.NoError(t, err)
 	require.False(t, server.Embedded())
 	server.AddRun("failure")
@@ -50,15 +50,15 @@ func TestTemplates(t *testing.T) {
 	require.Equal(t, "as it was", run["kept"])
 	require.Equal(t, "failure", run["conclusion"])
 
-	_, err = githubtest.New(githubtest.Options{Templates: []json.RawMessage{[]byte(`[]`)}})
+	_, err = fakegithub.New(fakegithub.Options{Templates: []json.RawMessage{[]byte(`[]`)}})
 	require.Error(t, err)
-	_, err = githubtest.New(githubtest.Options{Templates: []json.RawMessage{[]byte(`null`)}})
+	_, err = fakegithub.New(fakegithub.Options{Templates: []json.RawMessage{[]byte(`null`)}})
 	require.Error(t, err)
 }
 
 func TestPaths(t *testing.T) {
 	t.Parallel()
-	server, err := githubtest.New(githubtest.Options{})
+	server, err := fakegithub.New(fakegithub.Options{})
 	require.NoError(t, err)
 	for path, want := range map[string]int{
 		"/repos/neuron7x/mlsdm":                                  200,
@@ -78,7 +78,7 @@ func TestPaths(t *testing.T) {
 }
 
 func Example() {
-	server, err := githubtest.New(githubtest.Options{Repository: "neuron7x/mlsdm"})
+	server, err := fakegithub.New(fakegithub.Options{Repository: "neuron7x/mlsdm"})
 	if err != nil {
 		fmt.Println(err)
 		return
