@@ -31,8 +31,8 @@ type Service struct {
 type Operation struct {
 	// Name is that of an entry of [events.Operations].
 	Name string
-	// Workers is how many requests are worked on at a time; 0 is 64. Four times as many may wait; more are answered
-	// "unavailable" at once, because a queue that only grows helps nobody.
+	// Workers is how many requests are worked on at a time; 0 is 64. Four times as many may wait, with bodies of 256 MiB;
+	// more are answered "unavailable" at once, because a queue that only grows helps nobody.
 	Workers int
 	// Timeout bounds the work on one request, whatever the caller's patience; 0 is one minute.
 	Timeout time.Duration
@@ -45,13 +45,15 @@ const (
 	defaultWorkers   = 64
 	defaultTimeout   = time.Minute
 	waitingPerWorker = 4
+	waitingBytes     = 256 << 20 // of one operation: what it holds in memory for its callers
 )
 
 // queueGroup is the queue group of all endpoints, so that replicas share the load (the micro protocol's default name).
 const queueGroup = "q"
 
 // Serve answers requests until ctx ends. Then it takes no more, waits for the handlers in flight, cancels those that take
-// longer than the drain timeout, and returns nil.
+// longer than the drain timeout, and returns nil. It returns an error when the connection is closed for good, and when
+// handlers go on for more than five seconds after they were canceled.
 func (b *Bus) Serve(ctx context.Context, s Service) error {
 	if s.DrainTimeout <= 0 {
 		s.DrainTimeout = DefaultDrainTimeout
@@ -62,27 +64,18 @@ func (b *Bus) Serve(ctx context.Context, s Service) error {
 	if err := srv.listen(); err != nil {
 		return errors.Join(err, srv.unsubscribe())
 	}
-	b.log.InfoContext(ctx, "serving requests", "micro_service", s.Name, "endpoints", len(srv.endpoints))
+	b.log.InfoContext(ctx, "serving requests", "service", s.Name, "endpoints", len(srv.endpoints))
+	var closed error
 	select {
 	case <-ctx.Done():
-	case <-b.closed:
-		return events.Errorf(events.CodeUnavailable, "the connection to nats is closed")
-	}
-	err := srv.drain()
-	done := make(chan struct{})
-	go func() {
-		srv.handlers.Wait()
-		close(done)
-	}()
-	timer := time.NewTimer(s.DrainTimeout)
-	defer timer.Stop()
-	select {
-	case <-done:
-	case <-timer.C:
+	case <-b.closed: // no answer can be sent any more: the work is for nothing
+		closed = events.Errorf(events.CodeUnavailable, "the connection to nats is closed")
 		cancelWork()
-		<-done
 	}
-	return err
+	timer := time.AfterFunc(s.DrainTimeout, cancelWork)
+	defer timer.Stop()
+	srv.drain()
+	return errors.Join(closed, srv.wait())
 }
 
 // server is one running Service.
@@ -103,7 +96,7 @@ type endpoint struct {
 	name, subject, describes string
 	op                       Operation
 	slots                    chan struct{} // one a worker
-	waiting                  *atomic.Int64 // shared by the endpoints of one operation, as slots is
+	waiting, bytes           *atomic.Int64 // requests here and the size of their bodies; shared by the endpoints of one operation, as slots is
 	stats                    endpointStats
 }
 
@@ -120,16 +113,21 @@ func (s *server) listen() error {
 		if op.Timeout <= 0 {
 			op.Timeout = defaultTimeout
 		}
-		slots, waiting := make(chan struct{}, op.Workers), new(atomic.Int64)
+		slots, waiting, bytes := make(chan struct{}, op.Workers), new(atomic.Int64), new(atomic.Int64)
 		name := strings.ReplaceAll(op.Name, ".", "-")
 		add := func(name, subject string) error {
-			e := &endpoint{name: name, subject: subject, describes: entry.Does, op: op, slots: slots, waiting: waiting}
+			e := &endpoint{name: name, subject: subject, describes: entry.Does, op: op, slots: slots, waiting: waiting, bytes: bytes}
 			s.endpoints = append(s.endpoints, e)
 			sub, err := s.bus.nc.QueueSubscribe(subject, queueGroup, func(msg *nats.Msg) { s.accept(e, msg) })
 			if err != nil {
 				return fmt.Errorf("subscribing %s: %w", subject, err)
 			}
 			s.subs = append(s.subs, sub)
+			// Beyond its limits (64 MiB, a few large requests) the client library drops messages, and the caller hears nothing.
+			// What is waiting is bounded by accept, which answers.
+			if err := sub.SetPendingLimits(-1, -1); err != nil {
+				return fmt.Errorf("subscribing %s: %w", subject, err)
+			}
 			return nil
 		}
 		if !entry.CallerOnly {
@@ -144,9 +142,8 @@ func (s *server) listen() error {
 	if err := s.listenMicro(); err != nil {
 		return err
 	}
-	flushCtx, cancel := context.WithTimeout(s.work, apiTimeout)
-	defer cancel()
-	return s.bus.nc.FlushWithContext(flushCtx)
+	s.bus.flush(s.work) // without a connection, the subscriptions are made by the reconnect
+	return nil
 }
 
 // findOperation looks an operation up in the catalogue.
@@ -160,26 +157,38 @@ func findOperation(name string) (events.Operation, bool) {
 }
 
 // drain ends the intake: what the server has already sent is still answered.
-func (s *server) drain() error {
-	var errs []error
+func (s *server) drain() {
 	for _, sub := range s.subs {
-		errs = append(errs, sub.Drain())
-	}
-	flushCtx, cancel := context.WithTimeout(s.work, apiTimeout)
-	defer cancel()
-	errs = append(errs, s.bus.nc.FlushWithContext(flushCtx))
-	for _, sub := range s.subs { // the callbacks of what is already here
-		for sub.IsValid() {
-			select {
-			case <-flushCtx.Done():
-				return errors.Join(append(errs, flushCtx.Err())...)
-			case <-time.After(time.Millisecond):
-			}
+		if err := sub.Drain(); err != nil {
+			s.bus.log.Debug("draining failed; the connection is closed", "err", err)
 		}
 	}
-	if err := errors.Join(errs...); err != nil && s.bus.nc.IsConnected() {
-		return fmt.Errorf("ending the intake of %s: %w", s.info.Name, err)
+	s.bus.flush(s.work)
+	for _, sub := range s.subs { // the callbacks of what is already here
+		for sub.IsValid() && s.bus.nc.IsConnected() && s.work.Err() == nil {
+			<-time.After(time.Millisecond)
+		}
 	}
+}
+
+// wait returns when all handlers have, or with an error when they go on although they were canceled.
+func (s *server) wait() error {
+	done := make(chan struct{})
+	go func() {
+		s.handlers.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-s.work.Done():
+		select {
+		case <-done:
+		case <-time.After(stubbornAfter):
+			return fmt.Errorf("requests of %s are still being handled %s after they were canceled: their handlers do not heed their context",
+				s.info.Name, stubbornAfter)
+		}
+	}
+	s.bus.flush(s.work) // the answers
 	return nil
 }
 
@@ -203,15 +212,21 @@ func (s *server) accept(e *endpoint, msg *nats.Msg) {
 		Subject: msg.Subject, Caller: s.bus.subjects.Caller(msg.Subject), Header: msg.Header, Body: msg.Data,
 		bus: s.bus, reply: msg.Reply, arrived: time.Now(),
 	}
-	if e.waiting.Add(1) > int64(waitingPerWorker*e.op.Workers+e.op.Workers) {
+	size := int64(len(msg.Data))
+	leave := func() {
 		e.waiting.Add(-1)
+		e.bytes.Add(-size)
+	}
+	waiting, bytes := e.waiting.Add(1), e.bytes.Add(size)
+	if waiting > int64(waitingPerWorker*e.op.Workers+e.op.Workers) || waiting > 1 && bytes > waitingBytes {
+		leave()
 		s.finish(e, r, &events.Error{
 			Code: events.CodeUnavailable, Message: "overloaded: too many requests are waiting", Retryable: true, RetryAfter: time.Second,
 		})
 		return
 	}
 	s.handlers.Go(func() {
-		defer e.waiting.Add(-1)
+		defer leave()
 		s.serve(e, r)
 	})
 }
@@ -247,35 +262,31 @@ func (s *server) serve(e *endpoint, r *Request) {
 	if err == nil {
 		err = safely(func() error { return e.op.Handler(ctx, r) })
 	}
-	if err == nil && !r.answered {
-		err = fmt.Errorf("the handler of %s neither answered nor failed", e.op.Name)
-	}
-	if err != nil {
+	if err = s.finish(e, r, err); err != nil {
 		span.SetStatus(codes.Error, string(events.CodeOf(err)))
 	}
-	s.finish(e, r, err)
 }
 
-// finish answers what is still open and counts the request.
-func (s *server) finish(e *endpoint, r *Request, err error) {
+// finish answers what is still open, counts the request and returns what it ended with.
+func (s *server) finish(e *endpoint, r *Request, err error) error {
+	if s.work.Err() != nil && events.CodeOf(err) == events.CodeCanceled { // the caller did not cancel anything; we stop
+		err = &events.Error{Code: events.CodeUnavailable, Message: "the service is stopping; another replica may answer", Retryable: true, Err: err}
+	}
+	err, sendErr := r.finish(err)
+	if sendErr != nil {
+		s.bus.log.Warn("the end of an answer could not be sent", "subject", r.Subject, "err", sendErr)
+	}
 	code := "ok"
-	switch {
-	case err != nil:
+	if err != nil {
 		coded := events.AsError(err)
 		code = string(coded.Code)
 		s.logFailure(e, r, err, coded)
-		if sendErr := r.fail(coded); sendErr != nil {
-			s.bus.log.Warn("an error reply could not be sent", "subject", r.Subject, "err", sendErr)
-		}
-	case r.streaming:
-		if sendErr := r.end(); sendErr != nil {
-			s.bus.log.Warn("the end of a stream could not be sent", "subject", r.Subject, "err", sendErr)
-		}
 	}
 	took := time.Since(r.arrived)
 	e.stats.count(took, err)
 	s.bus.metrics.served.WithLabelValues(e.op.Name, code).Inc()
 	s.bus.metrics.serveS.WithLabelValues(e.op.Name).Observe(took.Seconds())
+	return err
 }
 
 // logFailure writes a line for what is our fault, and only a debug line for what is the caller's.
