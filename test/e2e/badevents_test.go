@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
@@ -18,17 +19,17 @@ type publication struct {
 	body    string
 }
 
+// binary are the headers of an event in binary form, of which one is as given.
+func binary(name, value string) nats.Header {
+	h := nats.Header{"ce-specversion": {"1.0"}, "ce-id": {"1"}, "ce-source": {"/x"}, "ce-type": {"custom.bad"}}
+	h[name] = []string{value}
+	return h
+}
+
 // badEvents are what no reader can take for an event, or should not.
 func badEvents() []publication {
 	whole := nats.Header{"Content-Type": {"application/cloudevents+json"}}
 	asJSON := nats.Header{"Content-Type": {"application/json"}}
-	binary := func(more ...string) nats.Header {
-		h := nats.Header{"ce-specversion": {"1.0"}, "ce-id": {"1"}, "ce-source": {"/x"}, "ce-type": {"custom.bad"}}
-		for i := 0; i < len(more); i += 2 {
-			h[more[i]] = []string{more[i+1]}
-		}
-		return h
-	}
 	const x = "custom.bad"
 	return []publication{
 		{"bad UTF-8", x, nil, "\xff\xfe"},
@@ -78,6 +79,7 @@ func oddEvents() []publication {
 		{"nested 64 deep", "custom.odd", nil, strings.Repeat("[", 64) + strings.Repeat("]", 64)},
 		{"unknown members", "custom.odd", nil, `{"specversion":"1.0","id":"odd","source":"/x","type":"custom.odd","mine":"x","data":{}}`},
 		{"an id that is no token", "custom.odd", nats.Header{"Nats-Msg-Id": {"an id, with spaces & dots..."}}, `{}`},
+		{"a ce- header that is not encoded", "custom.bad", binary("ce-subject", "100%"), `{}`},
 		{"no trace", "custom.odd", nats.Header{"traceparent": {"00-zz"}}, `{}`},
 	}
 }
@@ -87,7 +89,8 @@ func oddEvents() []publication {
 func TestBadEvents(t *testing.T) {
 	t.Parallel()
 	f := startFleet(t)
-	dead, err := f.nc.SubscribeSync("mlsdm.deadletters.>")
+	dead := make(chan *nats.Msg, 100)
+	_, err := f.nc.ChanSubscribe("mlsdm.deadletters.>", dead)
 	require.NoError(t, err)
 	require.NoError(t, f.nc.Flush())
 	send := func(p publication) {
@@ -99,9 +102,9 @@ func TestBadEvents(t *testing.T) {
 		require.NoError(t, err, p.name)
 	}
 	for _, p := range badEvents() {
+		_, delivered := f.to.all()
 		send(p)
-		letter, err := dead.NextMsg(patience)
-		require.NoError(t, err, "%s vanished", p.name)
+		letter := receive(t, p.name, dead, delivered)
 		require.Equal(t, "mlsdm.deadletters.events", letter.Subject, p.name)
 		require.Equal(t, p.body, string(letter.Data), "%s: whole", p.name)
 		require.NotEmpty(t, letter.Header.Get(events.HeaderDeadReason), p.name)
@@ -129,6 +132,20 @@ func TestBadEvents(t *testing.T) {
 	f.requireWell(t)
 }
 
+// receive waits for a dead letter.
+func receive(t *testing.T, name string, dead <-chan *nats.Msg, delivered <-chan struct{}) *nats.Msg {
+	t.Helper()
+	select {
+	case letter := <-dead:
+		return letter
+	case <-delivered:
+		require.Fail(t, "it was delivered", name)
+	case <-time.After(patience):
+		require.Fail(t, "it vanished", name)
+	}
+	return nil
+}
+
 // badDeliveries are what somebody put among the deliveries by hand.
 func badDeliveries() []publication {
 	return []publication{
@@ -142,13 +159,13 @@ func badDeliveries() []publication {
 }
 
 // badDeliveries sends them.
-func (f *fleet) badDeliveries(t *testing.T, dead *nats.Subscription) {
+func (f *fleet) badDeliveries(t *testing.T, dead <-chan *nats.Msg) {
 	t.Helper()
+	_, delivered := f.to.all()
 	for _, p := range badDeliveries() {
 		_, err := f.js.PublishMsg(within(t), &nats.Msg{Subject: "mlsdm.deliveries.ready." + p.subject, Header: p.header, Data: []byte(p.body)})
 		require.NoError(t, err, p.name)
-		letter, err := dead.NextMsg(patience)
-		require.NoError(t, err, "%s vanished", p.name)
+		letter := receive(t, p.name, dead, delivered)
 		require.Equal(t, "mlsdm.deadletters.deliveries."+p.subject, letter.Subject)
 		require.Equal(t, p.body, string(letter.Data))
 		require.NotEmpty(t, letter.Header.Get(events.HeaderDeadReason))
