@@ -19,7 +19,10 @@ type StreamSpec struct {
 	Subjects       []string
 	Retention      string
 	MaxAge         time.Duration
-	MaxBytes       int64 // 0 is no bound
+	MaxBytes       int64  // 0 is no bound
+	MaxMsgSize     int32  // of one message, headers included; 0 is what the server takes
+	MaxMsgs        int64  // 0 is no bound
+	Discard        string // what happens to a message that does not fit: "old" goes, or the "new" one is refused
 	Duplicates     time.Duration
 	AllowTTL       bool
 	AllowSchedules bool
@@ -34,8 +37,17 @@ type ConsumerSpec struct {
 	Filters       []string
 	AckWait       time.Duration
 	MaxAckPending int
+	MaxDeliver    int    // -1 is no limit: giving up is the reader's business, who writes the dead letter
+	AckPolicy     string // "explicit"
 	Description   string
 }
+
+// Words of [StreamSpec] and [ConsumerSpec].
+const (
+	DiscardOld  = "old"
+	DiscardNew  = "new"
+	AckExplicit = "explicit"
+)
 
 // BucketSpec is a KV bucket.
 type BucketSpec struct {
@@ -64,8 +76,12 @@ func (b *Bus) Stream(ctx context.Context, name string) (spec StreamSpec, found b
 	c := stream.CachedInfo().Config
 	spec = StreamSpec{
 		Name: c.Name, Subjects: c.Subjects, Retention: events.RetentionLimits, MaxAge: c.MaxAge, MaxBytes: max(c.MaxBytes, 0),
+		MaxMsgSize: max(c.MaxMsgSize, 0), MaxMsgs: max(c.MaxMsgs, 0), Discard: DiscardOld,
 		Duplicates: c.Duplicates, AllowTTL: c.AllowMsgTTL, AllowSchedules: c.AllowMsgSchedules, Description: c.Description,
 		Replicas: c.Replicas, Storage: storageName(c.Storage),
+	}
+	if c.Discard == jetstream.DiscardNew {
+		spec.Discard = DiscardNew
 	}
 	switch c.Retention {
 	case jetstream.LimitsPolicy:
@@ -85,32 +101,45 @@ func (b *Bus) ApplyStream(ctx context.Context, spec StreamSpec) error {
 	case err == nil:
 		c = stream.CachedInfo().Config
 	case errors.Is(err, jetstream.ErrStreamNotFound):
-		c = jetstream.StreamConfig{MaxMsgs: -1, MaxConsumers: -1, MaxMsgSize: -1, MaxMsgsPerSubject: -1}
+		c = jetstream.StreamConfig{MaxConsumers: -1, MaxMsgsPerSubject: -1}
 	default:
 		return assetError("stream", spec.Name, err)
 	}
 	c.Name, c.Subjects, c.Description = spec.Name, spec.Subjects, spec.Description
 	c.MaxAge, c.Duplicates, c.Replicas = spec.MaxAge, spec.Duplicates, spec.Replicas
-	c.MaxBytes = -1
-	if spec.MaxBytes > 0 {
-		c.MaxBytes = spec.MaxBytes
-	}
+	c.MaxBytes, c.MaxMsgs, c.MaxMsgSize = orUnlimited(spec.MaxBytes), orUnlimited(spec.MaxMsgs), orUnlimited(spec.MaxMsgSize)
 	c.AllowMsgTTL, c.AllowMsgSchedules = spec.AllowTTL, spec.AllowSchedules
 	c.Storage = storageType(spec.Storage)
 	c.AllowDirect = true
 	c.Retention, c.Discard = jetstream.LimitsPolicy, jetstream.DiscardOld
 	if spec.Retention == events.RetentionWorkQueue {
 		c.Retention = jetstream.WorkQueuePolicy
-		// What does not fit is refused, never pushed out: nothing that was accepted may be lost. The server does not allow
-		// that for a stream with schedules, so such a stream must have no bound.
-		if !spec.AllowSchedules {
-			c.Discard = jetstream.DiscardNew
-		}
+	}
+	if spec.Discard == DiscardNew {
+		c.Discard = jetstream.DiscardNew
 	}
 	if _, err := b.js.CreateOrUpdateStream(ctx, c); err != nil {
-		return assetError("stream", spec.Name, err)
+		return assetError("stream", spec.Name, replicasError(spec.Replicas, err))
 	}
 	return nil
+}
+
+// orUnlimited is a limit in JetStream's words.
+func orUnlimited[T int32 | int64](limit T) T {
+	if limit <= 0 {
+		return -1
+	}
+	return limit
+}
+
+// replicasError says so if it is the number of replicas that the servers cannot give.
+func replicasError(replicas int, err error) error {
+	const notClustered, noPeers = 10074, 10005 // JSStreamReplicasNotSupportedErr, JSClusterNoPeersErrF
+	var api *jetstream.APIError
+	if errors.As(err, &api) && (api.ErrorCode == notClustered || api.ErrorCode == noPeers) {
+		return fmt.Errorf("replicas is %d, for which there are not enough servers in the cluster: %w", replicas, err)
+	}
+	return err
 }
 
 // Consumer returns a durable consumer as it is; found is false when there is none, or no such stream.
@@ -128,15 +157,31 @@ func (b *Bus) Consumer(ctx context.Context, stream, name string) (spec ConsumerS
 		filters = []string{c.FilterSubject}
 	}
 	return ConsumerSpec{
-		Stream: stream, Name: c.Durable, Filters: filters, AckWait: c.AckWait, MaxAckPending: c.MaxAckPending, Description: c.Description,
+		Stream: stream, Name: c.Durable, Filters: filters, AckWait: c.AckWait, MaxAckPending: c.MaxAckPending,
+		MaxDeliver: c.MaxDeliver, AckPolicy: ackPolicy(c.AckPolicy), Description: c.Description,
 	}, true, nil
+}
+
+// ackPolicy is a policy in a word.
+func ackPolicy(p jetstream.AckPolicy) string {
+	switch p {
+	case jetstream.AckExplicitPolicy:
+		return AckExplicit
+	case jetstream.AckAllPolicy:
+		return "all"
+	case jetstream.AckNonePolicy:
+		return "none"
+	case jetstream.AckFlowControlPolicy:
+		return "flow control"
+	}
+	return p.String()
 }
 
 // ApplyConsumer creates a durable consumer, or changes it where it differs.
 func (b *Bus) ApplyConsumer(ctx context.Context, spec ConsumerSpec) error {
 	_, err := b.js.CreateOrUpdateConsumer(ctx, spec.Stream, jetstream.ConsumerConfig{
 		Durable: spec.Name, Description: spec.Description, FilterSubjects: spec.Filters, AckPolicy: jetstream.AckExplicitPolicy,
-		AckWait: spec.AckWait, MaxAckPending: spec.MaxAckPending, MaxDeliver: -1, DeliverPolicy: jetstream.DeliverAllPolicy,
+		AckWait: spec.AckWait, MaxAckPending: spec.MaxAckPending, MaxDeliver: spec.MaxDeliver, DeliverPolicy: jetstream.DeliverAllPolicy,
 	})
 	if err != nil {
 		return assetError("consumer", spec.Stream+"/"+spec.Name, err)
@@ -155,18 +200,26 @@ func (b *Bus) Bucket(ctx context.Context, name string) (spec BucketSpec, found b
 	}
 	c := stream.CachedInfo().Config
 	return BucketSpec{
-		Name: name, History: uint8(min(max(c.MaxMsgsPerSubject, 0), 64)), //nolint:gosec // bounded
+		Name: name, History: uint8(min(max(c.MaxMsgsPerSubject, 0), 64)),
 		Description: c.Description, Replicas: c.Replicas, Storage: storageName(c.Storage),
 	}, true, nil
 }
 
-// ApplyBucket creates a KV bucket, or changes it where it differs.
+// ApplyBucket creates a KV bucket, or changes it where it differs. What the spec does not speak of stays as it is.
 func (b *Bus) ApplyBucket(ctx context.Context, spec BucketSpec) error {
-	_, err := b.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket: spec.Name, Description: spec.Description, History: spec.History, Replicas: spec.Replicas, Storage: storageType(spec.Storage),
-	})
+	stream, err := b.js.Stream(ctx, "KV_"+spec.Name)
+	switch {
+	case err == nil:
+		c := stream.CachedInfo().Config
+		c.MaxMsgsPerSubject, c.Description, c.Replicas, c.Storage = int64(spec.History), spec.Description, spec.Replicas, storageType(spec.Storage)
+		_, err = b.js.UpdateStream(ctx, c)
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		_, err = b.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
+			Bucket: spec.Name, Description: spec.Description, History: spec.History, Replicas: spec.Replicas, Storage: storageType(spec.Storage),
+		})
+	}
 	if err != nil {
-		return assetError("KV bucket", spec.Name, err)
+		return assetError("KV bucket", spec.Name, replicasError(spec.Replicas, err))
 	}
 	return nil
 }

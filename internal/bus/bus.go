@@ -2,14 +2,16 @@ package bus
 
 import (
 	"context"
-	"crypto/x509"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -44,7 +46,8 @@ type Bus struct {
 	metrics  *metrics
 	tracer   trace.Tracer
 
-	closed chan struct{}
+	closed  chan struct{}
+	closing atomic.Bool // Close was called
 
 	mu          sync.Mutex
 	onReconnect map[int]func()
@@ -85,10 +88,10 @@ func Connect(ctx context.Context, cfg Config, name string, o Options) (*Bus, err
 	if err != nil {
 		return nil, err
 	}
-	if err := b.dial(ctx, strings.Join(cfg.URLs, ","), opts); err != nil {
+	if err := b.dial(ctx, strings.Join(cfg.servers(), ","), opts); err != nil {
 		return nil, err
 	}
-	if b.js, err = jetstream.New(b.nc, jetstream.WithPublishAsyncMaxPending(4096)); err != nil {
+	if b.js, err = jetstream.New(b.nc, jetstream.WithPublishAsyncMaxPending(4096), jetstream.WithPublishAsyncTimeout(asyncTimeout)); err != nil {
 		b.nc.Close()
 		return nil, fmt.Errorf("jetstream: %w", err)
 	}
@@ -97,9 +100,16 @@ func Connect(ctx context.Context, cfg Config, name string, o Options) (*Bus, err
 
 // dial connects for the first time, with patience for a server that is not up yet and none for wrong credentials.
 func (b *Bus) dial(ctx context.Context, url string, opts []nats.Option) error {
+	settings := nats.GetDefaultOptions()
+	settings.Servers = strings.Split(url, ",")
+	for _, opt := range opts {
+		if err := opt(&settings); err != nil { // a file that is not there, or is not what it should be
+			return fmt.Errorf("nats settings: %w", err)
+		}
+	}
 	wait := retry.Backoff{Base: reconnectWait, Cap: reconnectWaitMax, Jitter: reconnectWait}
 	for n := 0; ; n++ {
-		nc, err := nats.Connect(url, opts...)
+		nc, err := settings.Connect()
 		if err == nil {
 			b.nc = nc
 			return nil
@@ -129,10 +139,13 @@ func refused(err error) bool {
 
 // hopeless reports errors that waiting cannot cure.
 func hopeless(err error) bool {
-	var unknownCA x509.UnknownAuthorityError
-	var wrongHost x509.HostnameError
-	return errors.As(err, &unknownCA) || errors.As(err, &wrongHost) || errors.Is(err, nats.ErrSecureConnRequired) ||
-		errors.Is(err, nats.ErrSecureConnWanted) || errors.Is(err, nats.ErrNkeysNotSupported) || errors.Is(err, os.ErrNotExist)
+	var theirs *tls.CertificateVerificationError
+	if errors.As(err, &theirs) || errors.Is(err, nats.ErrSecureConnRequired) || errors.Is(err, nats.ErrSecureConnWanted) ||
+		errors.Is(err, nats.ErrNkeysNotSupported) || errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+		return true
+	}
+	var ours *net.OpError // how the TLS library reports that the server does not like our certificate, or that there is none
+	return errors.As(err, &ours) && ours.Op == "remote error"
 }
 
 // safeURLs removes passwords from a list of URLs.
@@ -162,7 +175,7 @@ func (b *Bus) natsOptions(cfg Config, o Options) ([]nats.Option, error) {
 		nats.CustomInboxPrefix("_INBOX_" + inboxToken(b.name)),
 		nats.DisconnectErrHandler(b.disconnected),
 		nats.ReconnectHandler(b.reconnected),
-		nats.ClosedHandler(func(*nats.Conn) { close(b.closed) }),
+		nats.ClosedHandler(b.connectionClosed),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			subject := ""
 			if sub != nil {
@@ -213,6 +226,16 @@ func (b *Bus) disconnected(_ *nats.Conn, err error) {
 		b.log.Warn("the connection to nats broke; reconnecting", "err", err)
 	}
 	b.metrics.connected.Set(0)
+}
+
+// connectionClosed tells everyone that there will be no connection any more. If nobody asked for that, the server has
+// refused our credentials twice: they were revoked, or have expired.
+func (b *Bus) connectionClosed(nc *nats.Conn) {
+	if err := nc.LastError(); err != nil && !b.closing.Load() {
+		b.log.Error("the connection to nats is closed for good", "err", err)
+	}
+	b.metrics.connected.Set(0)
+	close(b.closed)
 }
 
 // reconnected tells everyone who has to ask the server again.
@@ -273,13 +296,9 @@ func (b *Bus) Closed() <-chan struct{} { return b.closed }
 // Close flushes what was published, drains what is subscribed and waits until the connection is closed, or until ctx ends;
 // then it closes at once and returns ctx's error.
 func (b *Bus) Close(ctx context.Context) error {
-	if b.nc.IsClosed() {
-		return nil
-	}
-	if err := b.nc.Drain(); err != nil { // not connected: nothing can be flushed
+	b.closing.Store(true)
+	if b.nc.Drain() != nil { // not connected: nothing can be flushed
 		b.nc.Close()
-		<-b.closed
-		return nil
 	}
 	select {
 	case <-b.closed:

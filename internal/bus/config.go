@@ -3,6 +3,7 @@ package bus
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -32,6 +33,15 @@ func (c Config) Validate() error {
 	if len(c.URLs) == 0 {
 		return errors.New("nats-url is empty: give at least one, like nats://127.0.0.1:4222")
 	}
+	for i, raw := range c.URLs {
+		if !strings.Contains(raw, "://") {
+			raw = "nats://" + raw
+		}
+		// The text may hold a password, so it is not shown.
+		if u, err := url.Parse(strings.TrimSpace(raw)); err != nil || u.Host == "" {
+			return fmt.Errorf("nats-url number %d is no URL: it should look like nats://127.0.0.1:4222", i+1)
+		}
+	}
 	var ways []string
 	for _, w := range []struct {
 		name string
@@ -58,6 +68,15 @@ func (c Config) Validate() error {
 	return nil
 }
 
+// servers returns the URLs without the space that may stand around them.
+func (c Config) servers() []string {
+	servers := make([]string, len(c.URLs))
+	for i, u := range c.URLs {
+		servers[i] = strings.TrimSpace(u)
+	}
+	return servers
+}
+
 // Timings of the connection. They are no settings: nobody should have to tune them.
 const (
 	connectTimeout   = 5 * time.Second
@@ -66,4 +85,5 @@ const (
 	pingInterval     = 20 * time.Second
 	apiTimeout       = 5 * time.Second
 	publishTimeout   = 10 * time.Second
+	asyncTimeout     = 30 * time.Second // after which the place of an ack that got lost is free again
 )

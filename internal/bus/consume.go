@@ -127,7 +127,7 @@ func (b *Bus) findConsumer(ctx context.Context, cfg ConsumeConfig) (jetstream.Co
 		case err == nil:
 			return consumer, nil
 		case ctx.Err() != nil:
-			return nil, nil //nolint:nilnil // documented
+			return nil, nil //nolint:nilnil,nilerr // documented
 		case errors.Is(err, jetstream.ErrConsumerNotFound), errors.Is(err, jetstream.ErrStreamNotFound):
 			return nil, events.Errorf(events.CodeFailedPrecondition, "there is no consumer %s on stream %s: run `mlsdmctl provision`: %w", cfg.Durable, cfg.Stream, err)
 		case b.nc.IsClosed():
@@ -197,7 +197,7 @@ func newMessage(raw *nats.Msg) (*Message, error) {
 	}
 	return &Message{
 		Subject: raw.Subject, Header: raw.Header, Body: raw.Data, Stream: meta.Stream, Sequence: meta.Sequence.Stream,
-		Time: meta.Timestamp, Attempt: int(min(meta.NumDelivered, 1<<30)), //nolint:gosec // bounded
+		Time: meta.Timestamp, Attempt: int(min(meta.NumDelivered, 1<<30)),
 	}, nil
 }
 

@@ -3,6 +3,8 @@ package bus_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -208,4 +210,38 @@ func TestConsumeNeverGivesUpWithoutALimit(t *testing.T) {
 		return errors.New("not yet")
 	})
 	<-last
+}
+
+// Any client may store what ours would not: header names that can be read and not sent, and as much as the stream takes.
+func TestConsumeGivesUpWhatIsHardToStore(t *testing.T) {
+	t.Parallel()
+	s := bustest.Start(t)
+	b := s.Connect(t, "test")
+	nc := s.Conn(t)
+	dead, err := nc.SubscribeSync("mlsdm.deadletters.>")
+	require.NoError(t, err)
+	require.NoError(t, nc.Flush())
+	start(t, b, embedConsumer(b), func(context.Context, *bus.Message) error { return retry.Permanent(errors.New("no")) })
+
+	raw, err := net.Dial("tcp", s.Addr().String()) //nolint:noctx // on loopback
+	require.NoError(t, err)
+	defer raw.Close()
+	header := "NATS/1.0\r\nX Y: 1\r\nX-Mine: kept\r\n\r\n"
+	_, err = fmt.Fprintf(raw, "CONNECT {\"verbose\":false,\"headers\":true}\r\nHPUB mlsdm.requests.embed %d %d\r\n%s{}\r\n", len(header), len(header)+2, header)
+	require.NoError(t, err)
+	msg, err := dead.NextMsg(10 * time.Second)
+	require.NoError(t, err)
+	require.Equal(t, "kept", msg.Header.Get("X-Mine"))
+
+	spec, _, err := b.Stream(t.Context(), "MLSDM_REQUESTS")
+	require.NoError(t, err)
+	subject := b.Subjects().Request("", events.KindEmbed)
+	_, err = b.Publish(t.Context(), bus.Msg{Subject: subject, Body: make([]byte, b.MaxPayload()-100)})
+	require.Equal(t, events.CodeInvalidArgument, events.CodeOf(err), "as a dead letter it would be larger than the server takes")
+	largest := int(spec.MaxMsgSize)
+	_, err = b.Publish(t.Context(), bus.Msg{Subject: subject, ID: "x", Body: make([]byte, largest-len("NATS/1.0\r\nNats-Msg-Id: x\r\n\r\n"))})
+	require.NoError(t, err)
+	msg, err = dead.NextMsg(10 * time.Second)
+	require.NoError(t, err)
+	require.Greater(t, len(msg.Data), largest-100)
 }

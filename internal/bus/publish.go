@@ -3,7 +3,9 @@ package bus
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -57,8 +59,9 @@ func (b *Bus) Publish(ctx context.Context, m Msg) (Ack, error) {
 	return Ack{}, err
 }
 
-// PublishAll stores several messages, all on their way at once, and waits for every ack. The error joins those of the
-// messages that were not stored; the others are.
+// PublishAll stores several messages, all on their way at once and in their order, and waits for every ack. The error says
+// how many were not stored and joins their errors, the first few; the others are. A message that fails does not hold up those
+// behind it.
 func (b *Bus) PublishAll(ctx context.Context, msgs []Msg) error {
 	if len(msgs) == 1 {
 		_, err := b.Publish(ctx, msgs[0])
@@ -80,19 +83,37 @@ func (b *Bus) PublishAll(ctx context.Context, msgs []Msg) error {
 		if future == nil {
 			continue
 		}
-		select {
-		case ack := <-future.Ok():
-			b.countPublished(ack)
-		case err := <-future.Err():
+		if err := b.await(ctx, future); err != nil {
 			errs = append(errs, publishError(msgs[i].Subject, err))
-		case <-ctx.Done():
-			errs = append(errs, publishError(msgs[i].Subject, ctx.Err()))
 		}
 	}
-	if len(errs) > 0 {
-		b.metrics.published.WithLabelValues("failed").Add(float64(len(errs)))
+	if len(errs) == 0 {
+		return nil
 	}
-	return errors.Join(errs...)
+	b.metrics.published.WithLabelValues("failed").Add(float64(len(errs)))
+	const few = 5
+	return fmt.Errorf("%d of %d messages were not stored: %w", len(errs), len(msgs), errors.Join(errs[:min(few, len(errs))]...))
+}
+
+// await waits for one ack. What is there already counts, even if ctx has ended.
+func (b *Bus) await(ctx context.Context, future jetstream.PubAckFuture) error {
+	select {
+	case ack := <-future.Ok():
+		b.countPublished(ack)
+		return nil
+	case err := <-future.Err():
+		return err
+	default:
+	}
+	select {
+	case ack := <-future.Ok():
+		b.countPublished(ack)
+		return nil
+	case err := <-future.Err():
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // publishAsync sends one message of several. A full window is back-pressure, not a failure: the message is then published
@@ -100,6 +121,9 @@ func (b *Bus) PublishAll(ctx context.Context, msgs []Msg) error {
 func (b *Bus) publishAsync(ctx context.Context, m Msg) (jetstream.PubAckFuture, error) {
 	msg, err := b.natsMsg(ctx, m)
 	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil { // waiting for a place in the window heeds no context
 		return nil, err
 	}
 	future, err := b.js.PublishMsgAsync(msg)
@@ -128,8 +152,12 @@ func (b *Bus) PublishEvent(ctx context.Context, ev events.Event) (Ack, error) {
 	return b.Publish(ctx, Msg{Subject: subject, ID: ev.ID, Header: header, Body: body})
 }
 
-// natsMsg checks the size and adds the id and the trace context. A trace context that the message already has stays.
+// natsMsg checks the subject and the size, and adds the id and the trace context. A trace context that the message already
+// has stays.
 func (b *Bus) natsMsg(ctx context.Context, m Msg) (*nats.Msg, error) {
+	if err := checkSubject(m.Subject); err != nil {
+		return nil, err
+	}
 	msg := &nats.Msg{Subject: m.Subject, Header: make(nats.Header, len(m.Header)+2), Data: m.Body}
 	maps.Copy(msg.Header, m.Header)
 	if m.ID != "" {
@@ -142,6 +170,21 @@ func (b *Bus) natsMsg(ctx context.Context, m Msg) (*nats.Msg, error) {
 		return nil, events.Errorf(events.CodeInvalidArgument, "the message has %d bytes; the server takes at most %d", msg.Size(), limit)
 	}
 	return msg, nil
+}
+
+// checkSubject refuses what is no subject to publish on. Tokens that come from users may hold anything.
+func checkSubject(subject string) error {
+	for token := range strings.SplitSeq(subject, ".") {
+		if token == "" || token == "*" || token == ">" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+			return events.Errorf(events.CodeInvalidArgument, "%q is no subject to send to: it is made of tokens without spaces, joined by dots, none of them * or >", subject)
+		}
+	}
+	return nil
+}
+
+// sendable reports whether a name can be that of a header. What others sent may hold names that can only be read.
+func sendable(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' })
 }
 
 // publishSpan starts the span of one publish.
@@ -174,14 +217,20 @@ func (b *Bus) countPublished(ack *jetstream.PubAck) {
 
 // publishError gives a failed publish its code.
 func publishError(subject string, err error) error {
+	const codeMessageTooLarge = 10054 // JSStreamMessageExceedsMaximumErr
 	var coded *events.Error
+	var api *jetstream.APIError
 	switch {
 	case errors.As(err, &coded):
 		return err
 	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrNoStreamResponse):
-		return events.Errorf(events.CodeFailedPrecondition, "no stream takes %s: run `mlsdmctl provision`, or check the subject: %w", subject, err)
-	case errors.Is(err, nats.ErrMaxPayload):
+		coded = events.Errorf(events.CodeFailedPrecondition, "no stream takes %s: run `mlsdmctl provision`, or check the subject: %w", subject, err)
+		coded.Retryable = true // a stream whose server restarts, or that has no leader, looks the same from here
+		return coded
+	case errors.Is(err, nats.ErrMaxPayload), errors.As(err, &api) && api.ErrorCode == codeMessageTooLarge:
 		return events.Errorf(events.CodeInvalidArgument, "the message for %s is larger than the server takes: %w", subject, err)
+	case errors.Is(err, nats.ErrBadHeaderMsg):
+		return events.Errorf(events.CodeInvalidArgument, "a header of the message for %s has a name that cannot be sent: %w", subject, err)
 	case errors.Is(err, context.Canceled):
 		return events.Errorf(events.CodeCanceled, "publishing to %s was canceled: %w", subject, err)
 	default:

@@ -2,9 +2,12 @@ package bus_test
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace"
 
@@ -126,5 +129,84 @@ func TestConfigValidate(t *testing.T) {
 		"prefix with a gap": {bus.Config{URLs: []string{"x"}, Prefix: "a b"}, "prefix"},
 	} {
 		require.ErrorContains(t, tc.cfg.Validate(), tc.want, name)
+	}
+}
+
+func TestPublishRefusesWhatIsNoSubject(t *testing.T) {
+	t.Parallel()
+	b := bustest.Start(t).Connect(t, "test")
+	for _, subject := range []string{"", "mlsdm.events.", "mlsdm.events.a b", "mlsdm.events.a\r\nPUB x 0", "mlsdm.events.*", "mlsdm.>", "mlsdm..x"} {
+		_, err := b.Publish(t.Context(), bus.Msg{Subject: subject})
+		require.Equal(t, events.CodeInvalidArgument, events.CodeOf(err), subject)
+		_, err = b.Request(t.Context(), bus.Msg{Subject: subject})
+		require.Equal(t, events.CodeInvalidArgument, events.CodeOf(err), subject)
+		require.Error(t, b.PublishAll(t.Context(), []bus.Msg{{Subject: subject}, {Subject: b.Subjects().Event("custom.x")}}))
+	}
+}
+
+func TestHeadersCannotSmuggleLines(t *testing.T) {
+	t.Parallel()
+	s := bustest.Start(t)
+	nc := s.Conn(t)
+	sub, err := nc.SubscribeSync("mlsdm.events.>")
+	require.NoError(t, err)
+	require.NoError(t, nc.Flush())
+	b := s.Connect(t, "test")
+	_, err = b.Publish(t.Context(), bus.Msg{Subject: b.Subjects().Event("custom.x"), ID: "a\r\nNats-TTL: 1s", Header: map[string][]string{
+		"X-Mine": {"one\r\nNats-TTL: 1s\r\n\r\nbody"},
+	}})
+	require.NoError(t, err)
+	for _, name := range []string{"X\r\nNats-TTL", "X Y", "X:Y", ""} {
+		_, err = b.Publish(t.Context(), bus.Msg{Subject: b.Subjects().Event("custom.x"), Header: map[string][]string{name: {"1s"}}})
+		require.Equal(t, events.CodeInvalidArgument, events.CodeOf(err), name)
+	}
+	msg, err := sub.NextMsgWithContext(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, msg.Header.Get("Nats-TTL"))
+	require.Empty(t, msg.Data)
+	require.NotContains(t, msg.Header.Get("X-Mine"), "\n")
+}
+
+func TestPublishAllHeedsItsContext(t *testing.T) {
+	t.Parallel()
+	s := bustest.Start(t)
+	b := s.Connect(t, "test")
+	s.Shutdown()
+	s.WaitForShutdown()
+	require.Eventually(t, func() bool { return b.Connected() != nil }, 5*time.Second, time.Millisecond)
+	msgs := make([]bus.Msg, 4200) // about a hundred more than may be under way
+	for i := range msgs {
+		msgs[i] = bus.Msg{Subject: b.Subjects().Event("custom.x"), Body: []byte(`{}`)}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	begun := time.Now()
+	err := b.PublishAll(ctx, msgs)
+	require.ErrorContains(t, err, "4200 of 4200 messages were not stored")
+	require.Less(t, len(err.Error()), 2000)
+	require.Equal(t, events.CodeUnavailable, events.CodeOf(err))
+	require.Less(t, time.Since(begun), 3*time.Second)
+}
+
+func TestPublishAllKeepsTheOrderAndDropsRepeats(t *testing.T) {
+	t.Parallel()
+	s := bustest.Start(t)
+	b := s.Connect(t, "test")
+	msgs := make([]bus.Msg, 300)
+	for i := range msgs {
+		msgs[i] = bus.Msg{Subject: b.Subjects().Event("custom.x"), ID: strconv.Itoa(i % 200), Body: []byte(strconv.Itoa(i))}
+	}
+	require.NoError(t, b.PublishAll(t.Context(), msgs))
+	n, err := b.StreamMessages(t.Context(), "MLSDM_EVENTS")
+	require.NoError(t, err)
+	require.Equal(t, uint64(200), n)
+	js, err := jetstream.New(s.Conn(t))
+	require.NoError(t, err)
+	stream, err := js.Stream(t.Context(), "MLSDM_EVENTS")
+	require.NoError(t, err)
+	for i := range 200 {
+		msg, err := stream.GetMsg(t.Context(), uint64(i+1))
+		require.NoError(t, err)
+		require.Equal(t, strconv.Itoa(i), string(msg.Data))
 	}
 }

@@ -54,6 +54,8 @@ func (b *Bus) request(ctx context.Context, m Msg) (Reply, error) {
 	answer, err := b.nc.RequestMsgWithContext(ctx, msg)
 	switch {
 	case err == nil:
+	case errors.Is(err, nats.ErrBadHeaderMsg):
+		return Reply{}, events.Errorf(events.CodeInvalidArgument, "a header of the request on %s has a name that cannot be sent: %w", m.Subject, err)
 	case errors.Is(err, nats.ErrNoResponders):
 		return Reply{}, events.Errorf(events.CodeUnavailable, "nobody answers on %s: is the service running?", m.Subject)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):

@@ -88,7 +88,6 @@ type server struct {
 	endpoints []*endpoint
 	subs      []*nats.Subscription
 	handlers  sync.WaitGroup
-	stopping  atomic.Bool
 }
 
 // endpoint is one subject of an operation.
@@ -220,7 +219,7 @@ func (s *server) accept(e *endpoint, msg *nats.Msg) {
 	waiting, bytes := e.waiting.Add(1), e.bytes.Add(size)
 	if waiting > int64(waitingPerWorker*e.op.Workers+e.op.Workers) || waiting > 1 && bytes > waitingBytes {
 		leave()
-		s.finish(e, r, &events.Error{
+		_ = s.finish(e, r, &events.Error{
 			Code: events.CodeUnavailable, Message: "overloaded: too many requests are waiting", Retryable: true, RetryAfter: time.Second,
 		})
 		return
@@ -237,7 +236,7 @@ func (s *server) serve(e *endpoint, r *Request) {
 	defer cancel()
 	deadline, impatient, err := events.Deadline(r.Header, r.arrived)
 	if err != nil {
-		s.finish(e, r, err)
+		_ = s.finish(e, r, err)
 		return
 	}
 	if impatient {
@@ -248,7 +247,7 @@ func (s *server) serve(e *endpoint, r *Request) {
 	case e.slots <- struct{}{}:
 		defer func() { <-e.slots }()
 	case <-ctx.Done():
-		s.finish(e, r, ctx.Err())
+		_ = s.finish(e, r, ctx.Err())
 		return
 	}
 	ctx = ContextFromHeader(ctx, r.Header)
@@ -267,7 +266,7 @@ func (s *server) serve(e *endpoint, r *Request) {
 	}
 }
 
-// finish answers what is still open, counts the request and returns what it ended with.
+// finish answers what is still open, counts and logs the request and returns what it ended with.
 func (s *server) finish(e *endpoint, r *Request, err error) error {
 	if s.work.Err() != nil && events.CodeOf(err) == events.CodeCanceled { // the caller did not cancel anything; we stop
 		err = &events.Error{Code: events.CodeUnavailable, Message: "the service is stopping; another replica may answer", Retryable: true, Err: err}
@@ -295,8 +294,7 @@ func (s *server) logFailure(e *endpoint, r *Request, err error, coded *events.Er
 	if coded.Err != nil {
 		attrs = append(attrs, "cause", coded.Err)
 	}
-	var panicked *panicError
-	if errors.As(err, &panicked) {
+	if panicked, ok := errors.AsType[*panicError](err); ok {
 		attrs = append(attrs, "stack", string(panicked.stack))
 	}
 	if coded.Code == events.CodeInternal {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 	"github.com/stretchr/testify/require"
@@ -75,7 +76,7 @@ func TestServeAnswersOnceWhateverTheHandlerDoes(t *testing.T) {
 
 func TestServeAnswersEveryOneOfManyLargeRequests(t *testing.T) {
 	t.Parallel()
-	s := bustest.Start(t)
+	s := bustest.Start(t, bustest.Configure(func(o *server.Options) { o.MaxPending = 1 << 30 })) // it is the client that is tried
 	hold := make(chan struct{})
 	serve(t, s.Connect(t, "server"), bus.Operation{Workers: 16, Handler: func(_ context.Context, r *bus.Request) error {
 		<-hold
@@ -216,7 +217,7 @@ func TestServeIsUnderstoodByTheNatsTool(t *testing.T) {
 		{[]string{"stats", "mlsdm-test"}, "10"},
 		{[]string{"ping", "mlsdm-test"}, "mlsdm-test"},
 	} {
-		cmd := exec.CommandContext(t.Context(), tool, append([]string{"--server", s.URL(), "--no-context", "micro"}, c.args...)...) //nolint:gosec // our own tool
+		cmd := exec.CommandContext(t.Context(), tool, append([]string{"--server", s.URL(), "--no-context", "micro"}, c.args...)...)
 		cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, fmt.Sprint(c.args, string(out)))

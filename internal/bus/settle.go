@@ -86,8 +86,8 @@ func (b *Bus) DeadLetter(ctx context.Context, subject string, m *Message, cause 
 	if id := events.HeaderValue(header, events.HeaderMsgID); id != "" {
 		header[events.HeaderDeadMsgID] = []string{id}
 	}
-	for name := range header { // JetStream would act on these a second time
-		if strings.HasPrefix(strings.ToLower(name), "nats-") {
+	for name := range header { // JetStream would act on the first kind a second time, and the second cannot be sent at all
+		if strings.HasPrefix(strings.ToLower(name), "nats-") || !sendable(name) {
 			delete(header, name)
 		}
 	}

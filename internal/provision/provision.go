@@ -6,8 +6,10 @@ package provision
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -50,7 +52,7 @@ func (c Config) Validate() error {
 		}
 	}
 	if c.EventsMaxBytes < 0 || c.AttemptsMaxBytes < 0 {
-		return fmt.Errorf("events-max-bytes and attempts-max-bytes must be 0 or more")
+		return errors.New("events-max-bytes and attempts-max-bytes must be 0 or more")
 	}
 	return nil
 }
@@ -83,7 +85,7 @@ func Plan(ctx context.Context, b *bus.Bus, cfg Config) ([]Step, error) {
 	var steps []Step
 	s := b.Subjects()
 	for _, stream := range events.Streams() {
-		want := cfg.stream(s, stream)
+		want := cfg.stream(s, stream, b.MaxPayload())
 		have, found, err := b.Stream(ctx, want.Name)
 		if err != nil {
 			return nil, err
@@ -93,7 +95,8 @@ func Plan(ctx context.Context, b *bus.Bus, cfg Config) ([]Step, error) {
 	for _, consumer := range events.Consumers() {
 		want := bus.ConsumerSpec{
 			Stream: s.StreamName(consumer.Stream), Name: consumer.Name, Filters: below(s, consumer.Filters),
-			AckWait: consumer.AckWait, MaxAckPending: consumer.MaxAckPending, Description: "read by " + consumer.UsedBy,
+			AckWait: consumer.AckWait, MaxAckPending: consumer.MaxAckPending,
+			MaxDeliver: -1, AckPolicy: bus.AckExplicit, Description: "read by " + consumer.UsedBy,
 		}
 		have, found, err := b.Consumer(ctx, want.Stream, want.Name)
 		if err != nil {
@@ -131,12 +134,24 @@ func Apply(ctx context.Context, steps []Step, done func(Step)) error {
 	return nil
 }
 
+// headroom is how much smaller than the server's limit a message must be that somebody works on, in bytes: it may have to be
+// sent on whole with more headers, as a delivery or as a dead letter.
+const headroom = 16 << 10
+
 // stream is an entry of the catalogue with real names and the operator's choices.
-func (c Config) stream(s events.Subjects, entry events.Stream) bus.StreamSpec {
+func (c Config) stream(s events.Subjects, entry events.Stream, maxPayload int64) bus.StreamSpec {
 	spec := bus.StreamSpec{
 		Name: s.StreamName(entry.Name), Subjects: below(s, entry.Subjects), Retention: entry.Retention, MaxAge: entry.MaxAge,
 		MaxBytes: entry.MaxBytes, Duplicates: entry.Duplicates, AllowTTL: entry.AllowTTL, AllowSchedules: entry.AllowSchedules,
-		Description: entry.For, Replicas: c.Replicas, Storage: c.Storage,
+		Description: entry.For, Replicas: c.Replicas, Storage: c.Storage, Discard: bus.DiscardOld,
+	}
+	// What does not fit into a work queue is refused, never pushed out: nothing that was accepted may be lost. The server does
+	// not allow that for a stream with schedules, so such a stream must have no bound.
+	if entry.Retention == events.RetentionWorkQueue && !entry.AllowSchedules {
+		spec.Discard = bus.DiscardNew
+	}
+	if (entry.Name == events.StreamEvents || entry.Name == events.StreamRequests) && maxPayload > 2*headroom {
+		spec.MaxMsgSize = int32(min(maxPayload-headroom, math.MaxInt32))
 	}
 	switch entry.Name {
 	case events.StreamEvents:

@@ -25,8 +25,9 @@ const maxPayload = 8 << 20
 // Server is a running NATS server.
 type Server struct {
 	*server.Server
-	dir  string
-	port int
+	dir       string
+	port      int
+	configure func(*server.Options)
 }
 
 // Option changes how a server is started.
@@ -51,8 +52,8 @@ func Start(t testing.TB, opts ...Option) *Server {
 	for _, o := range opts {
 		o(&set)
 	}
-	s := &Server{dir: t.TempDir(), port: server.RANDOM_PORT}
-	s.start(t, set.configure)
+	s := &Server{dir: t.TempDir(), port: server.RANDOM_PORT, configure: set.configure}
+	s.start(t)
 	t.Cleanup(s.stop)
 	if !set.bare {
 		s.Provision(t)
@@ -61,14 +62,14 @@ func Start(t testing.TB, opts ...Option) *Server {
 }
 
 // start runs the server in s.dir.
-func (s *Server) start(t testing.TB, configure func(*server.Options)) {
+func (s *Server) start(t testing.TB) {
 	t.Helper()
 	o := &server.Options{
 		ServerName: "bustest", Host: "127.0.0.1", Port: s.port, JetStream: true, StoreDir: s.dir, NoLog: true, NoSigs: true,
 		MaxPayload: maxPayload,
 	}
-	if configure != nil {
-		configure(o)
+	if s.configure != nil {
+		s.configure(o)
 	}
 	srv, err := server.NewServer(o)
 	require.NoError(t, err)
@@ -86,11 +87,22 @@ func (s *Server) stop() {
 	s.WaitForShutdown()
 }
 
-// Restart stops the server and starts it again on the same port and the same files, as after a crash of the host.
+// Restart stops the server and starts it again on the same port, with the same files and options.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	s.stop()
-	s.start(t, nil)
+	s.start(t)
+}
+
+// RestartWith is Restart with other options, for example other users.
+func (s *Server) RestartWith(t testing.TB, opts ...Option) {
+	t.Helper()
+	var set settings
+	for _, o := range opts {
+		o(&set)
+	}
+	s.configure = set.configure
+	s.Restart(t)
 }
 
 // Provision makes the assets of the catalogue.
