@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -62,15 +63,10 @@ func (f *fakeBus) published(t *testing.T) (int, map[string][]string) {
 }
 
 // start runs a Log; stop ends it and waits.
-func start(t *testing.T, f *fakeBus) (log *attemptlog.Log, dropped *int, stop func()) {
+func start(t *testing.T, f *fakeBus) (log *attemptlog.Log, dropped *atomic.Int64, stop func()) {
 	t.Helper()
-	var mu sync.Mutex
-	lost := new(int)
-	l := attemptlog.New(f, events.Subjects{}, slog.New(slog.DiscardHandler), func(n int) {
-		mu.Lock()
-		defer mu.Unlock()
-		*lost += n
-	})
+	lost := new(atomic.Int64)
+	l := attemptlog.New(f, events.Subjects{}, slog.New(slog.DiscardHandler), func(n int) { lost.Add(int64(n)) })
 	finished, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -101,7 +97,7 @@ func TestRecordsAreBatchedByEndpointAndTime(t *testing.T) {
 		require.Equal(t, 2, n)
 		require.Equal(t, map[string][]string{"mlsdm.attempts.a": {"1", "2", "3"}, "mlsdm.attempts.b": {"4"}}, ids)
 		stop()
-		require.Zero(t, *dropped)
+		require.Zero(t, dropped.Load())
 	})
 }
 
@@ -134,14 +130,14 @@ func TestAddNeverBlocks(t *testing.T) {
 		}
 		require.Zero(t, time.Since(began))
 		synctest.Wait()
-		require.Positive(t, *dropped)
+		require.Positive(t, dropped.Load())
 		f.mu.Lock()
 		f.delay = 0
 		f.mu.Unlock()
 		<-time.After(6 * time.Second)
 		stop()
 		_, ids := f.published(t)
-		require.Equal(t, 10_000, *dropped+len(ids["mlsdm.attempts.a"]), "each record is either stored or counted")
+		require.Equal(t, 10_000, int(dropped.Load())+len(ids["mlsdm.attempts.a"]), "each record is either stored or counted")
 	})
 }
 
@@ -153,6 +149,6 @@ func TestFailuresAreCounted(t *testing.T) {
 		l.Add(record("a", "1"))
 		l.Add(record("b", "2"))
 		stop()
-		require.Equal(t, 2, *dropped)
+		require.EqualValues(t, 2, dropped.Load())
 	})
 }
