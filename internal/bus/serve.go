@@ -64,7 +64,7 @@ func (b *Bus) Serve(ctx context.Context, s Service) error {
 	if err := srv.listen(); err != nil {
 		return errors.Join(err, srv.unsubscribe())
 	}
-	b.log.InfoContext(ctx, "serving requests", "service", s.Name, "endpoints", len(srv.endpoints))
+	b.log.InfoContext(ctx, "serving requests", "micro_service", s.Name, "endpoints", len(srv.endpoints))
 	var closed error
 	select {
 	case <-ctx.Done():
