@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -49,12 +48,20 @@ func startServer(addr, dir string, log *slog.Logger) (srv *server.Server, stop f
 	if err != nil {
 		return nil, nil, fmt.Errorf("the embedded NATS server: %w", err)
 	}
-	srv.SetLoggerV2(&serverLog{log: log}, false, false, false)
+	fatal := make(chan error, 1)
+	srv.SetLoggerV2(&serverLog{log: log, fatal: fatal}, false, false, false)
 	srv.Start()
 	stop = func() {
 		srv.Shutdown()
 		srv.WaitForShutdown()
 		unlock()
+	}
+	select {
+	case err := <-fatal: // it has given up already, and would only let us wait
+		srv.Shutdown()
+		srv.WaitForShutdown()
+		return nil, nil, fmt.Errorf("the embedded NATS server does not start with %s: %w", dir, err)
+	default:
 	}
 	if !srv.ReadyForConnections(readyTimeout) {
 		srv.Shutdown()
@@ -116,7 +123,10 @@ func lockDir(dir string) (unlock func(), err error) {
 }
 
 // serverLog passes the server's warnings and errors on; its notices are of no use to someone who did not start it.
-type serverLog struct{ log *slog.Logger }
+type serverLog struct {
+	log   *slog.Logger
+	fatal chan<- error // takes the first fatal error
+}
 
 func (l *serverLog) Noticef(string, ...any) {}
 func (l *serverLog) Debugf(string, ...any)  {}
@@ -136,5 +146,10 @@ func (l *serverLog) Errorf(format string, v ...any) {
 }
 
 func (l *serverLog) Fatalf(format string, v ...any) {
-	l.log.Error("nats-server", "err", errors.Join(errors.New("fatal"), fmt.Errorf(format, v...)))
+	err := fmt.Errorf(format, v...)
+	select {
+	case l.fatal <- err:
+	default:
+		l.log.Error("nats-server", "err", err)
+	}
 }

@@ -58,11 +58,17 @@ type Stack struct {
 	stopping context.CancelFunc
 	intake   context.Context //nolint:containedctx // the context of all services: it ends when the stack is told to stop
 
-	mu      sync.Mutex
+	life       sync.Mutex // one start or stop of a service at a time; held for as long as that takes
+	stopped    bool       // guarded by life
+	stopServer func()
+
+	mu      sync.Mutex // for moments
 	running map[string]*running
 	order   []string
-	stopFns []func()
 }
+
+// abortTimeout bounds the stop of a stack that did not come up.
+const abortTimeout = 10 * time.Second
 
 // running is one service as it runs now.
 type running struct {
@@ -97,10 +103,12 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	s := &Stack{
 		server: srv, logger: o.Logger, loggers: o.LoggerFor, tracer: o.Tracer, checks: health.NewChecks(), process: prometheus.NewRegistry(),
 		failed: make(chan error, len(o.Units)+1), intake: intake, stopping: stopping, running: map[string]*running{},
-		stopFns: []func(){stopServer},
+		stopServer: stopServer,
 	}
 	if err := s.start(ctx, o, instances); err != nil {
-		return nil, errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
+		stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
+		defer cancel()
+		return nil, errors.Join(err, s.Stop(stopCtx))
 	}
 	return s, nil
 }
@@ -129,8 +137,12 @@ func (s *Stack) start(ctx context.Context, o Options, instances []service.Instan
 			}
 		}()
 	}
+	s.mu.Lock() // the admin listener may be asked already
 	for _, instance := range instances {
 		s.order = append(s.order, instance.Unit().Name)
+	}
+	s.mu.Unlock()
+	for _, instance := range instances {
 		if err := s.startService(ctx, instance); err != nil {
 			return err
 		}
@@ -252,8 +264,10 @@ func (s *Stack) readyNow(ctx context.Context, b *bus.Bus) error {
 }
 
 // Restart kills a service as kill -9 would, as far as that can be done inside of one process: its connection breaks in the
-// middle of whatever it does. Then it starts it again.
+// middle of whatever it does. Then it starts it again. A stack that has been stopped refuses.
 func (s *Stack) Restart(ctx context.Context, name string) error {
+	s.life.Lock()
+	defer s.life.Unlock()
 	s.mu.Lock()
 	r, ok := s.running[name]
 	if ok {
@@ -263,58 +277,81 @@ func (s *Stack) Restart(ctx context.Context, name string) error {
 	if !ok {
 		return fmt.Errorf("there is no service %q", name)
 	}
+	if s.stopped || s.intake.Err() != nil {
+		return errors.New("the stack is being stopped")
+	}
 	gone, cancel := context.WithCancel(ctx)
 	cancel()
 	if err := r.bus.Close(gone); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	r.cancel()
-	<-r.done
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		return fmt.Errorf("%s does not end: %w", name, ctx.Err())
+	}
 	return s.startService(ctx, r.instance)
 }
 
-// Stop stops the services, then the server, and returns what went wrong on the way. The stack is gone afterwards.
+// Stop stops the services, then the server, and returns what went wrong on the way. The stack is gone afterwards; a second
+// call does nothing.
 func (s *Stack) Stop(ctx context.Context) error {
 	s.checks.Stop()
-	s.stopping()
-	var errs []error
-	s.mu.Lock()
-	all := make([]*running, 0, len(s.running))
-	for _, name := range s.order {
-		if r := s.running[name]; r != nil {
-			all = append(all, r)
-		}
+	s.stopping() // a Restart that is under way sees it too
+	s.life.Lock()
+	defer s.life.Unlock()
+	if s.stopped {
+		return nil
 	}
-	s.mu.Unlock()
-	for _, r := range all {
-		select {
-		case <-r.done:
-		case <-ctx.Done():
-			errs = append(errs, fmt.Errorf("%s did not stop in time", r.instance.Unit().Name))
-		}
-		if err := r.bus.Close(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", r.instance.Unit().Name, err))
-		}
-		r.cancel()
+	s.stopped = true
+	var errs []error
+	for _, r := range s.all() {
+		errs = append(errs, r.stop(ctx))
 	}
 	if s.admin != nil {
 		if err := s.admin.Shutdown(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("the admin listener: %w", err))
 		}
 	}
-	for _, stop := range s.stopFns {
-		stop()
+	s.stopServer()
+	return errors.Join(errs...)
+}
+
+// all returns the services as they run now, in the order of their start.
+func (s *Stack) all() []*running {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*running, 0, len(s.running))
+	for _, name := range s.order {
+		if r := s.running[name]; r != nil {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// stop waits for a service that has been told to stop, and closes its connection.
+func (r *running) stop(ctx context.Context) error {
+	name := r.instance.Unit().Name
+	var errs []error
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		errs = append(errs, fmt.Errorf("%s did not stop in time", name))
+	}
+	r.cancel()
+	if err := r.bus.Close(ctx); err != nil {
+		errs = append(errs, fmt.Errorf("%s: %w", name, err))
 	}
 	return errors.Join(errs...)
 }
 
 // gather collects the metrics of the process and of every service as it runs now.
 func (s *Stack) gather() ([]*dto.MetricFamily, error) {
-	s.mu.Lock()
 	all := prometheus.Gatherers{s.process}
-	for _, r := range s.running {
+	for _, r := range s.all() {
 		all = append(all, r.registry)
 	}
-	s.mu.Unlock()
 	return all.Gather()
 }
