@@ -103,32 +103,34 @@ func TestServeAnswersEveryFailure(t *testing.T) {
 
 func TestServeRunsSideBySideAndSaysWhenItIsFull(t *testing.T) {
 	t.Parallel()
-	b := bustest.Start(t).Connect(t, "test")
+	s := bustest.Start(t)
 	begun, finish := make(chan struct{}, 100), make(chan struct{})
-	serve(t, b, bus.Operation{Workers: 2, Handler: func(_ context.Context, r *bus.Request) error {
+	serve(t, s.Connect(t, "test"), bus.Operation{Workers: 2, Handler: func(_ context.Context, r *bus.Request) error {
 		begun <- struct{}{}
 		<-finish
 		return r.Respond([]byte("done"))
 	}})
+	nc := s.Conn(t)
+	inbox := nc.NewInbox()
+	answers, err := nc.SubscribeSync(inbox)
+	require.NoError(t, err)
 	const places = 2 + 4*2
-	results := make(chan error, places)
-	for range places {
-		go func() {
-			_, err := b.Request(context.Background(), bus.Msg{Subject: "mlsdm.embed"})
-			results <- err
-		}()
+	for range places + 1 {
+		require.NoError(t, nc.PublishRequest("mlsdm.embed", inbox, []byte("x")))
 	}
+	msg, err := answers.NextMsg(10 * time.Second)
+	require.NoError(t, err)
+	full := events.DecodeError(msg.Header, msg.Data)
+	require.Equal(t, events.CodeUnavailable, full.Code, "the one that is too many is answered first")
+	require.Positive(t, full.RetryAfter)
 	<-begun
 	<-begun
-	require.Eventually(t, func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		defer cancel()
-		_, err := b.Request(ctx, bus.Msg{Subject: "mlsdm.embed"})
-		return events.CodeOf(err) == events.CodeUnavailable && events.AsError(err).RetryAfter > 0
-	}, 5*time.Second, 10*time.Millisecond)
+	require.Empty(t, begun, "two workers")
 	close(finish)
 	for range places {
-		require.NoError(t, <-results)
+		msg, err := answers.NextMsg(10 * time.Second)
+		require.NoError(t, err)
+		require.Equal(t, "done", string(msg.Data))
 	}
 }
 
