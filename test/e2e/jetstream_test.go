@@ -76,7 +76,9 @@ func (u user) hurry(t *testing.T, ackWait time.Duration) {
 // count returns how many messages a stream holds.
 func (u user) count(t *testing.T, stream string) int {
 	t.Helper()
-	s, err := u.js.Stream(within(t), stream)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	s, err := u.js.Stream(ctx, stream)
 	require.NoError(t, err)
 	return int(s.CachedInfo().State.Msgs)
 }
@@ -121,6 +123,15 @@ func ofType(all []events.Event, eventType string) []events.Event {
 		}
 	}
 	return some
+}
+
+// tally counts events by their type.
+func tally(all []events.Event) map[string]int {
+	counts := map[string]int{}
+	for _, ev := range all {
+		counts[ev.Type]++
+	}
+	return counts
 }
 
 // eventually waits until something is true, looking often.

@@ -110,7 +110,7 @@ type publisher struct {
 	acks  chan string
 	next  int
 	acked map[string]bool
-	wait  func()
+	stop  func()
 }
 
 // publisher starts one.
@@ -122,25 +122,32 @@ func (u user) publisher(t *testing.T) *publisher {
 	var group sync.WaitGroup
 	for range atOnce {
 		group.Go(func() {
-			for id := range p.ids {
-				if !u.publish(ctx, id) {
+			for {
+				select {
+				case id := <-p.ids:
+					if u.publish(ctx, id) {
+						p.acks <- id
+					}
+				case <-ctx.Done():
 					return
 				}
-				p.acks <- id
 			}
 		})
 	}
-	p.wait = group.Wait
-	t.Cleanup(func() {
+	p.stop = func() {
 		cancel()
 		group.Wait()
-	})
+	}
+	t.Cleanup(p.stop)
 	return p
 }
 
+// numberedType is the type of the events that a publisher publishes.
+const numberedType = "custom.numbered"
+
 // publish publishes one event until it is acked, or reports that ctx has ended before.
 func (u user) publish(ctx context.Context, id string) bool {
-	msg := nats.NewMsg("mlsdm.events.custom.numbered")
+	msg := nats.NewMsg("mlsdm.events." + numberedType)
 	msg.Header.Set(nats.MsgIdHdr, id)
 	msg.Data = fmt.Appendf(nil, `{"id":%q}`, id)
 	for {
@@ -183,7 +190,6 @@ func (p *publisher) awaitAcks(t *testing.T, n int) {
 func (p *publisher) finish(t *testing.T) map[string]bool {
 	t.Helper()
 	p.awaitAcks(t, p.next-len(p.acked))
-	close(p.ids)
-	p.wait()
+	p.stop()
 	return p.acked
 }

@@ -35,7 +35,9 @@ func Binary(t testing.TB) string {
 		return made
 	}
 	cache, err := os.UserCacheDir()
-	require.NoError(t, err)
+	if err != nil { // nobody's home
+		cache = os.TempDir() //nolint:usetesting // what is built is kept for other tests
+	}
 	dir := filepath.Join(cache, "mlsdm-integrations", "natscli-"+pinned(t, source))
 	require.NoError(t, os.MkdirAll(dir, 0o750))
 	built := filepath.Join(dir, executable("nats"))
