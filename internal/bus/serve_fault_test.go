@@ -3,9 +3,6 @@ package bus_test
 import (
 	"context"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -18,6 +15,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/bus/bustest"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+	"github.com/neuron7x/mlsdm-integrations/test/natscli"
 )
 
 func TestServeAnswersOnceWhateverTheHandlerDoes(t *testing.T) {
@@ -187,15 +185,9 @@ func TestServeKeepsInstancesApart(t *testing.T) {
 	require.Len(t, seen, 2)
 }
 
-// The nats tool is what people look at services with. It is built by `make bin/nats`.
+// The nats tool is what people look at services with.
 func TestServeIsUnderstoodByTheNatsTool(t *testing.T) {
 	t.Parallel()
-	tool, err := filepath.Abs(filepath.Join("..", "..", "bin", "nats"))
-	require.NoError(t, err)
-	if _, err := os.Stat(tool); err != nil {
-		t.Logf("not checked: %v", err)
-		return
-	}
 	s := bustest.Start(t)
 	b := s.Connect(t, "server")
 	serve(t, b, bus.Operation{Handler: func(_ context.Context, r *bus.Request) error { return r.Respond(r.Body) }})
@@ -217,10 +209,7 @@ func TestServeIsUnderstoodByTheNatsTool(t *testing.T) {
 		{[]string{"stats", "mlsdm-test"}, "10"},
 		{[]string{"ping", "mlsdm-test"}, "mlsdm-test"},
 	} {
-		cmd := exec.CommandContext(t.Context(), tool, append([]string{"--server", s.URL(), "--no-context", "micro"}, c.args...)...)
-		cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
-		out, err := cmd.CombinedOutput()
-		require.NoError(t, err, fmt.Sprint(c.args, string(out)))
-		require.Contains(t, string(out), c.want, fmt.Sprint(c.args))
+		out := natscli.Run(t, s.URL(), append([]string{"micro"}, c.args...)...)
+		require.Contains(t, out, c.want, fmt.Sprint(c.args))
 	}
 }
