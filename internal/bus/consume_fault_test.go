@@ -42,8 +42,8 @@ func TestConsumeKeepsWhatWaitsAlive(t *testing.T) {
 	t.Parallel()
 	s := bustest.Start(t)
 	b := s.Connect(t, "test")
-	ackWait(t, b, 200*time.Millisecond)
-	const n = 5
+	ackWait(t, b, 3*time.Second) // long enough for a machine that is busy with other tests
+	const n = 4
 	publishN(t, b, n)
 	cfg := embedConsumer(b)
 	cfg.Workers, cfg.Prefetch = 1, n
@@ -51,7 +51,7 @@ func TestConsumeKeepsWhatWaitsAlive(t *testing.T) {
 	start(t, b, cfg, func(ctx context.Context, m *bus.Message) error {
 		attempts <- m.Attempt
 		select {
-		case <-time.After(250 * time.Millisecond): // each longer than the ack timeout, so the last waits five of them
+		case <-time.After(2 * time.Second): // the last waits for twice the ack timeout
 		case <-ctx.Done():
 		}
 		return nil
