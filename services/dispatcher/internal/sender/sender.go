@@ -26,6 +26,9 @@ const (
 	maxAnswer = 64 << 10
 	// maxKept is how much of an answer is kept for the record of the attempt, in bytes.
 	maxKept = 1 << 10
+	// maxReason is how much of the reason for a missing answer is kept, in bytes: net/http quotes what it cannot read, which
+	// may be 64 KiB of the receiver's choice and ends in logs, events, dead letters and records.
+	maxReason = 512
 )
 
 // Sender posts webhooks. It is safe for concurrent use.
@@ -119,8 +122,17 @@ func (s *Sender) explain(ctx context.Context, err error) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("no answer within %s: %w", s.timeout, context.DeadlineExceeded)
 	default:
-		return fmt.Errorf("no answer: %w", withoutURL(err))
+		return fmt.Errorf("no answer: %w", short(withoutURL(err)))
 	}
+}
+
+// short returns err, or what its text begins with when that is long.
+func short(err error) error {
+	text := err.Error()
+	if len(text) <= maxReason {
+		return err
+	}
+	return errors.New(strings.ToValidUTF8(text[:maxReason], "") + "…")
 }
 
 // withoutURL takes the URL out of an error of net/http: its query may hold a token.

@@ -211,6 +211,22 @@ func TestSendKeepsLittleOfTheAnswer(t *testing.T) {
 	}
 }
 
+func TestSendKeepsLittleOfAnUnreadableAnswer(t *testing.T) {
+	t.Parallel()
+	to := receiver(t, func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			return // there is no answer, and the test fails
+		}
+		defer func() { _ = conn.Close() }()
+		_, _ = io.WriteString(conn, strings.Repeat("\x00", 60_000)+"\r\n\r\n")
+	})
+	result := newSender(t, 10*time.Second).Send(t.Context(), to, testDelivery(), "")
+	require.ErrorContains(t, result.Err, "malformed")
+	require.Less(t, len(result.Err.Error()), 1<<10)
+	require.False(t, retry.IsPermanent(result.Err))
+}
+
 func TestSendToBlockedAddress(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it got through") }))
