@@ -38,8 +38,8 @@ func Connect(ctx context.Context, url string, options ...Option) (*Client, error
 		url = nats.DefaultURL
 	}
 	opts := nats.GetDefaultOptions()
-	for server := range strings.SplitSeq(url, ",") {
-		opts.Servers = append(opts.Servers, strings.TrimSpace(server))
+	if opts.Servers, err = serversOf(url); err != nil {
+		return nil, err
 	}
 	opts.Name = "mlsdm-client"
 	opts.MaxReconnect = -1
@@ -125,6 +125,24 @@ func (c *Client) useJetStream() error {
 	}
 	c.js = js
 	return nil
+}
+
+// serversOf returns the servers of a list of URLs. What is no URL is refused here, because the NATS client repeats it in
+// its error with the password that may stand in it.
+func serversOf(urls string) ([]string, error) {
+	servers := strings.Split(urls, ",")
+	for i, server := range servers {
+		server = strings.TrimSpace(server)
+		full := server
+		if !strings.Contains(full, "://") {
+			full = "nats://" + full
+		}
+		if u, err := url.Parse(full); err != nil || u.Host == "" {
+			return nil, events.Errorf(events.CodeInvalidArgument, "NATS server %d of %d is no URL like %s", i+1, len(servers), nats.DefaultURL)
+		}
+		servers[i] = server
+	}
+	return servers, nil
 }
 
 // optionError gives a NATS option that cannot be used its code.

@@ -226,6 +226,12 @@ func TestConnect(t *testing.T) {
 	requireCode(t, events.CodeUnavailable, err)
 	require.NotContains(t, err.Error(), "hunter2")
 
+	for _, bad := range []string{"nats://me:hunter2%zz@127.0.0.1:4222", "me:hunter2/x@127.0.0.1", "nats://127.0.0.1:1,nats://u s:hunter2@h"} {
+		_, err = client.Connect(within(t), bad)
+		requireCode(t, events.CodeInvalidArgument, err)
+		require.NotContains(t, err.Error(), "hunter2")
+	}
+
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = client.Connect(canceled, s.URL())
