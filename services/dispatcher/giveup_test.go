@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/bus/bustest"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
@@ -64,6 +65,27 @@ func TestDeadLetterAfterTheLastAttempt(t *testing.T) {
 	eventually(t, srv, "MLSDM_DELIVERIES", 0)
 	require.Equal(t, 2, stored(t, srv, "MLSDM_DEADLETTERS"))
 	require.Equal(t, 4, stored(t, srv, "MLSDM_EVENTS"), "two events, and what became of them")
+}
+
+// TestReplayedByHand: a delivery that was given up moments ago and is put back has all its attempts again. The server must
+// not take these for copies of the former ones and drop them.
+func TestReplayedByHand(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	to := newReceiver(t, status(http.StatusInternalServerError))
+	cfg := config(to.url)
+	cfg.MaxAttempts = 3
+	dead := listen(t, srv, "mlsdm.deadletters.>")
+	r := run(t, srv, cfg)
+	ev := publish(t, r.bus, "custom.deploy", "event-1")
+	letter := dead()
+	deadDelivery(t, letter, ev, "3", "500")
+
+	_, err := r.bus.Publish(t.Context(), bus.Msg{Subject: letter.value(events.HeaderDeadSubject), Body: letter.body})
+	require.NoError(t, err)
+	deadDelivery(t, dead(), ev, "3", "500")
+	eventually(t, srv, "MLSDM_DELIVERIES", 0)
+	require.Len(t, to.hits, 6)
 }
 
 func TestNoEchoes(t *testing.T) {

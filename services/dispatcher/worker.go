@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"context"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"time"
 
@@ -89,7 +90,10 @@ func (s *Service) tryLater(ctx context.Context, m *bus.Message, d delivery.Deliv
 	header[events.HeaderSchedule] = []string{"@at " + at.UTC().Format(time.RFC3339Nano)}
 	header[events.HeaderScheduleTarget] = []string{s.bus.Subjects().DeliveryReady(d.EndpointID)}
 	_, err := s.bus.Publish(ctx, bus.Msg{
-		Subject: s.bus.Subjects().DeliveryLater(d.ID), ID: next.MessageID(), Header: header, Body: m.Body,
+		// The sequence tells apart this attempt, handed out twice, and the same attempt of a delivery that was put back after
+		// it had been given up: that one has its own retries, and the server must not drop them as copies.
+		Subject: s.bus.Subjects().DeliveryLater(d.ID), ID: next.MessageID() + "-" + strconv.FormatUint(m.Sequence, 10),
+		Header: header, Body: m.Body,
 	})
 	if err != nil {
 		return time.Time{}, err
