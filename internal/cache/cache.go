@@ -69,5 +69,5 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Tiered, erro
 	if cfg.RedisHost != "" {
 		far = NewRedis(net.JoinHostPort(cfg.RedisHost, strconv.Itoa(cfg.RedisPort)), cfg.RedisPassword)
 	}
-	return newTiered(near, far, log, reg)
+	return newTiered(near, far, cfg.TTL, log, reg)
 }

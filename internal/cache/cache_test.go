@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
@@ -140,11 +141,50 @@ func TestReplicasShareRedis(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, entries, found)
 	for _, key := range keys {
-		require.InDelta(t, time.Hour, redis.TTL(key), float64(6*time.Minute+time.Second))
+		require.InDelta(t, 51*time.Minute, redis.TTL(key), float64(3*time.Minute+time.Second), "room for a copy in the process")
 	}
 	redis.FlushAll()
 	require.Equal(t, "5", get(t, two, "k5"), "what was found is kept near")
 	require.NoError(t, two.Check(t.Context()))
+}
+
+// TestCopiesDoNotOutliveTheirLifetime: what Redis holds for at most nine tenths of the lifetime is kept near for the last one.
+func TestCopiesDoNotOutliveTheirLifetime(t *testing.T) {
+	t.Parallel()
+	const ttl = 5 * time.Second
+	redis := miniredis.RunT(t)
+	replica := func() *cache.Tiered {
+		port, err := strconv.Atoi(redis.Port())
+		require.NoError(t, err)
+		c, err := cache.New(cache.Config{MemoryMB: 1, TTL: ttl, RedisHost: redis.Host(), RedisPort: port}, nil, nil)
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, c.Close()) })
+		return c
+	}
+	one, two := replica(), replica()
+	require.NoError(t, one.SetMulti(t.Context(), map[string][]byte{"k": []byte("v")}, ttl))
+	require.LessOrEqual(t, redis.TTL("k"), ttl*9/10)
+	require.Equal(t, "v", get(t, two, "k"))
+	redis.FlushAll()
+	require.Eventually(t, func() bool { return get(t, two, "k") == "" }, ttl*8/10, 10*time.Millisecond)
+}
+
+// TestRepeatedKeys: a key that is asked for twice and is near is no question to Redis, and no answer of it.
+func TestRepeatedKeys(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := &logBuffer{}
+		c, err := cache.New(cache.Config{MemoryMB: 1, TTL: time.Hour, RedisHost: "\x00", RedisPort: 1}, slog.New(slog.NewTextHandler(log, nil)), nil)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, c.Close()) }()
+		set(t, c, "near", "v")
+		require.Contains(t, log.String(), "redis fails")
+		<-time.After(time.Minute) // the pause after the failure is over
+		found, err := c.GetMulti(t.Context(), []string{"near", "near"})
+		require.NoError(t, err)
+		require.Len(t, found, 1)
+		require.NotContains(t, log.String(), "works again")
+	})
 }
 
 func TestRedisThatFails(t *testing.T) {

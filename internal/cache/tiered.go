@@ -18,7 +18,8 @@ const farTimeout = 500 * time.Millisecond
 // an error. A nil *Tiered is a cache that is always empty.
 type Tiered struct {
 	near    *Memory
-	far     *Redis // nil: there is none
+	far     *Redis        // nil: there is none
+	copyFor time.Duration // how long what was found in Redis stays in the process
 	breaker *breaker
 	log     *slog.Logger
 	lookups *prometheus.CounterVec
@@ -31,13 +32,13 @@ var (
 	_ Store = (*Tiered)(nil)
 )
 
-// newTiered puts near in front of far, which may be nil.
-func newTiered(near *Memory, far *Redis, log *slog.Logger, reg prometheus.Registerer) (*Tiered, error) {
+// newTiered puts near in front of far, which may be nil. The ttl is that of what will be kept.
+func newTiered(near *Memory, far *Redis, ttl time.Duration, log *slog.Logger, reg prometheus.Registerer) (*Tiered, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	t := &Tiered{
-		near: near, far: far, breaker: newBreaker(), log: log,
+		near: near, far: far, copyFor: min(nearCopy, ttl/10), breaker: newBreaker(), log: log,
 		lookups: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mlsdm_cache_lookups_total", Help: "Keys looked up, by where they were found: memory, redis, none.",
 		}, []string{"tier"}),
@@ -69,13 +70,13 @@ func (t *Tiered) GetMulti(ctx context.Context, keys []string) (map[string][]byte
 		return nil, err
 	}
 	t.lookups.WithLabelValues("memory").Add(float64(len(found)))
-	if len(found) < len(keys) && t.far != nil && t.breaker.allow() {
-		missing := make([]string, 0, len(keys)-len(found))
-		for _, key := range keys {
-			if _, ok := found[key]; !ok {
-				missing = append(missing, key)
-			}
+	var missing []string
+	for _, key := range keys {
+		if _, ok := found[key]; !ok {
+			missing = append(missing, key)
 		}
+	}
+	if len(missing) > 0 && t.far != nil && t.breaker.allow() {
 		var remote map[string][]byte
 		t.visit(ctx, "get", func(ctx context.Context) (err error) {
 			remote, err = t.far.GetMulti(ctx, missing)
@@ -83,7 +84,7 @@ func (t *Tiered) GetMulti(ctx context.Context, keys []string) (map[string][]byte
 		})
 		t.lookups.WithLabelValues("redis").Add(float64(len(remote)))
 		maps.Copy(found, remote)
-		if err := t.near.SetMulti(ctx, remote, nearCopy); err != nil {
+		if err := t.near.SetMulti(ctx, remote, t.copyFor); err != nil {
 			return found, err
 		}
 	}
@@ -91,7 +92,8 @@ func (t *Tiered) GetMulti(ctx context.Context, keys []string) (map[string][]byte
 	return found, nil
 }
 
-// nearCopy is how long what was found in Redis stays in the process: its own lifetime is known only there.
+// nearCopy is how long what was found in Redis stays in the process at most, and a tenth of the lifetime of what is kept
+// when that is less: how much of it is left is known only to Redis, which keeps everything for a tenth less.
 const nearCopy = 10 * time.Minute
 
 // SetMulti implements [Store]. The far tier is written even when ctx has ended: the work is done and paid for.
