@@ -371,3 +371,37 @@ mlsdm_requests_total{code="ok",door="interactive",kind="embed",model="local/good
 mlsdm_tokens_total{kind="embed",model="local/good",type="prompt"} 7
 `), "mlsdm_requests_total", "mlsdm_tokens_total", "mlsdm_embedded_inputs_total"))
 }
+
+// TestMetricsAreBounded: some servers take every model name, and a caller who makes them up must not fill the memory.
+func TestMetricsAreBounded(t *testing.T) {
+	t.Parallel()
+	s := doortest.Start(t)
+	reg := prometheus.NewRegistry()
+	opts := options(t)
+	opts.Metrics = reg
+	open(t, s, opts, func(_ context.Context, c *door.Call) ([]byte, error) {
+		c.Report.Model, c.Report.Inputs, c.Report.PromptTokens = "any/"+string(c.Body), 1, 1
+		return []byte("{}"), nil
+	})
+	const asked, named = 300, 200
+	for i := range asked {
+		s.Ask(t, "mlsdm.embed", []byte(strconv.Itoa(i)))
+	}
+	for range asked {
+		s.Processed(t) // each still tells its own model
+	}
+	n, err := testutil.GatherAndCount(reg, "mlsdm_requests_total")
+	require.NoError(t, err)
+	require.Equal(t, named+1, n)
+	families, err := reg.Gather()
+	require.NoError(t, err)
+	total := 0.0
+	for _, f := range families {
+		if f.GetName() == "mlsdm_requests_total" {
+			for _, m := range f.GetMetric() {
+				total += m.GetCounter().GetValue()
+			}
+		}
+	}
+	require.InDelta(t, asked, total, 0)
+}

@@ -2,6 +2,7 @@ package door
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -15,11 +16,22 @@ type metrics struct {
 	tokens   *prometheus.CounterVec
 	inputs   *prometheus.CounterVec
 	lost     prometheus.Counter
+
+	mu     sync.Mutex
+	models map[string]struct{} // that have labels of their own
 }
+
+// maxModels is how many models get labels of their own. Most providers have fewer, but there are servers that take every
+// name that a caller thinks up, and each label costs memory for as long as the process lives.
+const maxModels = 200
+
+// otherModel is the label of the models that come after those.
+const otherModel = "other"
 
 // newMetrics makes and registers the metrics; a nil registerer keeps them unregistered.
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
+		models: make(map[string]struct{}),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mlsdm_requests_total", Help: "Embed and generate requests that ended, by error code (ok without one).",
 		}, []string{"kind", "door", "model", "code"}),
@@ -48,12 +60,27 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
+// label returns the label of a model.
+func (m *metrics) label(model string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, known := m.models[model]; !known {
+		if len(m.models) >= maxModels {
+			return otherModel
+		}
+		m.models[model] = struct{}{}
+	}
+	return model
+}
+
 // count takes one request into account. The model is a label only for requests that succeeded: of the names that callers
 // make up there is no end.
 func (m *metrics) count(r *events.RequestProcessed) {
 	code, model := "ok", r.Model
 	if r.Outcome != events.OutcomeOK {
 		code, model = string(r.Code), ""
+	} else if model != "" {
+		model = m.label(model)
 	}
 	m.requests.WithLabelValues(r.Kind, r.Door, model, code).Inc()
 	m.seconds.WithLabelValues(r.Kind, r.Door, model).Observe(r.LatencyMS / 1000)
