@@ -37,6 +37,16 @@ const defaultServer = "nats://127.0.0.1:4222"
 
 // resolve fills in what the NATS context says and the command line does not.
 func (c connection) resolve(t terminal) (connection, error) {
+	fromEnv := func(name, value string) bool {
+		set, ok := t.lookup(name)
+		return ok && set == value
+	}
+	if c.Server != "" && c.Context != "" && !fromEnv("NATS_CONTEXT", c.Context) {
+		if !fromEnv("NATS_URL", c.Server) {
+			return c, errors.New("--server and --context both say where the bus is: leave one out")
+		}
+		c.Server = "" // what stands on the command line outranks the environment
+	}
 	if c.Server != "" {
 		return c, nil
 	}
