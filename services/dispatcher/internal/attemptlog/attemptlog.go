@@ -52,7 +52,8 @@ func (l *Log) Add(record events.DeliveryAttempt) {
 	}
 }
 
-// Run publishes what was added, until stop is closed and all of it is published or ctx has ended.
+// Run publishes what was added, until stop is closed and all of it is published or ctx has ended. After the stop it takes
+// no longer than one publish may: what is left then is lost, because a shutdown does not wait for records.
 func (l *Log) Run(ctx context.Context, stop <-chan struct{}) {
 	batches := make(map[string][]events.DeliveryAttempt)
 	flushAll := func() {
@@ -77,6 +78,9 @@ func (l *Log) Run(ctx context.Context, stop <-chan struct{}) {
 		case <-ticker.C:
 			flushAll()
 		case <-stop:
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, publishTimeout)
+			defer cancel()
 			for len(l.records) > 0 { // nobody adds any more
 				add(<-l.records)
 			}

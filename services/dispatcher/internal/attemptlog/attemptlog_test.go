@@ -152,3 +152,21 @@ func TestFailuresAreCounted(t *testing.T) {
 		require.EqualValues(t, 2, dropped.Load())
 	})
 }
+
+func TestTheStopDoesNotWaitForASlowBus(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		lost := 0
+		log := attemptlog.New(&fakeBus{delay: time.Hour}, events.Subjects{}, slog.New(slog.DiscardHandler), func(n int) { lost += n })
+		const records = 1000
+		for range records {
+			log.Add(events.DeliveryAttempt{EndpointID: "default"})
+		}
+		stop := make(chan struct{})
+		close(stop)
+		begun := time.Now()
+		log.Run(t.Context(), stop)
+		require.LessOrEqual(t, time.Since(begun), 11*time.Second, "one publish that was under way, and one more")
+		require.Equal(t, records, lost)
+	})
+}
