@@ -60,7 +60,8 @@ func (c Config) Validate() error {
 	return errors.Join(append(errs, c.checkStores())...)
 }
 
-// checkStores checks that the stores which are named are known, configured and named once.
+// checkStores checks that the stores which are named are known, configured and named once. What is set of a store that is
+// not asked does not matter: VAULT_ADDR may stand in the environment for somebody else.
 func (c Config) checkStores() error {
 	var errs []error
 	for i, name := range c.Stores {
@@ -83,12 +84,12 @@ func (c Config) checkStores() error {
 			errs = append(errs, fmt.Errorf("secretd-stores: %s stands there twice", name))
 		}
 	}
-	if c.VaultAddr != "" {
+	if c.VaultAddr != "" && slices.Contains(c.order(), storeVault) {
 		if err := c.vault().Validate(); err != nil {
 			errs = append(errs, fmt.Errorf("vault-addr and its settings: %w", err))
 		}
 	}
-	if c.AzureVaultURL != "" {
+	if c.AzureVaultURL != "" && slices.Contains(c.order(), storeAzure) {
 		if err := c.azure().Validate(); err != nil {
 			errs = append(errs, fmt.Errorf("azure-vault-url: %w", err))
 		}

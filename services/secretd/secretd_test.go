@@ -273,4 +273,6 @@ func TestSettings(t *testing.T) {
 		_, err = load(test.environment)
 		require.ErrorContains(t, err, test.complaint, name)
 	}
+	_, err = load(map[string]string{"SECRETD_STORES": "env", "VAULT_ADDR": "https://vault:8200", "AZURE_VAULT_URL": "http://x.vault.azure.net"})
+	require.NoError(t, err, "a store that is not asked need not be reachable")
 }
