@@ -53,7 +53,7 @@ func (w *watched) Get(ctx context.Context, name secret.Name) (secret.Entry, erro
 	switch {
 	case errors.Is(err, secret.ErrUnavailable), errors.Is(err, secret.ErrDenied):
 		w.failed.Store(&err)
-	case err == nil || errors.Is(err, secret.ErrNotFound):
+	case err == nil, errors.Is(err, secret.ErrNotFound), errors.Is(err, secret.ErrUnusable): // it answered
 		w.failed.Store(nil)
 	}
 	return entry, err

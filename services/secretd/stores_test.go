@@ -24,6 +24,8 @@ func vaultServer(t *testing.T) (url string, sealed *atomic.Bool) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		case r.Header.Get("X-Vault-Token") != "root":
 			w.WriteHeader(http.StatusForbidden)
+		case r.URL.Path == "/v1/secret/data/mlsdm/number":
+			_ = json.NewEncoder(w).Encode(map[string]any{"data": map[string]any{"data": map[string]any{"value": 7}}})
 		case !strings.HasPrefix(r.URL.Path, "/v1/secret/data/mlsdm/in_"):
 			w.WriteHeader(http.StatusNotFound)
 		default:
@@ -40,7 +42,7 @@ func TestStoresAreAskedInOrder(t *testing.T) {
 	t.Parallel()
 	url, sealed := vaultServer(t)
 	r := start(t, map[string]string{
-		"SECRETD_ALLOW": "in_env,in_vault,in_both,nowhere", "VAULT_ADDR": url, "VAULT_TOKEN": "root",
+		"SECRETD_ALLOW": "in_env,in_vault,in_both,nowhere,number", "VAULT_ADDR": url, "VAULT_TOKEN": "root",
 		"IN_ENV": "from env", "IN_BOTH": "from env",
 	})
 	c := r.as(t, "generator")
@@ -72,6 +74,9 @@ func TestStoresAreAskedInOrder(t *testing.T) {
 	requireSecret("in_env", "from env", "env", "")
 
 	sealed.Store(false)
+	_, err = c.Secret(within(t), "number")
+	requireCode(t, events.CodeFailedPrecondition, err)
+	require.Equal(t, health.StatusReady, r.checks.Run(t.Context()).Status, "a value of no use is an answer all the same")
 	requireSecret("in_vault", "from vault", "vault", "3")
 	require.Equal(t, health.StatusReady, r.checks.Run(t.Context()).Status)
 }
