@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"reflect"
 	"strings"
+	"unicode/utf8"
 )
 
 // Roles of a chat message.
@@ -162,7 +163,13 @@ func (r ChatRequest) Validate() error {
 	case len(r.Stop) > 4:
 		return Errorf(CodeInvalidArgument, "stop has %d texts; at most 4 are allowed", len(r.Stop))
 	}
+	if !utf8.ValidString(r.Prompt) { // writing it as JSON would change it without a word
+		return Errorf(CodeInvalidArgument, "prompt is not valid UTF-8")
+	}
 	for i, m := range r.Messages {
+		if !utf8.ValidString(m.Content.Text) {
+			return Errorf(CodeInvalidArgument, "messages[%d].content is not valid UTF-8", i)
+		}
 		switch m.Role {
 		case RoleSystem, RoleDeveloper, RoleUser, RoleAssistant, RoleTool:
 		default:

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"math"
+	"unicode/utf8"
 )
 
 // MaxInputs is the largest number of texts in one embeddings request (OpenAI's limit).
@@ -46,6 +47,9 @@ func (r EmbeddingsRequest) Validate() error {
 	for i, text := range r.Input {
 		if text == "" {
 			return Errorf(CodeInvalidArgument, "input[%d] is an empty string; remove it", i)
+		}
+		if !utf8.ValidString(text) { // writing it as JSON would change it without a word
+			return Errorf(CodeInvalidArgument, "input[%d] is not valid UTF-8", i)
 		}
 	}
 	return nil

@@ -59,6 +59,17 @@ func TestEmbeddingsRequestValidate(t *testing.T) {
 	}
 }
 
+func TestInvalidUTF8IsRefusedBeforeJSONReplacesIt(t *testing.T) {
+	t.Parallel()
+	for word, v := range map[string]interface{ Validate() error }{
+		"input[1]":            events.EmbeddingsRequest{Input: events.TextInput{"a", "\xff"}},
+		"prompt":              events.ChatRequest{Prompt: "a\xff"},
+		"messages[0].content": events.ChatRequest{Messages: []events.ChatMessage{{Role: "user", Content: events.TextContent("\xc3(")}}},
+	} {
+		wantError(t, v.Validate(), events.CodeInvalidArgument, word)
+	}
+}
+
 func TestVector(t *testing.T) {
 	t.Parallel()
 	for name, v := range map[string]events.Vector{

@@ -105,12 +105,16 @@ func missingSetting(value, name string) string {
 	return ""
 }
 
-// order is where to look, in which order.
+// order is where to look, in which order. Where nothing may be given out, nobody is asked: a VAULT_ADDR that is there for
+// other programs must not keep the service, and a whole stack with it, from starting.
 func (c Config) order() []string {
 	if len(c.Stores) > 0 {
 		return c.Stores
 	}
 	order := []string{storeEnv}
+	if len(c.Allow) == 0 {
+		return order
+	}
 	for _, other := range []struct{ name, setting string }{
 		{storeVault, c.VaultAddr}, {storeAWS, c.AWSRegion}, {storeAzure, c.AzureVaultURL},
 	} {

@@ -265,9 +265,9 @@ func TestSettings(t *testing.T) {
 		"vault without URL":  {map[string]string{"SECRETD_STORES": "vault"}, "vault-addr"},
 		"aws without region": {map[string]string{"SECRETD_STORES": "aws"}, "aws-region"},
 		"azure without URL":  {map[string]string{"SECRETD_STORES": "azure"}, "azure-vault-url"},
-		"azure without TLS":  {map[string]string{"AZURE_VAULT_URL": "http://x.vault.azure.net"}, "azure-vault-url"},
+		"azure without TLS":  {map[string]string{"SECRETD_ALLOW": "key", "AZURE_VAULT_URL": "http://x.vault.azure.net"}, "azure-vault-url"},
 		"vault without token": {
-			map[string]string{"VAULT_ADDR": "https://vault:8200"}, "token",
+			map[string]string{"SECRETD_ALLOW": "key", "VAULT_ADDR": "https://vault:8200"}, "token",
 		},
 	} {
 		_, err = load(test.environment)
@@ -275,4 +275,6 @@ func TestSettings(t *testing.T) {
 	}
 	_, err = load(map[string]string{"SECRETD_STORES": "env", "VAULT_ADDR": "https://vault:8200", "AZURE_VAULT_URL": "http://x.vault.azure.net"})
 	require.NoError(t, err, "a store that is not asked need not be reachable")
+	_, err = load(map[string]string{"VAULT_ADDR": "https://vault:8200"})
+	require.NoError(t, err, "where nothing may be given out, nobody is asked")
 }
