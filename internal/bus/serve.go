@@ -219,7 +219,7 @@ func (s *server) accept(e *endpoint, msg *nats.Msg) {
 	waiting, bytes := e.waiting.Add(1), e.bytes.Add(size)
 	if waiting > int64(waitingPerWorker*e.op.Workers+e.op.Workers) || waiting > 1 && bytes > waitingBytes {
 		leave()
-		_ = s.finish(e, r, &events.Error{
+		_ = s.finish(e, r, &events.Error{ // answered, counted and logged there; no span waits for the outcome
 			Code: events.CodeUnavailable, Message: "overloaded: too many requests are waiting", Retryable: true, RetryAfter: time.Second,
 		})
 		return
@@ -236,7 +236,7 @@ func (s *server) serve(e *endpoint, r *Request) {
 	defer cancel()
 	deadline, impatient, err := events.Deadline(r.Header, r.arrived)
 	if err != nil {
-		_ = s.finish(e, r, err)
+		_ = s.finish(e, r, err) // answered and counted there; there is no span yet
 		return
 	}
 	if impatient {
@@ -247,7 +247,7 @@ func (s *server) serve(e *endpoint, r *Request) {
 	case e.slots <- struct{}{}:
 		defer func() { <-e.slots }()
 	case <-ctx.Done():
-		_ = s.finish(e, r, ctx.Err())
+		_ = s.finish(e, r, ctx.Err()) // answered and counted there; there is no span yet
 		return
 	}
 	ctx = ContextFromHeader(ctx, r.Header)

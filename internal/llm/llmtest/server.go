@@ -222,13 +222,13 @@ func refuse(w http.ResponseWriter, status int, code, message string) {
 func reply(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	// An error here means that the client is gone.
-	_ = json.NewEncoder(w).Encode(v)
+	_ = json.NewEncoder(w).Encode(v) // a client that has gone is what some tests are about
 }
 
 // write sends text at once.
 func write(w http.ResponseWriter, text string) {
 	// An error here means that the client is gone.
-	_, _ = io.WriteString(w, text)
+	_, _ = io.WriteString(w, text) // a client that has gone is what some tests are about
 	if f, ok := w.(http.Flusher); ok {
 		f.Flush()
 	}
