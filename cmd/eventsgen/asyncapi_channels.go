@@ -92,6 +92,7 @@ func (d *document) deliveries() {
 	delivery := d.message("delivery", "one event on its way to one endpoint", schemaOf("event"),
 		"contentType", events.ContentTypeCloudEvent, "headers", ref("#/components/schemas/"+deliveryHeaders))
 	d.channel("deliveries_ready", d.subjects.DeliveryReady("{endpoint}"), "deliveries that are due", delivery)
+	d.channel("deliveries_again", d.subjects.DeliveryAgain("{endpoint}"), "deliveries that had to wait and are due", delivery)
 	d.channel("deliveries_later", d.subjects.DeliveryLater("{delivery}"), "retries, held by JetStream's scheduler until their time", delivery)
 	attempts := d.message("delivery_attempts", "several attempts to deliver webhooks",
 		object{"type", "array", "items", schemaOf("delivery_attempt")})
@@ -106,7 +107,7 @@ func (d *document) deadLetters() {
 	for _, c := range []struct{ name, address, summary string }{
 		{"events", d.subjects.DeadEvent(), "events that cannot be read"},
 		{"requests", d.subjects.DeadRequest("{kind}"), "durable requests that were given up"},
-		{"deliveries", d.subjects.DeadDelivery("{endpoint}"), "webhooks that were given up"},
+		{"deliveries", d.subjects.DeadDelivery("{fault}", "{endpoint}"), "webhooks that were given up"},
 	} {
 		d.channel("dead_"+c.name, c.address, c.summary, dead)
 		d.action("dead_"+c.name, "send", "dead_"+c.name, c.summary)

@@ -119,7 +119,7 @@ func TestAsyncAPIHoldsTheCatalogue(t *testing.T) {
 	}
 	for _, address := range []string{
 		s.Result("{caller}", "{request}"), s.DeliveryReady("{endpoint}"), s.DeliveryLater("{delivery}"), s.Attempts("{endpoint}"),
-		s.DeadEvent(), s.DeadRequest("{kind}"), s.DeadDelivery("{endpoint}"),
+		s.DeadEvent(), s.DeadRequest("{kind}"), s.DeadDelivery("{fault}", "{endpoint}"), s.DeliveryAgain("{endpoint}"),
 	} {
 		require.Contains(t, addresses, address)
 	}

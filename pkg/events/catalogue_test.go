@@ -88,7 +88,7 @@ func TestStreamsAndConsumers(t *testing.T) {
 		s.Event("custom.x"): events.StreamEvents, s.Request("", "embed"): events.StreamRequests, s.Request("shop", "generate"): events.StreamRequests,
 		s.Result("", "1"): events.StreamResults, s.DeliveryReady("e"): events.StreamDeliveries, s.DeliveryLater("d"): events.StreamDeliveries,
 		s.Attempts("e"): events.StreamAttempts, s.DeadEvent(): events.StreamDeadLetters, s.DeadRequest("embed"): events.StreamDeadLetters,
-		s.DeadDelivery("e"): events.StreamDeadLetters,
+		s.DeadDelivery(events.FaultReceiver, "e"): events.StreamDeadLetters, s.DeliveryAgain("e"): events.StreamDeliveries,
 	} {
 		relative := strings.TrimPrefix(subject, "mlsdm.")
 		if !slices.ContainsFunc(filters[stream], func(f string) bool { return overlaps(f, relative) }) {

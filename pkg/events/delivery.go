@@ -82,12 +82,32 @@ type DeliveryAttempt struct {
 	Status int `json:"status,omitempty"`
 	// Outcome is delivered, retry or dead.
 	Outcome string `json:"outcome" jsonschema:"enum=delivered,enum=retry,enum=dead"`
-	// Error says what went wrong, for a person.
-	Error string `json:"error,omitempty"`
-	// Response is the start of the answer's body.
+	// Error says what went wrong, for a person; ErrorClass for a machine: dns, connect, tls, timeout, reset, protocol,
+	// redirect, status, blocked, endpoint, interrupted.
+	Error      string `json:"error,omitempty"`
+	ErrorClass string `json:"error_class,omitempty"`
+	// Fault is whose fault it is that the delivery was given up: receiver, endpoint or internal.
+	Fault string `json:"fault,omitempty"`
+	// Request is the headers that were sent, without secrets and signatures.
+	Request map[string]string `json:"request,omitempty"`
+	// Timing splits the latency.
+	Timing *AttemptTiming `json:"timing,omitempty"`
+	// Response is the start of the answer's body, at most 4 KiB.
 	Response string `json:"response,omitempty"`
 	// NextAt is when the next attempt is due, when there is one.
 	NextAt time.Time `json:"next_at,omitzero"`
+	// ReplayID is that of the replay that made the delivery again.
+	ReplayID string `json:"replay_id,omitempty"`
+}
+
+// AttemptTiming is where the time of an attempt went, in milliseconds. A connection that was kept open needs no DNS, connect
+// and TLS.
+type AttemptTiming struct {
+	DNSMS     float64 `json:"dns_ms,omitempty"`
+	ConnectMS float64 `json:"connect_ms,omitempty"`
+	TLSMS     float64 `json:"tls_ms,omitempty"`
+	// FirstByteMS is from the request's being written to the first byte of the answer.
+	FirstByteMS float64 `json:"first_byte_ms,omitempty"`
 }
 
 // Outcomes of a [DeliveryAttempt].

@@ -151,7 +151,8 @@ func FuzzSubjects(f *testing.F) {
 			wantTokens(t, s.DeliveryReady(id), 4)
 			wantTokens(t, s.DeliveryLater(id), 4)
 			wantTokens(t, s.Attempts(id), 3)
-			wantTokens(t, s.DeadDelivery(id), 4)
+			wantTokens(t, s.DeliveryAgain(id), 4)
+			wantTokens(t, s.DeadDelivery(events.FaultReceiver, id), 5)
 		}
 		if callerErr == nil && idErr == nil {
 			wantTokens(t, s.Result(caller, id), 4)

@@ -42,6 +42,11 @@ const (
 	HeaderAttempt        = "Mlsdm-Attempt"
 	HeaderFirstAttemptAt = "Mlsdm-First-Attempt-At"
 	HeaderPublishedAt    = "Mlsdm-Published-At"
+	// HeaderSlot is the time (RFC 3339) of a place under the endpoint's rate limit that was given to a delivery. HeaderReplay
+	// is the id of the replay that made it. HeaderProbe marks a test of a disabled endpoint, and says of which disabling.
+	HeaderSlot   = "Mlsdm-Slot"
+	HeaderReplay = "Mlsdm-Replay"
+	HeaderProbe  = "Mlsdm-Probe"
 
 	// HeaderDeadReason, HeaderDeadCode, HeaderDeadSubject, HeaderDeadStream, HeaderDeadSequence, HeaderDeadAttempts,
 	// HeaderDeadTime and HeaderDeadMsgID (the former Nats-Msg-Id) are added to a dead letter, which is otherwise the message as it was, body and headers.
@@ -53,6 +58,8 @@ const (
 	HeaderDeadAttempts = "Mlsdm-Dead-Attempts"
 	HeaderDeadTime     = "Mlsdm-Dead-Time"
 	HeaderDeadMsgID    = "Mlsdm-Dead-Msg-Id"
+	// HeaderDeadFault says of a delivery whose fault it is: receiver, endpoint or internal.
+	HeaderDeadFault = "Mlsdm-Dead-Fault"
 )
 
 // Media types of bodies.
@@ -112,6 +119,9 @@ func Headers() []Header {
 		{HeaderAttempt, "deliveries", "which attempt this is, from 1"},
 		{HeaderFirstAttemptAt, "deliveries", "RFC 3339 time of the first attempt"},
 		{HeaderPublishedAt, "deliveries", "RFC 3339 time at which the event was stored"},
+		{HeaderSlot, "deliveries", "RFC 3339 time of the place under the endpoint's rate limit that it has"},
+		{HeaderReplay, "deliveries", "id of the replay that made it"},
+		{HeaderProbe, "deliveries", "marks a test of a disabled endpoint; of which disabling"},
 		{HeaderSchedule, "deliveries that wait", "when JetStream's scheduler releases the message"},
 		{HeaderScheduleTarget, "deliveries that wait", "the subject on which it is released"},
 		{HeaderDeadReason, "dead letters", "why it was given up, for people"},
@@ -122,5 +132,6 @@ func Headers() []Header {
 		{HeaderDeadAttempts, "dead letters", "how often it was handed out"},
 		{HeaderDeadTime, "dead letters", "RFC 3339 time at which it was given up"},
 		{HeaderDeadMsgID, "dead letters", "its former Nats-Msg-Id"},
+		{HeaderDeadFault, "dead letters of deliveries", "whose fault: receiver, endpoint or internal"},
 	}
 }

@@ -22,9 +22,20 @@ const (
 	OpGenerate      = "generate"
 	OpEndpointsList = "webhooks.endpoints.list"
 	OpEndpointsGet  = "webhooks.endpoints.get"
-	OpSecretsGet    = "secrets.get"
-	OpCIStatus      = "ci.status"
-	OpCICheck       = "ci.check"
+
+	OpEndpointsCreate = "webhooks.endpoints.create"
+	OpEndpointsUpdate = "webhooks.endpoints.update"
+	OpEndpointsDelete = "webhooks.endpoints.delete"
+	OpEndpointsRotate = "webhooks.endpoints.rotate"
+	OpEndpointsTest   = "webhooks.endpoints.test"
+
+	OpDeliveriesList   = "webhooks.deliveries.list"
+	OpDeliveriesGet    = "webhooks.deliveries.get"
+	OpDeliveriesReplay = "webhooks.deliveries.replay"
+
+	OpSecretsGet = "secrets.get"
+	OpCIStatus   = "ci.status"
+	OpCICheck    = "ci.check"
 )
 
 // Operations returns the catalogue of interactive subjects.
@@ -34,6 +45,14 @@ func Operations() []Operation {
 		{OpGenerate, ServiceGenerator, false, ChatRequest{}, ChatResponse{}, true, "answers a conversation or a prompt (OpenAI chat completions)"},
 		{OpEndpointsList, ServiceDispatcher, false, EndpointsListRequest{}, EndpointsList{}, false, "lists the webhook endpoints"},
 		{OpEndpointsGet, ServiceDispatcher, false, EndpointRequest{}, Endpoint{}, false, "shows one webhook endpoint"},
+		{OpEndpointsCreate, ServiceDispatcher, false, EndpointCreateRequest{}, EndpointChanged{}, false, "makes a webhook endpoint"},
+		{OpEndpointsUpdate, ServiceDispatcher, false, EndpointUpdateRequest{}, EndpointChanged{}, false, "changes a webhook endpoint"},
+		{OpEndpointsDelete, ServiceDispatcher, false, EndpointDeleteRequest{}, EndpointDeleted{}, false, "removes a webhook endpoint"},
+		{OpEndpointsRotate, ServiceDispatcher, false, EndpointRotateRequest{}, EndpointChanged{}, false, "gives a webhook endpoint a new signing key"},
+		{OpEndpointsTest, ServiceDispatcher, false, EndpointRequest{}, DeliveryAttempt{}, false, "posts a signed test webhook now and tells what came of it"},
+		{OpDeliveriesList, ServiceDispatcher, false, DeliveriesListRequest{}, DeliveriesList{}, false, "lists attempts to deliver webhooks, and dead letters"},
+		{OpDeliveriesGet, ServiceDispatcher, false, DeliveryRequest{}, DeliveryDetail{}, false, "shows one delivery with all its attempts"},
+		{OpDeliveriesReplay, ServiceDispatcher, false, ReplayRequest{}, ReplayReply{}, false, "delivers dead letters or events again, a page at a time"},
 		{OpSecretsGet, ServiceSecretd, true, SecretRequest{}, SecretResponse{}, false, "gives a secret, sealed to the caller's one-time key"},
 		{OpCIStatus, ServiceCIWatch, false, CIStatusRequest{}, CIStatus{}, false, "tells CI health as last seen"},
 		{OpCICheck, ServiceCIWatch, false, CIStatusRequest{}, CIStatus{}, false, "asks GitHub now, then tells CI health"},

@@ -16,15 +16,17 @@ const (
 const (
 	ConsumerRouter    = "dispatcher-router"
 	ConsumerWorkers   = "dispatcher-workers"
+	ConsumerRetries   = "dispatcher-retries"
 	ConsumerEmbedder  = "embedder"
 	ConsumerGenerator = "generator"
 )
 
 // Names of the KV buckets, without the installation's prefix (see [Subjects.BucketName]).
 const (
-	BucketEndpoints = "endpoints"
-	BucketCI        = "ci"
-	BucketSecrets   = "secrets"
+	BucketEndpoints     = "endpoints"
+	BucketEndpointState = "endpoint_state"
+	BucketCI            = "ci"
+	BucketSecrets       = "secrets"
 )
 
 // Lives of results: without a wish, and at most.
@@ -137,6 +139,7 @@ func Consumers() []Consumer {
 	return []Consumer{
 		{StreamEvents, ConsumerRouter, nil, ackWait, 20000, ServiceDispatcher},
 		{StreamDeliveries, ConsumerWorkers, []string{"deliveries.ready.*"}, ackWait, 20000, ServiceDispatcher},
+		{StreamDeliveries, ConsumerRetries, []string{"deliveries.again.*"}, ackWait, 20000, ServiceDispatcher},
 		{StreamRequests, ConsumerEmbedder, []string{"requests." + KindEmbed, "as.*.requests." + KindEmbed}, ackWait, 5000, ServiceEmbedder},
 		{StreamRequests, ConsumerGenerator, []string{"requests." + KindGenerate, "as.*.requests." + KindGenerate}, ackWait, 5000, ServiceGenerator},
 	}
@@ -153,10 +156,15 @@ type Bucket struct {
 	UsedBy []string
 }
 
+// OrderedConsumer is the name of the durable consumer, on the events stream, of a strictly ordered endpoint. It is not in the
+// catalogue: the dispatcher makes it with the endpoint.
+func OrderedConsumer(endpoint string) string { return "dispatcher-ordered-" + endpoint }
+
 // Buckets returns the catalogue of KV buckets.
 func Buckets() []Bucket {
 	return []Bucket{
 		{BucketEndpoints, 5, "webhook endpoints", []string{ServiceDispatcher}},
+		{BucketEndpointState, 1, "how webhook endpoints do: breakers, limits, what waits", []string{ServiceDispatcher}},
 		{BucketCI, 2, "CI health, one key a repository, workflow and branch", []string{ServiceCIWatch}},
 		{BucketSecrets, 5, "names, versions and times of secrets; never a value", []string{ServiceSecretd}},
 	}

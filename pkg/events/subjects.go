@@ -114,7 +114,12 @@ func (s Subjects) Caller(subject string) string {
 // DeliveryReady is where a delivery waits for a worker: mlsdm.deliveries.ready.<endpoint>.
 func (s Subjects) DeliveryReady(endpoint string) string { return s.join("deliveries.ready", endpoint) }
 
-// DeliveryLater is where the scheduler holds a retry until its time: mlsdm.deliveries.later.<delivery>.
+// DeliveryAgain is where the scheduler releases a delivery that had to wait: mlsdm.deliveries.again.<endpoint>. It is not
+// [Subjects.DeliveryReady], so that many late retries do not stand in the way of what is new.
+func (s Subjects) DeliveryAgain(endpoint string) string { return s.join("deliveries.again", endpoint) }
+
+// DeliveryLater is where the scheduler holds a delivery until its time: mlsdm.deliveries.later.<delivery>. The token is
+// unique among what waits, since the scheduler keeps one message a subject.
 func (s Subjects) DeliveryLater(delivery string) string { return s.join("deliveries.later", delivery) }
 
 // Attempts is where the attempts of an endpoint are recorded: mlsdm.attempts.<endpoint>.
@@ -126,9 +131,10 @@ func (s Subjects) DeadEvent() string { return s.join("deadletters.events") }
 // DeadRequest is where a durable request lands that was given up.
 func (s Subjects) DeadRequest(kind string) string { return s.join("deadletters.requests", kind) }
 
-// DeadDelivery is where a delivery lands that was given up.
-func (s Subjects) DeadDelivery(endpoint string) string {
-	return s.join("deadletters.deliveries", endpoint)
+// DeadDelivery is where a delivery lands that was given up: mlsdm.deadletters.deliveries.<fault>.<endpoint>. The fault is
+// [FaultReceiver], [FaultEndpoint] or [FaultInternal].
+func (s Subjects) DeadDelivery(fault, endpoint string) string {
+	return s.join("deadletters.deliveries", fault, endpoint)
 }
 
 // StreamName is the name of a stream of the catalogue in this installation: MLSDM_EVENTS.

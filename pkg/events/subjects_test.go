@@ -28,7 +28,8 @@ func TestSubjects(t *testing.T) {
 			s.Attempts("default"):                            p + ".attempts.default",
 			s.DeadEvent():                                    p + ".deadletters.events",
 			s.DeadRequest("embed"):                           p + ".deadletters.requests.embed",
-			s.DeadDelivery("default"):                        p + ".deadletters.deliveries.default",
+			s.DeliveryAgain("default"):                       p + ".deliveries.again.default",
+			s.DeadDelivery(events.FaultReceiver, "default"):  p + ".deadletters.deliveries.receiver.default",
 			s.Below("x.y"):                                   p + ".x.y",
 		} {
 			wantEqual(t, "subject", got, want)

@@ -121,6 +121,6 @@ func (s *Service) deliver(ctx context.Context) error {
 	return s.bus.Consume(ctx, bus.ConsumeConfig{
 		Stream: s.stream(events.StreamDeliveries), Durable: events.ConsumerWorkers, Workers: s.cfg.Workers,
 		MaxAttempts: maxHandlings, DrainTimeout: s.drain,
-		DeadSubject: func(m *bus.Message) string { return s.bus.Subjects().DeadDelivery(endpointOf(m.Subject)) },
+		DeadSubject: func(m *bus.Message) string { return s.bus.Subjects().DeadDelivery(events.FaultInternal, endpointOf(m.Subject)) },
 	}, s.deliverOne)
 }

@@ -30,7 +30,7 @@ func TestEndpointsAreShownWithoutSecrets(t *testing.T) {
 	cfg.Events = []string{"ci.*"}
 	run(t, srv, cfg)
 	b := srv.Connect(t, "asker")
-	want := events.Endpoint{ID: "default", URL: "https://***@example.com/hook?token=***", Events: []string{"ci.*"}, Source: "environment"}
+	want := events.Endpoint{EndpointSpec: events.EndpointSpec{ID: "default", URL: "https://***@example.com/hook?token=***", Events: []string{"ci.*"}}, Source: "environment"}
 	for _, prefix := range []string{"mlsdm.", "mlsdm.as.alice."} {
 		for _, body := range []string{"", "{}"} {
 			reply, err := ask(t, b, prefix+"webhooks.endpoints.list", body)

@@ -104,7 +104,7 @@ func (s *Service) tryLater(ctx context.Context, m *bus.Message, d delivery.Deliv
 
 // giveUp stores the dead letter, and then tells of it. The news of a lost delivery of such news is not worth another.
 func (s *Service) giveUp(ctx context.Context, m *bus.Message, d delivery.Delivery, result sender.Result) error {
-	if err := s.bus.DeadLetter(ctx, s.bus.Subjects().DeadDelivery(d.EndpointID), m, result.Err); err != nil {
+	if err := s.bus.DeadLetter(ctx, s.bus.Subjects().DeadDelivery(events.FaultReceiver, d.EndpointID), m, result.Err); err != nil {
 		return err
 	}
 	if entry, known := events.FindType(d.Event.Type); !known || !entry.NoEcho {

@@ -73,7 +73,7 @@ func (e Endpoint) View() events.Endpoint {
 		shown.RawQuery = query.Encode()
 	}
 	text := strings.ReplaceAll(shown.String(), url.QueryEscape(masked), masked)
-	return events.Endpoint{ID: e.ID, URL: text, Events: e.Patterns, Source: e.Source}
+	return events.Endpoint{EndpointSpec: events.EndpointSpec{ID: e.ID, URL: text, Events: e.Patterns}, Source: e.Source}
 }
 
 // Set is an immutable set of endpoints.

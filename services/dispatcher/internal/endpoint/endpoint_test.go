@@ -131,7 +131,7 @@ func TestViewHidesSecrets(t *testing.T) {
 	require.NoError(t, err)
 	e := endpoint.Endpoint{ID: "a", URL: u, Hook: hook, Patterns: []string{">"}, Source: endpoint.SourceEnvironment}
 	require.Equal(t, events.Endpoint{
-		ID: "a", URL: "https://***@example.com/hook?token=***&v=***", Events: []string{">"}, Source: "environment",
+		EndpointSpec: events.EndpointSpec{ID: "a", URL: "https://***@example.com/hook?token=***&v=***", Events: []string{">"}}, Source: "environment",
 	}, e.View())
 	require.Contains(t, u.String(), "s3cret", "the endpoint itself must not change")
 }
