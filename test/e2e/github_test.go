@@ -28,7 +28,7 @@ type github struct {
 // newGitHub starts a GitHub whose runs look like recorded ones, where there are some.
 func newGitHub(t *testing.T) github {
 	t.Helper()
-	program(t, "ciwatch") // what ended long before the watch began is history to it, and with empty caches building takes long
+	programs.Path(t, "ciwatch") // what ended long before the watch began is history to it, and with empty caches building takes long
 	opts := fakegithub.Options{Repository: repository, Token: token}
 	recorded, err := fakegithub.LoadTemplates(filepath.Join(natscli.Root(t), "..", "shared", "data", "github-webhooks"))
 	if err == nil {

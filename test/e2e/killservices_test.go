@@ -39,8 +39,8 @@ func TestServicesKilledAtAnyMoment(t *testing.T) {
 		p.publish(batch)
 		before, _ := to.all()
 		if life%3 == 2 {
-			killAfter(t, ciwatch, upTo(random, 300*time.Millisecond))
-			killAfter(t, dispatcher, upTo(random, 100*time.Millisecond))
+			ciwatch.KillAfter(upTo(random, 300*time.Millisecond))
+			dispatcher.KillAfter(upTo(random, 100*time.Millisecond))
 			continue
 		}
 		addThreeFailures(gh)
@@ -51,10 +51,10 @@ func TestServicesKilledAtAnyMoment(t *testing.T) {
 		case <-time.After(patience):
 			require.Fail(t, "ciwatch tells nothing")
 		}
-		killAfter(t, ciwatch, upTo(random, 5*time.Millisecond))
+		ciwatch.KillAfter(upTo(random, 5*time.Millisecond))
 		n := random.IntN(batch) + 1
 		to.await(t, "nothing is delivered", func(hooks []hook) bool { return len(hooks) >= len(before)+n })
-		killAfter(t, dispatcher, upTo(random, 5*time.Millisecond))
+		dispatcher.KillAfter(upTo(random, 5*time.Millisecond))
 	}
 	start(t, "dispatcher", dispatcherEnv)
 	start(t, "ciwatch", ciwatchEnv)

@@ -14,6 +14,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
+
+	"github.com/neuron7x/mlsdm-integrations/test/process"
 )
 
 // TestUpKilledAtAnyMoment kills the whole stack, server included, again and again while somebody publishes. What JetStream
@@ -25,7 +27,7 @@ func TestUpKilledAtAnyMoment(t *testing.T) {
 	to := newReceiver(t, balky)
 	env, addr, data := to.env("custom.>"), freeAddr(t), t.TempDir()
 	env["NATS_URL"] = "nats://127.0.0.1:1" // of no concern to up
-	up := func() *process {
+	up := func() *process.Process {
 		return start(t, "mlsdmctl", env, "up", "--addr", addr, "--data", data, "--admin-addr", "off")
 	}
 	u := connect(t, "nats://"+addr)
@@ -35,11 +37,11 @@ func TestUpKilledAtAnyMoment(t *testing.T) {
 		stack := up()
 		p.publish(batch)
 		if life%3 == 0 { // while it starts, the first time on an empty folder
-			killAfter(t, stack, upTo(random, 200*time.Millisecond))
+			stack.KillAfter(upTo(random, 200*time.Millisecond))
 			continue
 		}
 		p.awaitAcks(t, random.IntN(batch)+1)
-		killAfter(t, stack, upTo(random, 30*time.Millisecond))
+		stack.KillAfter(upTo(random, 30*time.Millisecond))
 	}
 	up()
 	p.publish(batch)
@@ -48,17 +50,6 @@ func TestUpKilledAtAnyMoment(t *testing.T) {
 	require.Len(t, acked, lives*batch)
 	requireAll(t, to, acked)
 	u.settled(t)
-}
-
-// killAfter kills a process a while from now.
-func killAfter(t *testing.T, p *process, d time.Duration) {
-	t.Helper()
-	select {
-	case <-p.ended:
-		require.Fail(t, "it ended by itself", "%v: %s", p.err, p.errs)
-	case <-time.After(d):
-	}
-	p.kill()
 }
 
 // seeded returns a source of random moments. Its seed is in the log.

@@ -9,6 +9,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services"
 	"github.com/neuron7x/mlsdm-integrations/test/natscli"
+	"github.com/neuron7x/mlsdm-integrations/test/process"
 )
 
 // TestPlainNATS is somebody who has the nats tool and nothing of ours.
@@ -20,10 +21,10 @@ func TestPlainNATS(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	watching := natscli.Command(ctx, t, stack.url, "sub", "mlsdm.events.>")
-	seen := newOutput()
+	seen := new(process.Output)
 	watching.Stdout, watching.Stderr = seen, seen
 	require.NoError(t, watching.Start())
-	seen.await(t, `Subscribing on mlsdm\.events\.>`)
+	seen.Await(t, `Subscribing on mlsdm\.events\.>`)
 
 	out := natscli.Run(t, stack.url, "req", "mlsdm.embed", `{"model":"local/hash-384","input":"hello"}`)
 	require.Contains(t, out, `"model":"local/hash-384"`)
@@ -37,8 +38,8 @@ func TestPlainNATS(t *testing.T) {
 	hooks := to.await(t, "the event as a webhook", func(hooks []hook) bool { return len(hooks) > 0 })
 	require.Equal(t, "custom.deploy", hooks[0].Type)
 	require.JSONEq(t, `{"version":"1.2.3"}`, string(hooks[0].Data))
-	seen.await(t, `Received on "mlsdm\.events\.custom\.deploy"[^{]*\{"version":"1\.2\.3"\}`)
-	seen.await(t, `Received on "mlsdm\.events\.request\.processed"`)
+	seen.Await(t, `Received on "mlsdm\.events\.custom\.deploy"[^{]*\{"version":"1\.2\.3"\}`)
+	seen.Await(t, `Received on "mlsdm\.events\.request\.processed"`)
 	cancel()
 	require.Error(t, watching.Wait(), "it was killed")
 
@@ -52,5 +53,5 @@ func TestPlainNATS(t *testing.T) {
 	for _, s := range events.Streams() {
 		require.Contains(t, out, events.Subjects{}.StreamName(s.Name))
 	}
-	stack.stop()
+	stack.stop(t)
 }

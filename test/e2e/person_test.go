@@ -11,13 +11,14 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services"
+	"github.com/neuron7x/mlsdm-integrations/test/process"
 )
 
 // TestPerson uses mlsdmctl as a person does, against one stack.
 func TestPerson(t *testing.T) {
 	t.Parallel()
 	stack := startUp(t, nil)
-	t.Cleanup(stack.stop)
+	t.Cleanup(func() { stack.stop(t) })
 	for name, does := range map[string]func(*testing.T, upStack){
 		"embeds": personEmbeds, "generates": personGenerates, "watches": personWatches, "operates": personOperates, "errs": personErrs,
 	} {
@@ -86,7 +87,7 @@ func personGenerates(t *testing.T, stack upStack) {
 func personWatches(t *testing.T, stack upStack) {
 	t.Helper()
 	watching := start(t, "mlsdmctl", map[string]string{"NATS_URL": stack.url}, "events", "custom.deploy", "--json")
-	watching.errs.await(t, "waiting for events|^$")
+	watching.Errs.Await(t, "waiting for events|^$")
 	out, _ := stack.mlsdmctl(t, 0, "publish", "custom.deploy", `{"version":"1.2.3"}`, "--id", "deploy-1", "--subject", "mlsdm")
 	require.Contains(t, out, "custom.deploy stored as deploy-1")
 	out, _ = stack.mlsdmctl(t, 0, "publish", "custom.deploy", `{"version":"1.2.3"}`, "--id", "deploy-1")
@@ -97,13 +98,13 @@ func personWatches(t *testing.T, stack upStack) {
 	require.Contains(t, errs, "does not fit moral_filter.reject")
 
 	later := start(t, "mlsdmctl", map[string]string{"NATS_URL": stack.url}, "events", "custom.*", "--since", "1h")
-	later.out.await(t, `custom\.deploy +mlsdm +\{"version":"1\.2\.3"\}`)
-	later.out.await(t, `custom\.note .* a text of many words`)
-	later.interrupt()
-	require.Zero(t, later.exit(), "Ctrl-C is how it ends")
-	require.Equal(t, 1, strings.Count(later.out.String(), "custom.deploy"))
-	watching.interrupt()
-	require.Zero(t, watching.exit())
+	later.Out.Await(t, `custom\.deploy +mlsdm +\{"version":"1\.2\.3"\}`)
+	later.Out.Await(t, `custom\.note .* a text of many words`)
+	later.Interrupt()
+	require.Zero(t, later.Exit(), "Ctrl-C is how it ends")
+	require.Equal(t, 1, strings.Count(later.Out.String(), "custom.deploy"))
+	watching.Interrupt()
+	require.Zero(t, watching.Exit())
 }
 
 func personOperates(t *testing.T, stack upStack) {
@@ -148,13 +149,13 @@ func personErrs(t *testing.T, stack upStack) {
 	require.Contains(t, errs, "--help")
 	_, errs = stack.mlsdmctl(t, 2, "embed", "--modell", "x")
 	require.Contains(t, errs, "--modell")
-	var tries []*process
+	var tries []*process.Process
 	for _, args := range [][]string{{"embed", "x"}, {"generate", "x"}, {"publish", "custom.x", "{}"}, {"events"}, {"doctor"}, {"provision"}} {
 		tries = append(tries, start(t, "mlsdmctl", nil, append(args, "--server", "nats://127.0.0.1:1")...))
 	}
 	for _, p := range tries {
-		require.Equal(t, 1, p.exit(), "%v", p.cmd.Args)
-		require.Contains(t, p.out.String()+p.errs.String(), "mlsdmctl up", "%v: what to do about it", p.cmd.Args)
+		require.Equal(t, 1, p.Exit(), "%v", p.Args())
+		require.Contains(t, p.Out.String()+p.Errs.String(), "mlsdmctl up", "%v: what to do about it", p.Args())
 	}
 	out, _ := stack.mlsdmctl(t, 0, "version")
 	require.True(t, strings.HasPrefix(out, "mlsdmctl "), out)
@@ -170,11 +171,11 @@ func personErrs(t *testing.T, stack upStack) {
 		t.Log("there is no bash here to try the completion with")
 		return
 	}
-	try := run(t, bash, script, nil, "-n")
-	require.Zero(t, try.exit(), "%s", try.errs)
-	try = run(t, bash, "", nil, "-c", script+"\nCOMP_WORDS=(mlsdmctl pub); COMP_CWORD=1; _mlsdmctl; echo \"${COMPREPLY[@]}\"")
-	require.Zero(t, try.exit(), "%s", try.errs)
-	require.Equal(t, "publish\n", try.out.String())
+	try := process.Start(t, bash, script, nil, "-n")
+	require.Zero(t, try.Exit(), "%s", try.Errs)
+	try = process.Start(t, bash, "", nil, "-c", script+"\nCOMP_WORDS=(mlsdmctl pub); COMP_CWORD=1; _mlsdmctl; echo \"${COMPREPLY[@]}\"")
+	require.Zero(t, try.Exit(), "%s", try.Errs)
+	require.Equal(t, "publish\n", try.Out.String())
 }
 
 // requireEmptyDir checks that nothing is left in a folder.

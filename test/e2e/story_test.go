@@ -12,6 +12,7 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus/bustest"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+	"github.com/neuron7x/mlsdm-integrations/test/process"
 )
 
 // TestStory is what the system is for: CI fails three times, GitHub shows it, and a receiver that has troubles of its own gets
@@ -38,13 +39,13 @@ func TestStory(t *testing.T) {
 		}
 	})
 	common := map[string]string{"NATS_URL": srv.URL(), "MLSDM_ADMIN_ADDR": "off"}
-	dispatcher := func() *process {
+	dispatcher := func() *process.Process {
 		env := to.env(events.TypeCIDegraded + "," + events.TypeSystemRecoveryTriggered)
 		env["WEBHOOK_BACKOFF_BASE"] = "500ms" // the third try is more than a second after the first, which shows in its timestamp
 		maps.Copy(env, common)
 		return start(t, "dispatcher", env)
 	}
-	ciwatch := func() *process {
+	ciwatch := func() *process.Process {
 		env := gh.env()
 		maps.Copy(env, common)
 		return start(t, "ciwatch", env)
@@ -65,7 +66,7 @@ func TestStory(t *testing.T) {
 		require.Fail(t, "ci.degraded did not come three times")
 	}
 	eventually(t, "the other delivery is done", func() bool { return u.count(t, "MLSDM_DELIVERIES") == 1 })
-	first.kill()
+	first.Kill()
 	close(killed)
 	dispatcher()
 	hooks := to.await(t, "both events, to the end", func(hooks []hook) bool {
@@ -84,7 +85,7 @@ func TestStory(t *testing.T) {
 	for range 5 {
 		u.check(t, events.CIDegradedHealth, 3)
 	}
-	watching.kill()
+	watching.Kill()
 	ciwatch()
 	for range 5 {
 		u.check(t, events.CIDegradedHealth, 3)

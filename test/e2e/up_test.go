@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/neuron7x/mlsdm-integrations/test/process"
 )
 
 // upStack is `mlsdmctl up`, for somebody who sits in front of it.
 type upStack struct {
-	*process
+	*process.Process
 
 	url  string // of the NATS server, as the banner says
 	data string
@@ -20,22 +22,22 @@ type upStack struct {
 func startUp(t *testing.T, env map[string]string, args ...string) upStack {
 	t.Helper()
 	data := t.TempDir()
-	program(t, "mlsdmctl") // to build it takes time that is not its own
+	programs.Path(t, "mlsdmctl") // to build it takes time that is not its own
 	began := time.Now()
 	p := start(t, "mlsdmctl", env, append([]string{"up", "--addr", "127.0.0.1:0", "--data", data}, args...)...)
-	url := p.out.await(t, `NATS +(nats://127\.0\.0\.1:\d+) `)[1]
+	url := p.Out.Await(t, `NATS +(nats://127\.0\.0\.1:\d+) `)[1]
 	t.Logf("the banner was there after %s", time.Since(began).Round(time.Millisecond))
-	return upStack{process: p, url: url, data: data}
+	return upStack{Process: p, url: url, data: data}
 }
 
 // stop presses Ctrl-C.
-func (s upStack) stop() {
-	s.t.Helper()
+func (s upStack) stop(t *testing.T) {
+	t.Helper()
 	began := time.Now()
-	s.interrupt()
-	require.Zero(s.t, s.exit(), "%s", s.errs)
-	s.t.Logf("it stopped within %s", time.Since(began).Round(time.Millisecond))
-	require.Empty(s.t, s.errs.String(), "a clean stop has nothing to warn of")
+	s.Interrupt()
+	require.Zero(t, s.Exit(), "%s", s.Errs)
+	t.Logf("it stopped within %s", time.Since(began).Round(time.Millisecond))
+	require.Empty(t, s.Errs.String(), "a clean stop has nothing to warn of")
 }
 
 // mlsdmctl runs one command to its end, and returns what it printed.
@@ -47,9 +49,9 @@ func (s upStack) mlsdmctl(t *testing.T, status int, args ...string) (out, errs s
 // mlsdmctl runs one command to its end with an input, and returns what it printed.
 func mlsdmctl(t *testing.T, input string, env map[string]string, status int, args ...string) (out, errs string) {
 	t.Helper()
-	p := startIn(t, "mlsdmctl", input, env, args...)
-	require.Equal(t, status, p.exit(), "mlsdmctl %v: %s%s", args, p.out, p.errs)
-	return p.out.String(), p.errs.String()
+	p := process.Start(t, programs.Path(t, "mlsdmctl"), input, env, args...)
+	require.Equal(t, status, p.Exit(), "mlsdmctl %v: %s%s", args, p.Out, p.Errs)
+	return p.Out.String(), p.Errs.String()
 }
 
 // TestUpSaysWhatIsInTheWay starts a second one where the first one is.
@@ -68,13 +70,13 @@ func TestUpSaysWhatIsInTheWay(t *testing.T) {
 	_, errs = first.mlsdmctl(t, 2, "up", "--adr", addr)
 	require.Contains(t, errs, "--adr")
 	first.mlsdmctl(t, 0, "doctor")
-	first.stop()
+	first.stop(t)
 
 	// What it kept is there for the next one.
 	again := start(t, "mlsdmctl", nil, "up", "--addr", addr, "--data", first.data)
-	again.out.await(t, `Ctrl-C stops everything`)
-	again.interrupt()
-	require.Zero(t, again.exit())
+	again.Out.Await(t, `Ctrl-C stops everything`)
+	again.Interrupt()
+	require.Zero(t, again.Exit())
 }
 
 // TestDemoInterrupted presses Ctrl-C in the middle of the story.
@@ -89,10 +91,10 @@ func TestDemoInterrupted(t *testing.T) {
 			t.Parallel()
 			tmp := t.TempDir()
 			p := start(t, "mlsdmctl", map[string]string{"TMPDIR": tmp}, "up", "--demo", "--addr", "127.0.0.1:0")
-			p.out.await(t, line)
+			p.Out.Await(t, line)
 			began := time.Now()
-			p.interrupt()
-			require.Zero(t, p.exit(), "%s", p.errs)
+			p.Interrupt()
+			require.Zero(t, p.Exit(), "%s", p.Errs)
 			require.Less(t, time.Since(began), 10*time.Second, "it does not wait for the end of the story")
 			requireEmptyDir(t, tmp)
 		})
@@ -106,17 +108,17 @@ func TestDemoToTheEnd(t *testing.T) {
 	env := map[string]string{"TMPDIR": tmp}
 	maps.Copy(env, map[string]string{"GITHUB_REPOSITORY": "somebody/else", "WEBHOOK_URL": "https://example.com/"}) // not touched
 	p := start(t, "mlsdmctl", env, "up", "--demo", "--addr", "127.0.0.1:0")
-	p.out.await(t, `that was the story`)
+	p.Out.Await(t, `that was the story`)
 	for _, line := range []string{
 		`event +ci\.degraded +example/memory-engine`, `event +system\.recovery_triggered`, `event +ci\.recovered`, `event +moral_filter\.reject`,
 		`webhook +ci\.degraded +signature verified`, `webhook +system\.recovery_triggered +signature verified`,
 		`delivered at try \d under the same webhook-id`, `answer +echo: `,
 	} {
-		p.out.await(t, line)
+		p.Out.Await(t, line)
 	}
-	p.interrupt()
-	require.Zero(t, p.exit())
-	require.NotContains(t, p.out.String(), "refused")
-	require.NotContains(t, p.out.String(), "somebody/else")
+	p.Interrupt()
+	require.Zero(t, p.Exit())
+	require.NotContains(t, p.Out.String(), "refused")
+	require.NotContains(t, p.Out.String(), "somebody/else")
 	requireEmptyDir(t, tmp)
 }
