@@ -99,7 +99,8 @@ func (b *Bus) DeadLetter(ctx context.Context, subject string, m *Message, cause 
 	header[events.HeaderDeadAttempts] = []string{strconv.Itoa(m.Attempt)}
 	header[events.HeaderDeadTime] = []string{time.Now().UTC().Format(time.RFC3339Nano)}
 	_, err := b.Publish(ctx, Msg{
-		Subject: subject, ID: fmt.Sprintf("dead-%s-%d-%d", m.Stream, m.Sequence, m.Time.UnixNano()), Header: header, Body: m.Body,
+		// The subject tells apart what several give up who read the same message.
+		Subject: subject, ID: fmt.Sprintf("dead-%s-%d-%d-%s", m.Stream, m.Sequence, m.Time.UnixNano(), subject), Header: header, Body: m.Body,
 	})
 	return err
 }
