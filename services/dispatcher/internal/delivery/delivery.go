@@ -27,6 +27,12 @@ type Delivery struct {
 	FirstAttemptAt time.Time
 	// PublishedAt is when the event was stored; zero when that is not known.
 	PublishedAt time.Time
+	// Slot is the time of a place under the endpoint's rate that it was given; zero is none.
+	Slot time.Time
+	// ReplayID is that of the replay that made it; empty is none.
+	ReplayID string
+	// Probe is which disabling of the endpoint this tests; 0 is no probe.
+	Probe uint64
 }
 
 // New returns the first attempt to deliver ev to an endpoint.
@@ -39,6 +45,7 @@ func New(ev events.Event, endpointID string, publishedAt time.Time) Delivery {
 // Next returns the delivery for the attempt after this one.
 func (d Delivery) Next() Delivery {
 	d.Attempt++
+	d.Slot = time.Time{}
 	return d
 }
 
@@ -47,19 +54,26 @@ func (d Delivery) MessageID() string { return d.ID + "-" + strconv.Itoa(d.Attemp
 
 // Header returns the headers that carry everything but the event.
 func (d Delivery) Header() map[string][]string {
-	h := map[string][]string{
-		events.HeaderContentType: {events.ContentTypeCloudEvent},
-		events.HeaderDelivery:    {d.ID},
-		events.HeaderEndpoint:    {d.EndpointID},
-		events.HeaderEventID:     {d.Event.ID},
-		events.HeaderEventType:   {d.Event.Type},
-		events.HeaderAttempt:     {strconv.Itoa(d.Attempt)},
+	h := make(map[string][]string, 12) // with room for a trace and a schedule
+	h[events.HeaderContentType] = []string{events.ContentTypeCloudEvent}
+	h[events.HeaderDelivery] = []string{d.ID}
+	h[events.HeaderEndpoint] = []string{d.EndpointID}
+	h[events.HeaderEventID] = []string{d.Event.ID}
+	h[events.HeaderEventType] = []string{d.Event.Type}
+	h[events.HeaderAttempt] = []string{strconv.Itoa(d.Attempt)}
+	for _, stamp := range [...]struct {
+		name string
+		at   time.Time
+	}{{events.HeaderFirstAttemptAt, d.FirstAttemptAt}, {events.HeaderPublishedAt, d.PublishedAt}, {events.HeaderSlot, d.Slot}} {
+		if !stamp.at.IsZero() {
+			h[stamp.name] = []string{stamp.at.UTC().Format(time.RFC3339Nano)}
+		}
 	}
-	if !d.FirstAttemptAt.IsZero() {
-		h[events.HeaderFirstAttemptAt] = []string{d.FirstAttemptAt.UTC().Format(time.RFC3339Nano)}
+	if d.ReplayID != "" {
+		h[events.HeaderReplay] = []string{d.ReplayID}
 	}
-	if !d.PublishedAt.IsZero() {
-		h[events.HeaderPublishedAt] = []string{d.PublishedAt.UTC().Format(time.RFC3339Nano)}
+	if d.Probe != 0 {
+		h[events.HeaderProbe] = []string{strconv.FormatUint(d.Probe, 10)}
 	}
 	return h
 }
@@ -71,25 +85,38 @@ func Read(endpointID string, header map[string][]string, body []byte) (Delivery,
 	if err != nil {
 		return Delivery{}, err
 	}
-	d := New(ev, endpointID, readTime(header, events.HeaderPublishedAt))
-	if id := events.HeaderValue(header, events.HeaderDelivery); id != "" {
-		if err := events.CheckToken(events.HeaderDelivery, id); err != nil {
-			return Delivery{}, err
-		}
-		d.ID = id
+	d := Delivery{ID: events.HeaderValue(header, events.HeaderDelivery), EndpointID: endpointID, Event: ev, Attempt: 1}
+	if d.ID == "" {
+		d.ID = New(ev, endpointID, time.Time{}).ID
+	} else if err := events.CheckToken(events.HeaderDelivery, d.ID); err != nil {
+		return Delivery{}, err
 	}
 	if text := events.HeaderValue(header, events.HeaderAttempt); text != "" {
 		if d.Attempt, err = strconv.Atoi(text); err != nil || d.Attempt < 1 || d.Attempt > maxAttempt {
 			return Delivery{}, events.Errorf(events.CodeInvalidArgument, "%s must be a number of 1 to %d", events.HeaderAttempt, maxAttempt)
 		}
 	}
+	if text := events.HeaderValue(header, events.HeaderProbe); text != "" {
+		if d.Probe, err = strconv.ParseUint(text, 10, 64); err != nil {
+			return Delivery{}, events.Errorf(events.CodeInvalidArgument, "%s must be a number", events.HeaderProbe)
+		}
+	}
 	d.FirstAttemptAt = readTime(header, events.HeaderFirstAttemptAt)
+	d.PublishedAt = readTime(header, events.HeaderPublishedAt)
+	d.Slot = readTime(header, events.HeaderSlot)
+	if id := events.HeaderValue(header, events.HeaderReplay); events.CheckToken(events.HeaderReplay, id) == nil {
+		d.ReplayID = id // it only informs, too
+	}
 	return d, nil
 }
 
 // readTime reads a time that only informs: one that cannot be read is not known.
 func readTime(header map[string][]string, name string) time.Time {
-	t, err := time.Parse(time.RFC3339Nano, events.HeaderValue(header, name))
+	text := events.HeaderValue(header, name)
+	if text == "" {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
 		return time.Time{}
 	}
@@ -98,9 +125,11 @@ func readTime(header map[string][]string, name string) time.Time {
 
 // digest returns the hexadecimal SHA-256 of the parts, each with its length, so that no two lists of parts are alike.
 func digest(parts ...string) string {
-	h := sha256.New()
+	var text []byte
 	for _, part := range parts {
-		h.Write([]byte(strconv.Itoa(len(part)) + ":" + part))
+		text = strconv.AppendInt(text, int64(len(part)), 10)
+		text = append(append(text, ':'), part...)
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
 }
