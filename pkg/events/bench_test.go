@@ -57,3 +57,12 @@ func BenchmarkMarshalJSON(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkFindType(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, ok := events.FindType(events.TypeEndpointRecovered); !ok {
+			b.Fatal("not found")
+		}
+	}
+}

@@ -44,34 +44,59 @@ type EventType struct {
 
 // Types returns the catalogue of event types, in the order of their documentation.
 func Types() []EventType {
-	return []EventType{
-		{TypeMoralFilterReject, MoralFilterReject{}, "generator, the engine, anyone", "the filter refused a content", false},
-		{TypeMoralFilterAccept, MoralFilterAccept{}, "generator, the engine, anyone", "the filter let a content pass", false},
-		{TypeSystemEmergencyShutdown, SystemEmergencyShutdown{}, "any service", "it is going down because it must", false},
-		{TypeSystemRecoveryTriggered, SystemRecoveryTriggered{}, "ciwatch, anyone", "recovery started, and what was done", false},
-		{TypeMemoryThresholdExceeded, MemoryThresholdExceeded{}, "any service", "its memory passed a threshold", false},
-		{TypeRequestProcessed, RequestProcessed{}, "embedder, generator", "a request ended", false},
-		{TypeCIRunFailed, CIRunFailed{}, "ciwatch", "a run ended without success", false},
-		{TypeCIRunSucceeded, CIRunSucceeded{}, "ciwatch", "a run ended with success", false},
-		{TypeCIDegraded, CIDegraded{}, "ciwatch", "failed runs in a row reached the threshold", false},
-		{TypeCIRecovered, CIRecovered{}, "ciwatch", "a run succeeded after health had been degraded", false},
-		{TypeCIFlaky, CIFlaky{}, "ciwatch", "the same commit failed and then passed", false},
-		{TypeSecretRotated, SecretRotated{}, "secretd", "a new version of a secret was seen", false},
-		{TypeSecretUnavailable, SecretUnavailable{}, "secretd", "a store cannot be reached and the value is past its time", false},
-		{TypeDeliveryFailed, DeliveryFailed{}, "dispatcher", "a delivery was given up", true},
-		{TypeEndpointDisabled, EndpointDisabled{}, "dispatcher", "an endpoint was disabled", true},
-		{TypeEndpointRecovered, EndpointRecovered{}, "dispatcher", "an endpoint works again", true},
+	names := [...]string{
+		TypeMoralFilterReject, TypeMoralFilterAccept, TypeSystemEmergencyShutdown, TypeSystemRecoveryTriggered,
+		TypeMemoryThresholdExceeded, TypeRequestProcessed, TypeCIRunFailed, TypeCIRunSucceeded,
+		TypeCIDegraded, TypeCIRecovered, TypeCIFlaky, TypeSecretRotated,
+		TypeSecretUnavailable, TypeDeliveryFailed, TypeEndpointDisabled, TypeEndpointRecovered,
 	}
-}
-
-// FindType returns the catalogue's entry for a type.
-func FindType(name string) (EventType, bool) {
-	for _, t := range Types() {
-		if t.Name == name {
-			return t, true
+	types := make([]EventType, 0, len(names))
+	for _, name := range names {
+		if t, ok := FindType(name); ok {
+			types = append(types, t)
 		}
 	}
-	return EventType{}, false
+	return types
+}
+
+// FindType returns the catalogue's entry for a type. It is cheap enough to be asked for every event.
+func FindType(name string) (EventType, bool) {
+	switch name {
+	case TypeMoralFilterReject:
+		return EventType{name, MoralFilterReject{}, "generator, the engine, anyone", "the filter refused a content", false}, true
+	case TypeMoralFilterAccept:
+		return EventType{name, MoralFilterAccept{}, "generator, the engine, anyone", "the filter let a content pass", false}, true
+	case TypeSystemEmergencyShutdown:
+		return EventType{name, SystemEmergencyShutdown{}, "any service", "it is going down because it must", false}, true
+	case TypeSystemRecoveryTriggered:
+		return EventType{name, SystemRecoveryTriggered{}, "ciwatch, anyone", "recovery started, and what was done", false}, true
+	case TypeMemoryThresholdExceeded:
+		return EventType{name, MemoryThresholdExceeded{}, "any service", "its memory passed a threshold", false}, true
+	case TypeRequestProcessed:
+		return EventType{name, RequestProcessed{}, "embedder, generator", "a request ended", false}, true
+	case TypeCIRunFailed:
+		return EventType{name, CIRunFailed{}, "ciwatch", "a run ended without success", false}, true
+	case TypeCIRunSucceeded:
+		return EventType{name, CIRunSucceeded{}, "ciwatch", "a run ended with success", false}, true
+	case TypeCIDegraded:
+		return EventType{name, CIDegraded{}, "ciwatch", "failed runs in a row reached the threshold", false}, true
+	case TypeCIRecovered:
+		return EventType{name, CIRecovered{}, "ciwatch", "a run succeeded after health had been degraded", false}, true
+	case TypeCIFlaky:
+		return EventType{name, CIFlaky{}, "ciwatch", "the same commit failed and then passed", false}, true
+	case TypeSecretRotated:
+		return EventType{name, SecretRotated{}, "secretd", "a new version of a secret was seen", false}, true
+	case TypeSecretUnavailable:
+		return EventType{name, SecretUnavailable{}, "secretd", "a store cannot be reached and the value is past its time", false}, true
+	case TypeDeliveryFailed:
+		return EventType{name, DeliveryFailed{}, "dispatcher", "a delivery was given up", true}, true
+	case TypeEndpointDisabled:
+		return EventType{name, EndpointDisabled{}, "dispatcher", "an endpoint was disabled", true}, true
+	case TypeEndpointRecovered:
+		return EventType{name, EndpointRecovered{}, "dispatcher", "an endpoint works again", true}, true
+	default:
+		return EventType{}, false
+	}
 }
 
 // SchemaURI returns the dataschema of a type of the catalogue, which is also the $id of its JSON Schema; it is empty for
