@@ -1,10 +1,8 @@
 package webhook
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
+	"context"
+	"crypto/ed25519"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -24,83 +22,106 @@ const (
 	HeaderBodySignature = "X-Webhook-Signature"
 )
 
+// The headers as [http.Header] spells them, which spares the work of spelling them so on each use.
+const (
+	keyID        = "Webhook-Id"
+	keyTimestamp = "Webhook-Timestamp"
+	keySignature = "Webhook-Signature"
+)
+
 // maxIDBytes bounds an id; ours have at most 64 bytes.
 const maxIDBytes = 256
-
-// versionHMAC is the version of Standard Webhooks signatures made with a shared secret.
-const versionHMAC = "v1"
 
 // bodyScheme starts the value of [HeaderBodySignature].
 const bodyScheme = "sha256="
 
-// Webhook signs and verifies with one secret, or with several while one replaces another. It is safe for concurrent
-// use and does not print its secrets.
+// Webhook signs and verifies with one key, or with several while one replaces another. It is safe for concurrent use and
+// does not print its keys.
 type Webhook struct {
-	keys     [][]byte // of v1, in the order of the secrets
-	textKeys [][]byte // of X-Webhook-Signature: the secrets as they are written
+	keys    []key
+	signers []Signer // of the keys that can sign, in their order
 }
 
-// New returns a Webhook for the given secrets, of which there must be at least one. It signs with all of them and
-// accepts a signature of any. The error is [ErrInvalidSecret].
-func New(secrets ...string) (*Webhook, error) {
-	if len(secrets) == 0 {
+// key is one key of a [Webhook]: of either kind, only its fields are set.
+type key struct {
+	content, body *mac              // v1: of what Standard Webhooks signs, and of the body alone
+	public        ed25519.PublicKey // v1a
+}
+
+// New returns a Webhook for the given keys, of which there must be at least one: shared secrets ("whsec_…" or any other
+// text), private keys ("whsk_…") and public keys ("whpk_…"). It signs with all but public ones and accepts a signature of
+// any. The error is [ErrInvalidSecret].
+func New(keys ...string) (*Webhook, error) {
+	if len(keys) == 0 {
 		return nil, fmt.Errorf("%w: none given", ErrInvalidSecret)
 	}
 	w := &Webhook{}
-	for _, secret := range secrets {
-		key, err := parseSecret(secret)
-		if err != nil {
-			return nil, err
+	for i, text := range keys {
+		if err := w.add(text); err != nil {
+			return nil, fmt.Errorf("key %d: %w", i+1, err)
 		}
-		w.keys = append(w.keys, key)
-		w.textKeys = append(w.textKeys, []byte(secret))
 	}
 	return w, nil
 }
 
-// Format implements [fmt.Formatter]: whatever the verb, no secret is printed.
-func (w *Webhook) Format(f fmt.State, _ rune) {
-	_, _ = fmt.Fprintf(f, "webhook.Webhook(%d secrets, redacted)", len(w.keys)) // fmt.State has nowhere to report to
+// add adds one key.
+func (w *Webhook) add(text string) error {
+	switch {
+	case strings.HasPrefix(text, publicPrefix):
+		public, err := parsePublic(text)
+		if err != nil {
+			return err
+		}
+		w.keys = append(w.keys, key{public: public})
+	case strings.HasPrefix(text, privatePrefix):
+		private, err := parsePrivate(text)
+		if err != nil {
+			return err
+		}
+		w.keys = append(w.keys, key{public: ed25519.PublicKey(private[ed25519.SeedSize:])})
+		w.signers = append(w.signers, &ed25519Signer{private})
+	default:
+		secret, err := parseSecret(text)
+		if err != nil {
+			return err
+		}
+		content := newMAC(secret)
+		w.keys = append(w.keys, key{content: content, body: newMAC([]byte(text))})
+		w.signers = append(w.signers, &hmacSigner{content})
+	}
+	return nil
 }
 
-// Sign returns the four headers for one attempt, at the given time, to send body as the webhook id. Every secret adds a
-// signature to [HeaderSignature]; [HeaderBodySignature] has room for one, that of the first secret. The error is
-// [ErrInvalidID].
+// Format implements [fmt.Formatter]: whatever the verb, no key is printed.
+func (w *Webhook) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "webhook.Webhook(%d keys, redacted)", len(w.keys)) // fmt.State has nowhere to report to
+}
+
+// Sign returns the headers for one attempt, at the given time, to send body as the webhook id. Every key that is not public
+// adds a signature to [HeaderSignature]; [HeaderBodySignature] has room for one, that of the first shared secret, and is
+// left out where there is none. The error is [ErrInvalidID], or [ErrCannotSign] if all keys are public.
 func (w *Webhook) Sign(id string, at time.Time, body []byte) (http.Header, error) {
-	if err := checkID(id); err != nil {
+	signatures, err := Signatures(context.Background(), w.signers, id, at, body)
+	if err != nil {
 		return nil, err
 	}
-	timestamp := strconv.FormatInt(at.Unix(), 10)
-	signatures := make([]string, len(w.keys))
-	for i, key := range w.keys {
-		signatures[i] = versionHMAC + "," + sign(key, id, timestamp, body)
+	values := []string{id, strconv.FormatInt(at.Unix(), 10), signatures, w.SignBody(body)}
+	h := make(http.Header, len(values))
+	h[keyID], h[keyTimestamp], h[keySignature] = values[0:1:1], values[1:2:2], values[2:3:3]
+	if values[3] != "" {
+		h[HeaderBodySignature] = values[3:]
 	}
-	h := make(http.Header, 4)
-	h.Set(HeaderID, id)
-	h.Set(HeaderTimestamp, timestamp)
-	h.Set(HeaderSignature, strings.Join(signatures, " "))
-	h.Set(HeaderBodySignature, w.SignBody(body))
 	return h, nil
 }
 
-// SignBody returns the value of [HeaderBodySignature] for body, made with the first secret.
+// SignBody returns the value of [HeaderBodySignature] for body, made with the first shared secret; "" where there is none.
 func (w *Webhook) SignBody(body []byte) string {
-	return bodyScheme + hex.EncodeToString(bodyMAC(w.textKeys[0], body))
-}
-
-// sign returns the base64 of the MAC over what Standard Webhooks signs.
-func sign(key []byte, id, timestamp string, body []byte) string {
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(id + "." + timestamp + "."))
-	mac.Write(body)
-	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
-}
-
-// bodyMAC returns the MAC over the body alone.
-func bodyMAC(key, body []byte) []byte {
-	mac := hmac.New(sha256.New, key)
-	mac.Write(body)
-	return mac.Sum(nil)
+	for _, k := range w.keys {
+		if k.body != nil {
+			return bodyText(k.body.body(body))
+		}
+	}
+	return ""
 }
 
 // checkID refuses what cannot stand in a header or, with a full stop, would make the signed text ambiguous: the id
