@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,19 +16,26 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
+	"github.com/neuron7x/mlsdm-integrations/internal/bus/bustest"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/attemptlog"
 )
 
 // fakeBus takes messages, fails with err, or is as slow as delay.
 type fakeBus struct {
-	mu    sync.Mutex
-	msgs  []bus.Msg
-	err   error
-	delay time.Duration
+	mu         sync.Mutex
+	msgs       []bus.Msg
+	err        error
+	delay      time.Duration
+	maxPayload int64
+	waiting    atomic.Int32 // calls of Publish
 }
 
+func (f *fakeBus) MaxPayload() int64 { return f.maxPayload }
+
 func (f *fakeBus) Publish(ctx context.Context, m bus.Msg) (bus.Ack, error) {
+	f.waiting.Add(1)
+	defer f.waiting.Add(-1)
 	f.mu.Lock()
 	delay := f.delay
 	f.mu.Unlock()
@@ -91,7 +100,7 @@ func TestRecordsAreBatchedByEndpointAndTime(t *testing.T) {
 		synctest.Wait()
 		n, _ := f.published(t)
 		require.Zero(t, n, "it waits for more")
-		<-time.After(150 * time.Millisecond)
+		<-time.After(101 * time.Millisecond)
 		synctest.Wait()
 		n, ids := f.published(t)
 		require.Equal(t, 2, n)
@@ -106,16 +115,88 @@ func TestFullBatchesDoNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeBus{}
 		l, _, stop := start(t, f)
-		for range 130 {
+		for range 520 {
 			l.Add(record("a", "x"))
 		}
 		synctest.Wait()
 		n, ids := f.published(t)
 		require.Equal(t, 2, n)
-		require.Len(t, ids["mlsdm.attempts.a"], 128)
+		require.Len(t, ids["mlsdm.attempts.a"], 512)
 		stop()
 		_, ids = f.published(t)
-		require.Len(t, ids["mlsdm.attempts.a"], 130, "the rest goes out at the stop")
+		require.Len(t, ids["mlsdm.attempts.a"], 520, "the rest goes out at the stop")
+		l.Add(record("a", "late"))
+	})
+}
+
+// TestBatchesAreBoundedInBytes: whatever receivers answer, a message fits the server.
+func TestBatchesAreBoundedInBytes(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		maxPayload int64
+		largest    int
+	}{
+		"large server": {8 << 20, 128 << 10},
+		"not known":    {0, 128 << 10},
+		"small server": {64 << 10, 60 << 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f := &fakeBus{maxPayload: c.maxPayload}
+				l, dropped, stop := start(t, f)
+				for i := range 300 {
+					r := record("a", strconv.Itoa(i))
+					r.Response = strings.Repeat("\x01", 4<<10)
+					l.Add(r)
+					synctest.Wait()
+				}
+				stop()
+				require.Zero(t, dropped.Load())
+				_, ids := f.published(t)
+				require.Len(t, ids["mlsdm.attempts.a"], 300)
+				for _, m := range f.msgs {
+					require.LessOrEqual(t, len(m.Body), c.largest)
+				}
+				require.Greater(t, len(f.msgs[0].Body), c.largest/2)
+			})
+		})
+	}
+}
+
+func TestServerThatTakesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, dropped, stop := start(t, &fakeBus{maxPayload: 100})
+		l.Add(record("a", "1"))
+		stop()
+		require.EqualValues(t, 1, dropped.Load())
+	})
+}
+
+// TestSlowBus: a bus that takes a second for each message takes several at a time.
+func TestSlowBus(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeBus{delay: time.Second}
+		l, dropped, stop := start(t, f)
+		for range 8 * 256 {
+			l.Add(record("a", "x"))
+		}
+		synctest.Wait()
+		require.EqualValues(t, 8, f.waiting.Load())
+		for range 8 * 256 {
+			l.Add(record("b", "x"))
+		}
+		synctest.Wait()
+		require.EqualValues(t, 8, f.waiting.Load())
+		<-time.After(1500 * time.Millisecond)
+		require.EqualValues(t, 8, f.waiting.Load(), "the others follow at once")
+		stop()
+		_, ids := f.published(t)
+		require.Len(t, ids["mlsdm.attempts.a"], 8*256)
+		require.Len(t, ids["mlsdm.attempts.b"], 8*256)
+		require.Zero(t, dropped.Load())
 	})
 }
 
@@ -125,19 +206,26 @@ func TestAddNeverBlocks(t *testing.T) {
 		f := &fakeBus{delay: time.Hour} // a bus that does not answer
 		l, dropped, stop := start(t, f)
 		began := time.Now()
-		for range 10_000 {
-			l.Add(record("a", "x"))
+		r := record("a", "x")
+		r.Response = strings.Repeat("x", 4<<10)
+		const records = 4000 // 16 MiB
+		for range records {
+			l.Add(r)
 		}
 		require.Zero(t, time.Since(began))
 		synctest.Wait()
-		require.Positive(t, dropped.Load())
+		lost := dropped.Load()
+		require.Greater(t, lost, int64(records/3), "memory is bounded")
+		require.Less(t, lost, int64(records*2/3))
 		f.mu.Lock()
 		f.delay = 0
 		f.mu.Unlock()
 		<-time.After(6 * time.Second)
+		l.Add(r) // there is room again
 		stop()
 		_, ids := f.published(t)
-		require.Equal(t, 10_000, int(dropped.Load())+len(ids["mlsdm.attempts.a"]), "each record is either stored or counted")
+		require.Equal(t, records+1, int(dropped.Load())+len(ids["mlsdm.attempts.a"]), "each record is either stored or counted")
+		require.Less(t, dropped.Load(), int64(records*2/3))
 	})
 }
 
@@ -150,23 +238,106 @@ func TestFailuresAreCounted(t *testing.T) {
 		l.Add(record("b", "2"))
 		stop()
 		require.EqualValues(t, 2, dropped.Load())
+		l.Add(record("b", "3"))
+		require.EqualValues(t, 3, dropped.Load(), "what comes after the end is lost")
+	})
+}
+
+// TestFailuresDoNotFillTheLog: a bus that is down for a minute is worth a few lines, not one a batch.
+func TestFailuresDoNotFillTheLog(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out strings.Builder
+		dropped := new(atomic.Int64)
+		l := attemptlog.New(&fakeBus{err: errors.New("down")}, events.Subjects{}, slog.New(slog.NewTextHandler(&out, nil)),
+			func(n int) { dropped.Add(int64(n)) })
+		finished, done := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(done)
+			l.Run(t.Context(), finished)
+		}()
+		for range 600 {
+			l.Add(record("a", "x"))
+			<-time.After(100 * time.Millisecond)
+		}
+		close(finished)
+		<-done
+		require.EqualValues(t, 600, dropped.Load())
+		lines := strings.Count(out.String(), "lost")
+		require.Positive(t, lines)
+		require.LessOrEqual(t, lines, 7)
 	})
 }
 
 func TestTheStopDoesNotWaitForASlowBus(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		lost := 0
-		log := attemptlog.New(&fakeBus{delay: time.Hour}, events.Subjects{}, slog.New(slog.DiscardHandler), func(n int) { lost += n })
-		const records = 1000
-		for range records {
-			log.Add(events.DeliveryAttempt{EndpointID: "default"})
+	for name, stopBy := range map[string]func(stop chan struct{}, cancel context.CancelFunc){
+		"stop":    func(stop chan struct{}, _ context.CancelFunc) { close(stop) },
+		"context": func(_ chan struct{}, cancel context.CancelFunc) { cancel() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				lost := new(atomic.Int64)
+				log := attemptlog.New(&fakeBus{delay: time.Hour}, events.Subjects{}, slog.New(slog.DiscardHandler), func(n int) { lost.Add(int64(n)) })
+				const records = 10_000
+				for range records {
+					log.Add(events.DeliveryAttempt{EndpointID: "default"})
+				}
+				stop := make(chan struct{})
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				stopBy(stop, cancel)
+				begun := time.Now()
+				log.Run(ctx, stop)
+				require.LessOrEqual(t, time.Since(begun), 5*time.Second, "no longer than one publish")
+				require.EqualValues(t, records, lost.Load())
+			})
+		})
+	}
+}
+
+// TestManyWorkers: what many goroutines add to many endpoints on a real server is all there, once, in messages for one
+// endpoint each.
+func TestManyWorkers(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	b := srv.Connect(t, "test")
+	dropped := new(atomic.Int64)
+	l := attemptlog.New(b, b.Subjects(), bustest.Logger(t), func(n int) { dropped.Add(int64(n)) })
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		l.Run(t.Context(), stop)
+	}()
+	const workers, each, endpoints = 32, 300, 5
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := range each {
+				l.Add(record("e"+strconv.Itoa(i%endpoints), strconv.Itoa(w*each+i)))
+			}
+		})
+	}
+	wg.Wait()
+	close(stop)
+	<-done
+	require.Zero(t, dropped.Load())
+
+	js, err := srv.Conn(t).JetStream()
+	require.NoError(t, err)
+	sub, err := js.SubscribeSync("mlsdm.attempts.>")
+	require.NoError(t, err)
+	seen := map[string]bool{}
+	for len(seen) < workers*each {
+		m, err := sub.NextMsg(10 * time.Second)
+		require.NoError(t, err, "%d of %d are there", len(seen), workers*each)
+		var records []events.DeliveryAttempt
+		require.NoError(t, json.Unmarshal(m.Data, &records))
+		for _, r := range records {
+			require.False(t, seen[r.DeliveryID])
+			seen[r.DeliveryID] = true
+			require.Equal(t, m.Subject, "mlsdm.attempts."+r.EndpointID)
 		}
-		stop := make(chan struct{})
-		close(stop)
-		begun := time.Now()
-		log.Run(t.Context(), stop)
-		require.LessOrEqual(t, time.Since(begun), 11*time.Second, "one publish that was under way, and one more")
-		require.Equal(t, records, lost)
-	})
+	}
 }
