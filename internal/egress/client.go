@@ -1,38 +1,73 @@
 package egress
 
 import (
-	"net"
+	"crypto/tls"
 	"net/http"
 	"time"
 )
 
-// Limits of a connection's making. What the peer does with an open connection is for the request's context to bound.
+// Limits of open connections. What a request may take is for its context to bound.
 const (
-	dialTimeout      = 10 * time.Second
-	handshakeTimeout = 10 * time.Second
-	idleTimeout      = 90 * time.Second
-	keepAlive        = 30 * time.Second
-	maxHeaderBytes   = 64 << 10
+	// idleTimeout is shorter than the 60 s after which load balancers commonly close theirs.
+	idleTimeout = 50 * time.Second
+	// maxHeaderBytes bounds the headers of an answer.
+	maxHeaderBytes = 64 << 10
+	// An HTTP/2 connection that is silent for pingAfter is asked whether it lives, and is given up after pingTimeout.
+	pingAfter   = 15 * time.Second
+	pingTimeout = 10 * time.Second
+	// What a receiver may send over HTTP/2 before anybody reads it, in bytes.
+	maxStreamBuffer = 128 << 10
+	maxConnBuffer   = 1 << 20
+	// sessions is how many TLS sessions are kept to be resumed.
+	sessions = 64
 )
 
+// ClientOptions are how a client speaks to its receivers.
+type ClientOptions struct {
+	// MaxIdle is how many idle connections are kept for each host; 0 is the 2 of net/http.
+	MaxIdle int
+	// TLS has the authorities, the client's certificates and the server's name, each if it is not the usual one. It is
+	// copied. The version is at least 1.2, and certificates are always verified, whatever it says.
+	TLS *tls.Config
+}
+
 // Client returns an HTTP client whose every connection passes the Guard. It follows no redirect (the answer 3xx is
-// returned as it is), takes no proxy from the environment (a proxy would dial unguarded), keeps no cookies, asks for no
-// compression (so no small answer grows), and has no timeout of its own: give each request a context that ends. It
-// keeps up to maxIdle idle connections for each host.
-func (g *Guard) Client(maxIdle int) *http.Client {
-	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive, ControlContext: g.Control}
+// returned as it is), takes no proxy from the environment, keeps no cookies, asks for no compression (so no small answer
+// grows), speaks HTTP/2 where the receiver offers it, and has no timeout of its own for requests: give each a context that
+// ends. Whoever is done with it calls CloseIdleConnections.
+func (g *Guard) Client(o ClientOptions) *http.Client {
+	d := &dialer{guard: g, tls: clientTLS(o.TLS)}
 	return &http.Client{
 		Transport: &http.Transport{
 			Proxy:                  nil,
-			DialContext:            dialer.DialContext,
+			DialContext:            d.plain,
+			DialTLSContext:         d.secure,
 			ForceAttemptHTTP2:      true,
 			DisableCompression:     true,
-			TLSHandshakeTimeout:    handshakeTimeout,
 			IdleConnTimeout:        idleTimeout,
 			MaxIdleConns:           0, // bounded by host, and idle ones leave by themselves
-			MaxIdleConnsPerHost:    maxIdle,
+			MaxIdleConnsPerHost:    o.MaxIdle,
 			MaxResponseHeaderBytes: maxHeaderBytes,
+			HTTP2: &http.HTTP2Config{
+				SendPingTimeout: pingAfter, PingTimeout: pingTimeout,
+				MaxReceiveBufferPerStream: maxStreamBuffer, MaxReceiveBufferPerConnection: maxConnBuffer,
+			},
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+}
+
+// clientTLS returns the configuration that is used instead of given, which may be nil.
+func clientTLS(given *tls.Config) *tls.Config {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if given != nil {
+		config = given.Clone()
+		config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
+	}
+	config.InsecureSkipVerify = false
+	config.NextProtos = []string{"h2", "http/1.1"}
+	if config.ClientSessionCache == nil {
+		config.ClientSessionCache = tls.NewLRUClientSessionCache(sessions)
+	}
+	return config
 }
