@@ -25,6 +25,8 @@ var (
 	ErrNoMatch = errors.New("webhook: no matching signature")
 	// ErrTooLarge means that the body of a request is larger than the receiver takes.
 	ErrTooLarge = errors.New("webhook: body too large")
+	// ErrIncomplete means that the body of a request ended before it should have, or could not be read for another reason.
+	ErrIncomplete = errors.New("webhook: the body cannot be read")
 	// ErrHandled means that a webhook of this id was handled before.
 	ErrHandled = errors.New("webhook: handled before")
 	// ErrBusy means that another copy of a webhook is being handled.

@@ -51,7 +51,7 @@ type remembered struct {
 }
 
 // NewMemoryReplays returns an empty memory of at most the given number of ids, at least 1, each of which takes some 300
-// bytes. It should be no less than what may arrive in twice the [Tolerance].
+// bytes. It should be no less than what may arrive within [DefaultRemember].
 func NewMemoryReplays(most int) *MemoryReplays {
 	return &MemoryReplays{most: max(1, most), byID: map[string]*remembered{}, order: list.New()}
 }
@@ -101,7 +101,7 @@ func (m *MemoryReplays) oldest() *remembered {
 	if front == nil {
 		return nil
 	}
-	known, _ := front.Value.(*remembered) //nolint:errcheck // nothing else is put in
+	known, _ := front.Value.(*remembered)
 	return known
 }
 

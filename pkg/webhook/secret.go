@@ -114,7 +114,7 @@ func decodeKey(key, prefix string) ([]byte, error) {
 		return nil, fmt.Errorf("%w: it does not start with %s", ErrInvalidSecret, prefix)
 	}
 	raw, err := base64.StdEncoding.Strict().DecodeString(encoded)
-	if err != nil {
+	if err != nil || strings.ContainsAny(encoded, "\r\n") { // which the decoder skips
 		return nil, fmt.Errorf("%w: what follows %s is not standard base64", ErrInvalidSecret, prefix)
 	}
 	return raw, nil

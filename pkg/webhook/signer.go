@@ -63,8 +63,14 @@ func (*hmacSigner) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprint(f, "webhook.Signer(v1, redacted)") // fmt.State has nowhere to report to
 }
 
-// ed25519Signer is the [Signer] of a private key.
-type ed25519Signer struct{ key ed25519.PrivateKey }
+// ed25519Signer is the [Signer] of a private key. The key is in a function, because fmt looks into fields without asking
+// their methods.
+type ed25519Signer struct{ sign func(content []byte) []byte }
+
+// newEd25519 returns the signer of key.
+func newEd25519(key ed25519.PrivateKey) *ed25519Signer {
+	return &ed25519Signer{func(content []byte) []byte { return ed25519.Sign(key, content) }}
+}
 
 // NewEd25519 returns the signer of version v1a for a private key: "whsk_" and the base64 of the 32 bytes of the seed, or
 // of the 64 of seed and public key. It does not print the key. The error is [ErrInvalidSecret].
@@ -73,7 +79,7 @@ func NewEd25519(key string) (Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ed25519Signer{private}, nil
+	return newEd25519(private), nil
 }
 
 // Version implements [Signer].
@@ -81,7 +87,7 @@ func (*ed25519Signer) Version() string { return VersionEd25519 }
 
 // Sign implements [Signer]; it never fails.
 func (s *ed25519Signer) Sign(_ context.Context, content []byte) ([]byte, error) {
-	return ed25519.Sign(s.key, content), nil
+	return s.sign(content), nil
 }
 
 // Format implements [fmt.Formatter]: whatever the verb, the key is not printed.

@@ -84,25 +84,23 @@ func readEnvelope(header http.Header, now time.Time) (e envelope, err error) {
 	if len(e.signatures) > maxSignatureBytes {
 		return e, fmt.Errorf("%w: %s has %d bytes, at most %d are taken", ErrInvalidHeader, HeaderSignature, len(e.signatures), maxSignatureBytes)
 	}
-	e.seconds, err = readTimestamp(timestamp, now)
-	return e, err
+	if e.seconds, err = strconv.ParseInt(timestamp, 10, 64); err != nil || strconv.FormatInt(e.seconds, 10) != timestamp {
+		return e, fmt.Errorf("%w: %s is not a whole number of seconds", ErrInvalidHeader, HeaderTimestamp)
+	}
+	return e, e.checkTime(now)
 }
 
-// readTimestamp refuses a timestamp that is no plain decimal number, or too far from now.
-func readTimestamp(timestamp string, now time.Time) (int64, error) {
-	seconds, err := strconv.ParseInt(timestamp, 10, 64)
-	if err != nil || strconv.FormatInt(seconds, 10) != timestamp {
-		return 0, fmt.Errorf("%w: %s is not a whole number of seconds", ErrInvalidHeader, HeaderTimestamp)
-	}
+// checkTime refuses a timestamp that is too far from now.
+func (e envelope) checkTime(now time.Time) error {
 	// Whole seconds are compared, not durations: a duration cannot span what 64 bits of seconds can.
 	tolerance := int64(Tolerance / time.Second)
 	switch {
-	case seconds < now.Unix()-tolerance:
-		return 0, fmt.Errorf("%w: it was made more than %s ago", ErrTooOld, Tolerance)
-	case seconds > now.Unix()+tolerance:
-		return 0, fmt.Errorf("%w: it is more than %s ahead", ErrTooNew, Tolerance)
+	case e.seconds < now.Unix()-tolerance:
+		return fmt.Errorf("%w: it was made more than %s ago", ErrTooOld, Tolerance)
+	case e.seconds > now.Unix()+tolerance:
+		return fmt.Errorf("%w: it is more than %s ahead", ErrTooNew, Tolerance)
 	default:
-		return seconds, nil
+		return nil
 	}
 }
 
@@ -206,25 +204,30 @@ func (w *Webhook) VerifyBody(header http.Header, body []byte) error {
 }
 
 // Read reads the body of r, at most maxBytes of it, and verifies it as [Webhook.Verify] does. Besides that method's
-// errors it returns [ErrTooLarge] and what reading the body fails with. [Webhook.Handler] does this and more.
+// errors it returns [ErrTooLarge] and [ErrIncomplete]. [Webhook.Handler] does this and more.
 func (w *Webhook) Read(r *http.Request, maxBytes int64) ([]byte, error) {
-	e, err := readEnvelope(r.Header, time.Now()) // before the body: a stranger's is not worth the memory
-	if err != nil {
-		return nil, err
-	}
-	return w.read(nil, r, e, maxBytes)
+	_, body, err := w.read(nil, r, maxBytes)
+	return body, err
 }
 
-// read reads and verifies the body of r. A body that is too large makes answer, where there is one, end the connection.
-func (w *Webhook) read(answer http.ResponseWriter, r *http.Request, e envelope, maxBytes int64) ([]byte, error) {
-	body, err := readBody(answer, r, maxBytes)
+// read is [Webhook.Read]; it returns the id too. A body that is too large makes answer, where there is one, end the
+// connection.
+func (w *Webhook) read(answer http.ResponseWriter, r *http.Request, maxBytes int64) (id string, body []byte, err error) {
+	e, err := readEnvelope(r.Header, time.Now()) // before the body: a stranger's is not worth the memory
 	if err != nil {
-		return nil, err
+		return "", nil, err
+	}
+	if body, err = readBody(answer, r, maxBytes); err != nil {
+		return "", nil, err
+	}
+	// And after it: a recorded request, begun in time and then sent slowly, must not outlast the memory for replays.
+	if err := e.checkTime(time.Now()); err != nil {
+		return "", nil, err
 	}
 	if _, err := w.match(e, body); err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	return body, nil
+	return e.id, body, nil
 }
 
 // readBody reads the body of r, at most maxBytes of it.
@@ -241,7 +244,7 @@ func readBody(answer http.ResponseWriter, r *http.Request, maxBytes int64) ([]by
 		return nil, fmt.Errorf("%w: at most %d bytes are taken", ErrTooLarge, tooLarge.Limit)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("webhook: reading the body: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrIncomplete, err)
 	}
 	return body, nil
 }

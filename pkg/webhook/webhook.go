@@ -79,7 +79,7 @@ func (w *Webhook) add(text string) error {
 			return err
 		}
 		w.keys = append(w.keys, key{public: ed25519.PublicKey(private[ed25519.SeedSize:])})
-		w.signers = append(w.signers, &ed25519Signer{private})
+		w.signers = append(w.signers, newEd25519(private))
 	default:
 		secret, err := parseSecret(text)
 		if err != nil {

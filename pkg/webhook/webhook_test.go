@@ -251,7 +251,7 @@ func TestVerifyBody(t *testing.T) {
 
 func TestSecrets(t *testing.T) {
 	t.Parallel()
-	for _, secret := range []string{"", "whsec_", "whsec_not base64!", "whsec_YQ", "whsec_YR==", "whsec_-_-_"} {
+	for _, secret := range []string{"", "whsec_", "whsec_not base64!", "whsec_YQ", "whsec_YR==", "whsec_-_-_", "whsec_YWJj\n"} {
 		_, err := webhook.New(secret)
 		wantError(t, err, webhook.ErrInvalidSecret)
 		if err != nil && len(secret) > 6 && strings.Contains(err.Error(), secret[6:]) {
@@ -293,7 +293,7 @@ func TestWebhookDoesNotPrintSecrets(t *testing.T) {
 	t.Parallel()
 	hook := newWebhook(t, "hunter2")
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-		printed := fmt.Sprintf(verb, hook)
+		printed := fmt.Sprintf(verb, hook) + fmt.Sprintf(verb, struct{ hook *webhook.Webhook }{hook})
 		if strings.Contains(printed, "hunter2") || strings.Contains(printed, hex.EncodeToString([]byte("hunter2"))) ||
 			strings.Contains(printed, "104 117 110") {
 			t.Errorf("%s prints %q", verb, printed)
