@@ -122,7 +122,11 @@ func checkHost(u *url.URL, allowed []netip.Prefix) error {
 	if err != nil {
 		return nil //nolint:nilerr // a host name
 	}
-	return egress.New(allowSetting, allowed).Check(addr)
+	guard, err := egress.NewGuard(egress.Policy{Setting: allowSetting, Networks: allowed})
+	if err != nil {
+		return err
+	}
+	return guard.Check(addr)
 }
 
 // backoff returns the wait between attempts, without its jitter.

@@ -51,7 +51,11 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := egress.New(allowSetting, networks).Client(cfg.Workers)
+	guard, err := egress.NewGuard(egress.Policy{Setting: allowSetting, Networks: networks, AllowHTTP: true})
+	if err != nil {
+		return nil, err
+	}
+	client := guard.Client(egress.ClientOptions{MaxIdle: cfg.Workers})
 	return &Service{
 		cfg: cfg, bus: deps.Bus, log: deps.Logger, version: deps.Version, drain: deps.DrainTimeout, endpoints: endpoints,
 		sender: sender.New(client, cfg.Timeout, "mlsdm-webhooks/"+deps.Version),

@@ -40,7 +40,9 @@ func newSender(t *testing.T, timeout time.Duration) *sender.Sender {
 	t.Helper()
 	networks, err := egress.ParseNetworks([]string{"127.0.0.0/8"})
 	require.NoError(t, err)
-	return sender.New(egress.New("WEBHOOK_ALLOW_NETWORKS", networks).Client(4), timeout, "mlsdm-webhooks/test")
+	guard, err := egress.NewGuard(egress.Policy{Setting: "WEBHOOK_ALLOW_NETWORKS", Networks: networks})
+	require.NoError(t, err)
+	return sender.New(guard.Client(egress.ClientOptions{MaxIdle: 4}), timeout, "mlsdm-webhooks/test")
 }
 
 func target(t *testing.T, rawURL string) endpoint.Endpoint {
@@ -231,7 +233,9 @@ func TestSendToBlockedAddress(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it got through") }))
 	t.Cleanup(server.Close)
-	guarded := sender.New(egress.New("WEBHOOK_ALLOW_NETWORKS", nil).Client(1), time.Minute, "test")
+	guard, err := egress.NewGuard(egress.Policy{Setting: "WEBHOOK_ALLOW_NETWORKS"})
+	require.NoError(t, err)
+	guarded := sender.New(guard.Client(egress.ClientOptions{}), time.Minute, "test")
 	for _, host := range []string{"localhost", "127.0.0.1", "[::ffff:127.0.0.1]"} {
 		_, port, err := net.SplitHostPort(server.Listener.Addr().String())
 		require.NoError(t, err)
