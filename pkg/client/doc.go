@@ -1,5 +1,5 @@
 // Package client asks the MLSDM services over NATS: embeddings, generation (streamed too), durable requests, events to
-// publish and to follow, and secrets that are sealed to the asker.
+// publish, to follow and to handle durably, webhook endpoints, and secrets that are sealed to the asker.
 //
 // It needs nothing but a NATS URL, and says nothing that any other NATS client could not say: the wire contract is
 // package events and docs/protocol.md.

@@ -2,9 +2,11 @@ package client_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/client"
@@ -113,3 +115,35 @@ func ExampleOn() {
 		panic(err)
 	}
 }
+
+// Handlers that survive restarts: each event is handled at least once, by one of the processes that share the name.
+func ExampleClient_Handle() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	c, err := client.Connect(ctx, "nats://127.0.0.1:4222")
+	if err != nil {
+		panic(err)
+	}
+	defer c.Close()
+
+	var mux client.Mux
+	client.On(&mux, func(ctx context.Context, ev events.Event, p events.CIDegraded) error {
+		if p.Repository == "" {
+			return client.Permanent(errors.New("no repository")) // trying again would not help
+		}
+		return page(ctx, ev.Subject) // an error is tried again
+	})
+	h, err := c.Handle(ctx, "pager", &mux, client.Concurrency(8), client.RetryStandard(),
+		client.OnGiveUp(func(_ context.Context, ev events.Event, cause error) error {
+			fmt.Println("nobody was paged:", ev.ID, cause)
+			return nil
+		}))
+	if err != nil {
+		panic(err)
+	}
+	if err := h.Err(); err != nil { // waits for the end
+		panic(err)
+	}
+}
+
+func page(context.Context, string) error { return nil }

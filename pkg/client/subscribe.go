@@ -12,7 +12,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
-// SubscribeOption changes where a subscription begins and what it reports.
+// SubscribeOption changes where a subscription begins and what it reports. It is a [HandleOption] too.
 type SubscribeOption func(*subscribeSettings)
 
 type subscribeSettings struct {
@@ -32,7 +32,8 @@ func StartSequence(sequence uint64) SubscribeOption {
 }
 
 // OnBadEvent reports messages of the stream that are no valid events, each as a [*BadEventError]; they are skipped, with or
-// without it. report is called between the handler's calls and never beside one.
+// without it. report is called between the handler's calls and never beside one, unless handlers run beside each other:
+// see [Concurrency].
 func OnBadEvent(report func(error)) SubscribeOption {
 	return func(s *subscribeSettings) { s.onBad = report }
 }
