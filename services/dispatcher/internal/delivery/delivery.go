@@ -29,6 +29,8 @@ type Delivery struct {
 	PublishedAt time.Time
 	// Slot is the time of a place under the endpoint's rate that it was given; zero is none.
 	Slot time.Time
+	// NextAt is when this attempt is due, where that is not the scheduler's business; zero is now.
+	NextAt time.Time
 	// ReplayID is that of the replay that made it; empty is none.
 	ReplayID string
 	// Probe is which disabling of the endpoint this tests; 0 is no probe.

@@ -1,0 +1,160 @@
+package gate
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Limits are those of an endpoint.
+type Limits struct {
+	// Concurrency is how many attempts may be in flight, those of all replicas together; 0 is no bound.
+	Concurrency int
+	// Rate is how many attempts a second may begin, those of all replicas together; 0 is no bound. Burst is how many may begin
+	// at once after a pause; at least 1.
+	Rate  float64
+	Burst int
+	// Timeout of one attempt.
+	Timeout time.Duration
+}
+
+// Decision says what becomes of an attempt.
+type Decision struct {
+	// Ticket is what an attempt that may be made has to give back; nil for one that may not.
+	Ticket *Ticket
+	// Disabled says that the endpoint gets nothing; Reason and Status tell why.
+	Disabled bool
+	Reason   string
+	Status   int
+	// At is when to come back otherwise. Paid says that At is a place under the endpoint's rate, to be shown then.
+	At   time.Time
+	Paid bool
+}
+
+// gate is what one replica knows of one endpoint.
+type gate struct {
+	gates  *Gates
+	id     string
+	health cell[Health]
+	limits cell[limits]
+	rate   ledger
+
+	mu       sync.Mutex
+	tickets  tickets       // attempts in flight, the oldest first
+	waiting  []*waiter     // for a place, in their order
+	latency  time.Duration // of attempts, a moving mean
+	streak   int           // failures in a row
+	began    time.Time     // when the failing began, without a success since
+	ramp     int           // slow start: how many may be in flight; 0 is no bound
+	next     time.Time     // when the next of those may come back that were held back
+	places   int           // that this replica has under Limits.Concurrency
+	most     int           // in flight since places were last looked after
+	settings Limits        // as last seen
+}
+
+func newGate(g *Gates, id string) *gate {
+	return &gate{
+		gates: g, id: id, health: cell[Health]{kv: g.kv, key: id}, limits: cell[limits]{kv: g.kv, key: id + limitsSuffix},
+	}
+}
+
+// staleSlot is how late the owner of a place under the rate may come and still have it. After a pause of the scheduler all of
+// them come at once.
+const staleSlot = 2 * time.Second
+
+// Enter asks whether an attempt to an endpoint may be made now. slot is the time of a place under the rate that was given
+// before (see [Decision]); zero is none. An error means that the bucket cannot be reached: ask again later.
+func (g *Gates) Enter(ctx context.Context, id string, settings Limits, slot time.Time) (Decision, error) {
+	at := g.of(id)
+	now := time.Now()
+	health := at.health.get()
+	if health.Disabled {
+		return Decision{Disabled: true, Reason: health.Reason, Status: health.Status}, nil
+	}
+	if health.NotBefore.After(now) {
+		return Decision{At: at.later(health.NotBefore, g.policy.Spacing)}, nil
+	}
+	probe := false
+	if health.Trips > 0 {
+		mine, err := at.probe(ctx, now, settings.Timeout)
+		if err != nil {
+			return Decision{}, err
+		}
+		if !mine {
+			return Decision{At: at.later(now.Add(at.patienceForProbe(settings.Timeout)), g.policy.Spacing)}, nil
+		}
+		probe = true
+	}
+	ticket, back, err := at.enter(ctx, settings)
+	if ticket == nil || err != nil {
+		return Decision{At: back}, err
+	}
+	ticket.probe = probe
+	if settings.Rate <= 0 || (!slot.IsZero() && !slot.After(now) && now.Sub(slot) < staleSlot) {
+		return Decision{Ticket: ticket}, nil
+	}
+	due, err := at.rate.reserve(ctx, &at.limits, settings)
+	if err != nil {
+		ticket.leave()
+		return Decision{}, err
+	}
+	if wait := time.Until(due); wait > 0 {
+		ticket.leave()
+		return Decision{At: due, Paid: true}, nil
+	}
+	return Decision{Ticket: ticket}, nil
+}
+
+// later gives the next time at which somebody may come back, from a moment on, and keeps those that get one apart.
+func (g *gate) later(from time.Time, spacing time.Duration) time.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	at := from
+	if g.next.After(at) {
+		at = g.next
+	}
+	g.next = at.Add(spacing)
+	return at
+}
+
+// probe takes the one probe of an open breaker whose time is over. Until its outcome is known, others keep away.
+func (g *gate) probe(ctx context.Context, now time.Time, timeout time.Duration) (bool, error) {
+	const margin = 5 * time.Second // for what the probe does beside waiting for the answer
+	if g.health.get().ProbeUntil.After(now) {
+		return false, nil
+	}
+	mine := false
+	_, err := g.health.update(ctx, func(h Health) (Health, bool) {
+		mine = h.Trips > 0 && !h.Disabled && !h.NotBefore.After(now) && !h.ProbeUntil.After(now)
+		if h.Trips == 0 && !h.Disabled { // somebody else's probe went well in the meantime
+			mine = true
+			return h, false
+		}
+		h.ProbeUntil = now.Add(timeout + margin)
+		return h, mine
+	})
+	return mine, err
+}
+
+// patienceForProbe is how soon the outcome of a probe can be expected.
+func (g *gate) patienceForProbe(timeout time.Duration) time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	const least = 100 * time.Millisecond
+	return min(max(2*g.latency, least), max(timeout, least))
+}
+
+// healthChanged is called when another replica may have changed the health.
+func (g *gate) healthChanged() {
+	h := g.health.get()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if h.Trips == 0 && !h.Disabled && g.streak > 0 { // closed elsewhere
+		g.closed()
+	}
+}
+
+// closed begins anew, slowly.
+func (g *gate) closed() {
+	g.streak, g.began, g.ramp, g.next = 0, time.Time{}, 1, time.Time{}
+}

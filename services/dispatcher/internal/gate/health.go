@@ -1,0 +1,81 @@
+package gate
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+)
+
+// Health is what all replicas know of how an endpoint does. The zero value is that of an endpoint that works.
+type Health struct {
+	// Trips counts how often in a row the breaker opened; 0 means that it is closed.
+	Trips int `json:"trips,omitempty"`
+	// NotBefore is when the next attempt may be made: the breaker is open until then, or the receiver asked for the time.
+	NotBefore time.Time `json:"not_before,omitzero"`
+	// FailingSince is when the endpoint began to fail without a success.
+	FailingSince time.Time `json:"failing_since,omitzero"`
+	// ProbeUntil is until when somebody probes an open breaker; others keep away.
+	ProbeUntil time.Time `json:"probe_until,omitzero"`
+	// Disabled says that it gets nothing any more. Generation tells this disabling from every other: the time of it, in
+	// nanoseconds since 1970.
+	Disabled   bool   `json:"disabled,omitempty"`
+	Generation uint64 `json:"generation,omitempty"`
+	// Told says that its disabling was published and its first probe is on its way.
+	Told bool `json:"told,omitempty"`
+	// Reason, Status and Since tell of the last change for the worse.
+	Reason string    `json:"reason,omitempty"`
+	Status int       `json:"status,omitempty"`
+	Since  time.Time `json:"since,omitzero"`
+}
+
+// View returns how an endpoint does, for people.
+func (h Health) View() events.EndpointStatus {
+	status := events.EndpointStatus{State: events.EndpointActive, FailingSince: h.FailingSince, NotBefore: h.NotBefore}
+	switch {
+	case h.Disabled:
+		status.State = events.EndpointDisabledState
+	case h.Trips > 0:
+		status.State = events.EndpointFailing
+	default:
+		return status
+	}
+	status.Reason, status.Since = h.Reason, h.Since
+	return status
+}
+
+// limits is what the replicas share out among them.
+type limits struct {
+	// Next is when the next attempt is due under the rate limit (the theoretical arrival time of GCRA, ITU-T I.371).
+	Next time.Time `json:"next,omitzero"`
+	// Places is how many attempts each replica may have in flight.
+	Places map[string]lease `json:"places,omitempty"`
+}
+
+// lease is the places of one replica.
+type lease struct {
+	N     int       `json:"n"`
+	Until time.Time `json:"until"`
+}
+
+// taken returns the places of all replicas but one, of those that are not over.
+func (l limits) taken(but string, now time.Time) int {
+	n := 0
+	for replica, held := range l.Places {
+		if replica != but && held.Until.After(now) {
+			n += held.N
+		}
+	}
+	return n
+}
+
+// decode reads a value of the bucket. What cannot be read counts as nothing: state can be lost without harm, and somebody's
+// hand in the bucket must not stop deliveries.
+func decode[T any](value []byte) T {
+	var v T
+	if json.Unmarshal(value, &v) != nil {
+		var none T
+		return none
+	}
+	return v
+}

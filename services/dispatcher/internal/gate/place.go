@@ -1,0 +1,276 @@
+package gate
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Ticket is a place for one attempt.
+type Ticket struct {
+	gate       *gate
+	start      time.Time
+	probe      bool
+	prev, next *Ticket
+}
+
+// waiter is somebody who waits for a place.
+type waiter struct {
+	ticket *Ticket
+	called chan struct{} // closed when ticket has its place
+}
+
+// tickets are those in flight, the oldest first.
+type tickets struct {
+	first, last *Ticket
+	n           int
+}
+
+func (l *tickets) add(t *Ticket) {
+	if t.prev = l.last; t.prev == nil {
+		l.first = t
+	} else {
+		t.prev.next = t
+	}
+	l.last = t
+	l.n++
+}
+
+func (l *tickets) remove(t *Ticket) {
+	if t.prev == nil {
+		l.first = t.next
+	} else {
+		t.prev.next = t.next
+	}
+	if t.next == nil {
+		l.last = t.prev
+	} else {
+		t.next.prev = t.prev
+	}
+	t.prev, t.next = nil, nil
+	l.n--
+}
+
+// enter takes a place, at once or after a short wait. Without one it says when to come back.
+func (g *gate) enter(ctx context.Context, settings Limits) (*Ticket, time.Time, error) {
+	t := &Ticket{gate: g, start: time.Now()}
+	for {
+		g.mu.Lock()
+		g.settings = settings
+		if len(g.waiting) == 0 && g.tickets.n < g.room() {
+			g.take(t)
+			g.mu.Unlock()
+			return t, time.Time{}, nil
+		}
+		short := settings.Concurrency > 0 && g.tickets.n >= g.places && g.tickets.n < g.share()
+		g.mu.Unlock()
+		if !short {
+			break
+		}
+		more, err := g.ask(ctx, settings)
+		if err != nil {
+			return nil, time.Time{}, err
+		}
+		if !more {
+			break
+		}
+	}
+	g.mu.Lock()
+	wait := g.expected()
+	if wait > g.gates.policy.Patience {
+		g.mu.Unlock()
+		return nil, g.later(time.Now().Add(wait), wait/time.Duration(len(g.waiting)+1)), nil
+	}
+	w := &waiter{ticket: t, called: make(chan struct{})}
+	g.waiting = append(g.waiting, w)
+	g.mu.Unlock()
+	timer := time.NewTimer(g.gates.policy.Patience)
+	defer timer.Stop()
+	select {
+	case <-w.called:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if i := slices.Index(g.waiting, w); i >= 0 { // not called
+		g.waiting = slices.Delete(g.waiting, i, i+1)
+		if ctx.Err() != nil {
+			return nil, time.Time{}, ctx.Err()
+		}
+		at := time.Now().Add(max(wait, g.gates.policy.Patience))
+		if g.next.After(at) {
+			at = g.next
+		}
+		g.next = at.Add(g.pace())
+		return nil, at, nil
+	}
+	return t, time.Time{}, nil
+}
+
+// take gives t a place.
+func (g *gate) take(t *Ticket) {
+	g.tickets.add(t)
+	g.most = max(g.most, g.tickets.n)
+	g.gates.inFlight.Add(1)
+}
+
+// room is how many attempts may be in flight here now.
+func (g *gate) room() int {
+	n := g.share()
+	if g.settings.Concurrency > 0 {
+		n = min(n, g.places)
+	}
+	return n
+}
+
+// share is how many of the workers an endpoint may have: as many as are free, so that one endpoint alone gets half of them,
+// two that take all they can get a third each, and there is always one left for the next (dynamic thresholds, Choudhury and
+// Hahne, IEEE/ACM Transactions on Networking 6(2), 1998). An endpoint that has just recovered begins with one.
+func (g *gate) share() int {
+	n := max(g.gates.workers-int(g.gates.inFlight.Load()), 1)
+	if g.ramp > 0 {
+		n = min(n, g.ramp)
+	}
+	return n
+}
+
+// pace is how far apart attempts of the endpoint end.
+func (g *gate) pace() time.Duration {
+	latency := g.latency
+	if oldest := g.tickets.first; oldest != nil {
+		latency = max(latency, time.Since(oldest.start))
+	}
+	return max(latency/time.Duration(max(g.room(), 1)), 100*time.Microsecond)
+}
+
+// expected is how long the next in the queue would wait for a place.
+func (g *gate) expected() time.Duration { return g.pace() * time.Duration(len(g.waiting)+1) }
+
+// leave gives the place back without an outcome.
+func (t *Ticket) leave() {
+	g := t.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.left(t)
+}
+
+// left removes t and calls the next.
+func (g *gate) left(t *Ticket) {
+	g.tickets.remove(t)
+	g.gates.inFlight.Add(-1)
+	g.call()
+}
+
+// call gives places to those who wait, as long as there are some.
+func (g *gate) call() {
+	for len(g.waiting) > 0 && g.tickets.n < g.room() {
+		w := g.waiting[0]
+		g.waiting = slices.Delete(g.waiting, 0, 1)
+		w.ticket.start = time.Now()
+		g.take(w.ticket)
+		close(w.called)
+	}
+}
+
+// ask asks for more places under the endpoint's concurrency, and reports whether it got some.
+func (g *gate) ask(ctx context.Context, settings Limits) (bool, error) {
+	got := false
+	_, err := g.limits.update(ctx, func(l limits) (limits, bool) {
+		now := time.Now()
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if got = g.tickets.n < g.places; got { // by somebody else's asking
+			return l, false
+		}
+		mine, known := l.Places[g.gates.replica]
+		free := settings.Concurrency - l.taken(g.gates.replica, now)
+		want := min(free, g.tickets.n+len(g.waiting)+1)
+		if want <= g.places {
+			// There is no more. Being listed tells the others that this replica wants some.
+			if known && mine.Until.After(now.Add(g.gates.policy.LeaseTTL/2)) {
+				return l, false
+			}
+			want = g.places
+		} else {
+			got = true
+		}
+		return g.with(l, want, now), true
+	})
+	if err != nil {
+		return false, err
+	}
+	if got {
+		g.mu.Lock()
+		g.places = max(g.places, g.limits.get().Places[g.gates.replica].N)
+		g.mu.Unlock()
+	}
+	return got, nil
+}
+
+// with returns l with n places for this replica, and without those that are over.
+func (g *gate) with(l limits, n int, now time.Time) limits {
+	places := maps.Clone(l.Places)
+	if places == nil {
+		places = make(map[string]lease)
+	}
+	maps.DeleteFunc(places, func(_ string, held lease) bool { return !held.Until.After(now) })
+	ttl := max(g.gates.policy.LeaseTTL, g.settings.Timeout+g.gates.policy.LeaseTTL/3)
+	places[g.gates.replica] = lease{N: n, Until: now.Add(ttl)}
+	l.Places = places
+	return l
+}
+
+// holds reports whether the replica is listed among those that have places, or want some.
+func (g *gate) holds() bool {
+	_, listed := g.limits.get().Places[g.gates.replica]
+	return listed
+}
+
+// tend renews the lease of the places, and gives back those that were not needed and those that are due to others.
+func (g *gate) tend(ctx context.Context) {
+	now := time.Now()
+	_, err := g.limits.update(ctx, func(l limits) (limits, bool) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		mine, listed := l.Places[g.gates.replica]
+		if !listed {
+			return l, false
+		}
+		fair := (g.settings.Concurrency + len(l.Places) - 1) / len(l.Places)
+		keep := max(min(mine.N, g.most, fair), g.tickets.n)
+		g.most = g.tickets.n
+		g.places = min(g.places, max(keep, 0))
+		switch {
+		case keep == 0 && len(g.waiting) == 0:
+			next := maps.Clone(l.Places)
+			delete(next, g.gates.replica)
+			l.Places = next
+			g.places = 0
+			return l, true
+		case keep == mine.N && mine.Until.After(now.Add(g.gates.policy.LeaseTTL/2)):
+			return l, false
+		default:
+			return g.with(l, keep, now), true
+		}
+	})
+	if err != nil && ctx.Err() == nil {
+		g.gates.log.WarnContext(ctx, "places under an endpoint's concurrency could not be renewed", "endpoint", g.id, "err", err)
+	}
+}
+
+// giveBack gives all places back.
+func (g *gate) giveBack(ctx context.Context) {
+	_, err := g.limits.update(ctx, func(l limits) (limits, bool) {
+		if _, listed := l.Places[g.gates.replica]; !listed {
+			return l, false
+		}
+		l.Places = maps.Clone(l.Places)
+		delete(l.Places, g.gates.replica)
+		return l, true
+	})
+	if err != nil {
+		g.gates.log.DebugContext(ctx, "places under an endpoint's concurrency end with their lease", "endpoint", g.id, "err", err)
+	}
+}
