@@ -31,17 +31,6 @@ type StreamSpec struct {
 	Storage        string // "file" or "memory"
 }
 
-// ConsumerSpec is a durable pull consumer with explicit acks.
-type ConsumerSpec struct {
-	Stream, Name  string
-	Filters       []string
-	AckWait       time.Duration
-	MaxAckPending int
-	MaxDeliver    int    // -1 is no limit: giving up is the reader's business, who writes the dead letter
-	AckPolicy     string // "explicit"
-	Description   string
-}
-
 // Words of [StreamSpec] and [ConsumerSpec].
 const (
 	DiscardOld  = "old"
@@ -140,53 +129,6 @@ func replicasError(replicas int, err error) error {
 		return fmt.Errorf("replicas is %d, for which there are not enough servers in the cluster: %w", replicas, err)
 	}
 	return err
-}
-
-// Consumer returns a durable consumer as it is; found is false when there is none, or no such stream.
-func (b *Bus) Consumer(ctx context.Context, stream, name string) (spec ConsumerSpec, found bool, err error) {
-	consumer, err := b.js.Consumer(ctx, stream, name)
-	if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
-		return ConsumerSpec{}, false, nil
-	}
-	if err != nil {
-		return ConsumerSpec{}, false, assetError("consumer", name, err)
-	}
-	c := consumer.CachedInfo().Config
-	filters := c.FilterSubjects
-	if c.FilterSubject != "" {
-		filters = []string{c.FilterSubject}
-	}
-	return ConsumerSpec{
-		Stream: stream, Name: c.Durable, Filters: filters, AckWait: c.AckWait, MaxAckPending: c.MaxAckPending,
-		MaxDeliver: c.MaxDeliver, AckPolicy: ackPolicy(c.AckPolicy), Description: c.Description,
-	}, true, nil
-}
-
-// ackPolicy is a policy in a word.
-func ackPolicy(p jetstream.AckPolicy) string {
-	switch p {
-	case jetstream.AckExplicitPolicy:
-		return AckExplicit
-	case jetstream.AckAllPolicy:
-		return "all"
-	case jetstream.AckNonePolicy:
-		return "none"
-	case jetstream.AckFlowControlPolicy:
-		return "flow control"
-	}
-	return p.String()
-}
-
-// ApplyConsumer creates a durable consumer, or changes it where it differs.
-func (b *Bus) ApplyConsumer(ctx context.Context, spec ConsumerSpec) error {
-	_, err := b.js.CreateOrUpdateConsumer(ctx, spec.Stream, jetstream.ConsumerConfig{
-		Durable: spec.Name, Description: spec.Description, FilterSubjects: spec.Filters, AckPolicy: jetstream.AckExplicitPolicy,
-		AckWait: spec.AckWait, MaxAckPending: spec.MaxAckPending, MaxDeliver: spec.MaxDeliver, DeliverPolicy: jetstream.DeliverAllPolicy,
-	})
-	if err != nil {
-		return assetError("consumer", spec.Stream+"/"+spec.Name, err)
-	}
-	return nil
 }
 
 // Bucket returns a KV bucket as it is; found is false when there is none.
@@ -298,14 +240,4 @@ func (b *Bus) StreamMessages(ctx context.Context, name string) (uint64, error) {
 		return 0, assetError("stream", name, err)
 	}
 	return stream.CachedInfo().State.Msgs, nil
-}
-
-// Backlog returns how many messages a durable consumer has not handed out yet, and how many it waits for acks of.
-func (b *Bus) Backlog(ctx context.Context, stream, consumer string) (pending uint64, unacked int, err error) {
-	c, err := b.js.Consumer(ctx, stream, consumer)
-	if err != nil {
-		return 0, 0, assetError("consumer", consumer, err)
-	}
-	info := c.CachedInfo()
-	return info.NumPending, info.NumAckPending, nil
 }

@@ -31,6 +31,9 @@ type Message struct {
 	Attempt int
 }
 
+// ErrConsumerGone is wrapped by what [Bus.Consume] returns when there is no such consumer, or not any more.
+var ErrConsumerGone = errors.New("the consumer is gone")
+
 // ConsumeConfig says how a durable consumer is read.
 type ConsumeConfig struct {
 	// Stream and Durable name the consumer; Stream as [events.Subjects.StreamName] gives it.
@@ -84,8 +87,9 @@ func (c ConsumeConfig) withDefaults() ConsumeConfig {
 
 // Consume hands the consumer's messages to handler, cfg.Workers at a time, until ctx ends. Then it takes no more, waits
 // until what is in flight is finished, gives back what was not begun, and returns nil. Work that takes longer than
-// cfg.DrainTimeout is canceled and given back. It returns an error when the consumer does not exist, when the connection is
-// closed for good, and when handlers go on for more than five seconds after they were canceled.
+// cfg.DrainTimeout is canceled and given back. It returns an error that wraps [ErrConsumerGone] when the consumer does not
+// exist, or is deleted: what is in flight is then canceled. It also returns an error when the connection is closed for good,
+// and when handlers go on for more than five seconds after they were canceled.
 //
 // What the handler returns decides about the message: nil acks it; [retry.Permanent] gives it up at once; [retry.After]
 // hands it out again after that time; any other error hands it out again after the backoff, until cfg.MaxAttempts.
@@ -129,7 +133,8 @@ func (b *Bus) findConsumer(ctx context.Context, cfg ConsumeConfig) (jetstream.Co
 		case ctx.Err() != nil:
 			return nil, nil //nolint:nilnil,nilerr // documented
 		case errors.Is(err, jetstream.ErrConsumerNotFound), errors.Is(err, jetstream.ErrStreamNotFound):
-			return nil, events.Errorf(events.CodeFailedPrecondition, "there is no consumer %s on stream %s: run `mlsdmctl provision`: %w", cfg.Durable, cfg.Stream, err)
+			return nil, events.Errorf(events.CodeFailedPrecondition, "there is no consumer %s on stream %s: run `mlsdmctl provision`: %w",
+				cfg.Durable, cfg.Stream, fmt.Errorf("%w: %w", ErrConsumerGone, err))
 		case b.nc.IsClosed():
 			return nil, events.Errorf(events.CodeUnavailable, "consumer %s of stream %s: %w", cfg.Durable, cfg.Stream, err)
 		}
@@ -187,18 +192,6 @@ func (w *worker) handle(ctx context.Context, raw *nats.Msg, stop func()) {
 		span.SetStatus(codes.Error, string(events.CodeOf(err)))
 	}
 	w.settle(ctx, raw, m, err)
-}
-
-// newMessage reads what JetStream says about a message from its reply subject.
-func newMessage(raw *nats.Msg) (*Message, error) {
-	meta, err := raw.Metadata()
-	if err != nil {
-		return nil, err
-	}
-	return &Message{
-		Subject: raw.Subject, Header: raw.Header, Body: raw.Data, Stream: meta.Stream, Sequence: meta.Sequence.Stream,
-		Time: meta.Timestamp, Attempt: int(min(meta.NumDelivered, 1<<30)),
-	}, nil
 }
 
 // keepAlive tells the server at intervals that a message is being worked on, until stop is called.

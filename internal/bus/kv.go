@@ -10,16 +10,17 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
-// Errors of [KV].
+// Errors of [KV], and of reading in general.
 var (
-	// ErrNotFound is returned by [KV.Get] for a key that has no value.
-	ErrNotFound = errors.New("no such key")
+	// ErrNotFound is returned by [KV.Get] for a key that has no value, and by [Bus.StoredMessage].
+	ErrNotFound = errors.New("not there")
 	// ErrConflict is returned when somebody else wrote the key in between: read it again.
 	ErrConflict = errors.New("the key was changed by somebody else")
 )
 
 // KV is one key-value bucket.
 type KV struct {
+	bus    *Bus
 	bucket string
 	kv     jetstream.KeyValue
 }
@@ -34,22 +35,22 @@ func (b *Bus) KV(ctx context.Context, bucket string) (*KV, error) {
 	if err != nil {
 		return nil, fmt.Errorf("KV bucket %s: %w", name, err)
 	}
-	return &KV{bucket: name, kv: kv}, nil
+	return &KV{bus: b, bucket: name, kv: kv}, nil
 }
 
-// Get returns the value of a key and its revision, or [ErrNotFound].
+// Get returns the value of a key and its revision, or [ErrNotFound]. It sees everything that was written before.
 func (k *KV) Get(ctx context.Context, key string) ([]byte, uint64, error) {
-	ctx, cancel := withTimeout(ctx, apiTimeout)
-	defer cancel()
-	entry, err := k.kv.Get(ctx, key)
-	switch {
-	case errors.Is(err, jetstream.ErrKeyNotFound):
-		return nil, 0, fmt.Errorf("%s/%s: %w", k.bucket, key, ErrNotFound)
-	case err != nil:
-		return nil, 0, fmt.Errorf("reading %s/%s: %w", k.bucket, key, err)
-	default:
-		return entry.Value(), entry.Revision(), nil
+	if key == "" || checkSubject(key) != nil {
+		return nil, 0, events.Errorf(events.CodeInvalidArgument, "%q cannot be a key: it is made of tokens without spaces, joined by dots, none of them * or >", key)
 	}
+	m, err := k.bus.stored(ctx, "KV_"+k.bucket, storedQuery{Last: "$KV." + k.bucket + "." + key})
+	if err == nil && isDelete(m.Header) {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("reading %s/%s: %w", k.bucket, key, err)
+	}
+	return m.Body, m.Sequence, nil
 }
 
 // Create writes a key that has no value yet and returns its revision, or [ErrConflict].
@@ -66,6 +67,26 @@ func (k *KV) Update(ctx context.Context, key string, value []byte, revision uint
 	defer cancel()
 	next, err := k.kv.Update(ctx, key, value, revision)
 	return next, k.writeError(key, err)
+}
+
+// Put writes a key, whatever it was before, and returns its revision.
+func (k *KV) Put(ctx context.Context, key string, value []byte) (uint64, error) {
+	ctx, cancel := withTimeout(ctx, apiTimeout)
+	defer cancel()
+	revision, err := k.kv.Put(ctx, key, value)
+	return revision, k.writeError(key, err)
+}
+
+// Delete takes a key's value away, if its revision is still the given one: otherwise it returns [ErrConflict]. With revision
+// 0 it does so in any case; that a key has no value is then no error.
+func (k *KV) Delete(ctx context.Context, key string, revision uint64) error {
+	ctx, cancel := withTimeout(ctx, apiTimeout)
+	defer cancel()
+	var opts []jetstream.KVDeleteOpt
+	if revision > 0 {
+		opts = append(opts, jetstream.LastRevision(revision))
+	}
+	return k.writeError(key, k.kv.Delete(ctx, key, opts...))
 }
 
 // Keys returns the keys that have a value, in no order.

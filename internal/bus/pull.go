@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
@@ -40,6 +42,7 @@ func (b *Bus) pull(intake, work context.Context, cancelWork context.CancelFunc, 
 		changed:  make(chan struct{}, 1),
 		again:    make(chan struct{}, 1),
 		slots:    make(chan struct{}, w.cfg.Workers),
+		verdicts: make(chan error, 1),
 	}
 	p.lanes = lanes{bus: b, api: "$JS.API.CONSUMER.MSG.NEXT." + w.cfg.Stream + "." + w.cfg.Durable, received: p.received}
 	if err := p.lanes.open(min(places, pullRequests)); err != nil {
@@ -77,16 +80,22 @@ type puller struct {
 	handlers sync.WaitGroup
 	held     atomic.Int64 // messages received and not finished
 
+	verdicts chan error // of looking whether the consumer is gone: why it is, or nil
+
 	lanes   lanes
 	wake    *time.Timer // when to look again whether to ask
 	waking  bool        // wake is running
 	due     bool        // free places have waited for others long enough
 	pause   time.Time   // no asking before this time
 	failing string      // why the server last refused, so that it is logged once
+	looking bool        // somebody looks whether the consumer is gone
+	missing int         // how often in a row it was
 }
 
 // run asks, receives and hands out until intake ends.
 func (p *puller) run(intake, work context.Context) error {
+	intake, cancel := context.WithCancel(intake)
+	defer cancel()
 	tick := time.NewTicker(pullHeartbeat)
 	defer tick.Stop()
 	p.wake = time.NewTimer(time.Hour)
@@ -97,10 +106,14 @@ func (p *puller) run(intake, work context.Context) error {
 		case <-intake.Done():
 			return nil
 		case <-p.bus.closed:
-			return events.Errorf(events.CodeUnavailable, "the connection to nats is closed")
+			return p.bus.closedError()
 		case msg := <-p.received:
 			p.take(intake, work, msg)
 		case <-p.changed:
+		case why := <-p.verdicts:
+			if err := p.judge(why); err != nil {
+				return err
+			}
 		case <-p.wake.C:
 			p.waking, p.due = false, true
 		case <-p.again: // after a reconnect the server may have forgotten all requests
@@ -164,7 +177,7 @@ func (p *puller) take(intake, work context.Context, msg *nats.Msg) {
 	now := time.Now()
 	if isMessage(msg) {
 		p.lanes.got(msg, now)
-		p.failing = ""
+		p.failing, p.missing = "", 0
 		p.start(intake, work, msg)
 		return
 	}
@@ -179,17 +192,44 @@ func (p *puller) take(intake, work context.Context, msg *nats.Msg) {
 	}
 }
 
-// isMessage tells a stored message from a status: only a message can be acked.
-func isMessage(msg *nats.Msg) bool { return strings.HasPrefix(msg.Reply, "$JS.ACK.") }
-
-// refused pauses the asking and says why, once.
+// refused pauses the asking and says why, once. It looks whether the consumer is still there.
 func (p *puller) refused(ctx context.Context, why string) {
 	p.pause = time.Now().Add(pullRetry)
+	if !p.looking {
+		p.looking = true
+		p.handlers.Go(func() { p.verdicts <- p.bus.goneBecause(ctx, p.worker.cfg) })
+	}
 	if p.failing != why {
 		p.failing = why
 		p.bus.log.WarnContext(ctx, "the server does not hand out messages; asking until it does",
 			"stream", p.worker.cfg.Stream, "consumer", p.worker.cfg.Durable, "err", why)
 	}
+}
+
+// goneBecause returns the server's word that a consumer does not exist; nil when it does, or when nobody knows.
+func (b *Bus) goneBecause(ctx context.Context, cfg ConsumeConfig) error {
+	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	defer cancel()
+	_, err := b.js.Consumer(ctx, cfg.Stream, cfg.Durable)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
+		return err
+	}
+	return nil
+}
+
+// judge ends the loop when the consumer was missing twice in a row, half a second apart: one that is made again at once, as
+// an operator may do, is the same to us.
+func (p *puller) judge(why error) error {
+	p.looking = false
+	if why == nil {
+		p.missing = 0
+		return nil
+	}
+	if p.missing++; p.missing < 2 {
+		return nil
+	}
+	return events.Errorf(events.CodeFailedPrecondition, "consumer %s of stream %s: %w",
+		p.worker.cfg.Durable, p.worker.cfg.Stream, fmt.Errorf("%w: %w", ErrConsumerGone, why))
 }
 
 // start gives a message to a worker as soon as one is free, or back if the stop comes first. The server is told from the
