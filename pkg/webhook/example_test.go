@@ -1,9 +1,12 @@
 package webhook_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,8 +15,47 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/pkg/webhook"
 )
 
-// A receiver verifies a webhook before it believes a byte of it.
+// A receiver stands behind [webhook.Webhook.Handler], which lets through what is signed, each webhook once.
 func Example() {
+	hook, err := webhook.New("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+	if err != nil {
+		panic(err)
+	}
+	receiver := hook.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body) // from memory, and verified
+		if err != nil {
+			panic(err)
+		}
+		fmt.Printf("%s: %s\n", r.Header.Get(webhook.HeaderID), body)
+		w.WriteHeader(http.StatusAccepted)
+	}), webhook.OnRefused(func(_ *http.Request, err error) { fmt.Println(err) }))
+
+	body := []byte(`{"type":"ci.degraded"}`)
+	header, err := hook.Sign("evt_1", time.Now(), body)
+	if err != nil {
+		panic(err)
+	}
+	post := func(body []byte) {
+		request := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", bytes.NewReader(body))
+		request.Header = header
+		answer := httptest.NewRecorder()
+		receiver.ServeHTTP(answer, request)
+		fmt.Println(answer.Code)
+	}
+	post(body)
+	post(body)         // the sender did not get the answer, or somebody recorded the request
+	post([]byte(`{}`)) // not what was signed
+	// Output:
+	// evt_1: {"type":"ci.degraded"}
+	// 202
+	// webhook: handled before
+	// 204
+	// webhook: no matching signature
+	// 401
+}
+
+// A receiver without the middleware verifies a webhook before it believes a byte of it, and drops duplicates by its id.
+func ExampleWebhook_Read() {
 	hook, err := webhook.New("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 	if err != nil {
 		panic(err)
@@ -21,7 +63,7 @@ func Example() {
 	receiver := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := hook.Read(r, 1<<20)
 		if err != nil {
-			http.Error(w, "not signed by us", http.StatusUnauthorized)
+			w.WriteHeader(webhook.Status(err))
 			return
 		}
 		fmt.Printf("%s: %s\n", r.Header.Get(webhook.HeaderID), body)
@@ -37,15 +79,9 @@ func Example() {
 	answer := httptest.NewRecorder()
 	receiver.ServeHTTP(answer, request)
 	fmt.Println(answer.Code)
-
-	request.Body = http.NoBody // not what was signed
-	answer = httptest.NewRecorder()
-	receiver.ServeHTTP(answer, request)
-	fmt.Println(answer.Code)
 	// Output:
 	// evt_1: {"type":"ci.degraded"}
 	// 204
-	// 401
 }
 
 func ExampleWebhook_VerifyAt() {
@@ -103,4 +139,62 @@ func ExampleStandardSecret() {
 	secret, err := webhook.StandardSecret("any text")
 	fmt.Println(secret, err)
 	// Output: whsec_YW55IHRleHQ= <nil>
+}
+
+// With ed25519 the receiver holds a public key, with which nothing can be signed.
+func ExampleNew_publicKey() {
+	private, public := webhook.GenerateKeyPair()
+	sender, err := webhook.New(private)
+	if err != nil {
+		panic(err)
+	}
+	receiver, err := webhook.New(public)
+	if err != nil {
+		panic(err)
+	}
+	header, err := sender.Sign("evt_1", time.Now(), []byte("{}"))
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(receiver.Verify(header, []byte("{}")))
+	_, err = receiver.Sign("evt_1", time.Now(), []byte("{}"))
+	fmt.Println(err)
+	// Output:
+	// <nil>
+	// webhook: no key to sign with
+}
+
+// vault stands for a service that signs and never gives the key away.
+type vault struct{ key ed25519.PrivateKey }
+
+func (vault) Version() string { return webhook.VersionEd25519 }
+
+func (v vault) Sign(_ context.Context, content []byte) ([]byte, error) {
+	return ed25519.Sign(v.key, content), nil
+}
+
+// A key may stay where it is: whatever signs content is a Signer.
+func ExampleSigner() {
+	remote := vault{ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))}
+	local, err := webhook.NewHMAC("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+	if err != nil {
+		panic(err)
+	}
+	list, err := webhook.Signatures(context.Background(), []webhook.Signer{local, remote}, "msg_p5jXN8AQM9LWM0D4loKWxJek",
+		time.Unix(1614265330, 0), []byte(`{"test": 2432232314}`))
+	if err != nil {
+		panic(err)
+	}
+	for signature := range strings.FieldsSeq(list) {
+		fmt.Println(signature[:10])
+	}
+	// Output:
+	// v1,g0hM9Ss
+	// v1a,UGKNwH
+}
+
+func ExamplePublicKey() {
+	public, err := webhook.PublicKey("whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg==")
+	fmt.Println(public, err)
+	// Output: whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4= <nil>
 }

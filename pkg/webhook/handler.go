@@ -161,7 +161,7 @@ func (h *handler) handle(w http.ResponseWriter, r *http.Request, id string, body
 	defer func() { // also when next panics, or ends the goroutine
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), endTimeout)
 		defer cancel()
-		if err := h.replays.End(ctx, id, handled); err != nil {
+		if err := h.replays.End(ctx, id, handled, time.Now().Add(h.remember)); err != nil {
 			h.told(r, err)
 		}
 	}()

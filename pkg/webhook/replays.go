@@ -25,12 +25,11 @@ const (
 // several replicas share a store of their own, for example a table or a Redis with set-if-absent. It is asked about
 // webhooks only whose signature is right. It must be safe for concurrent use.
 type Replays interface {
-	// Begin tells how the webhook id stands and, if it is [Fresh], makes it [Busy] for whoever comes next, in one step. What
-	// it remembers may be forgotten when expires has passed, and must then be forgotten if the claim of a process that died
-	// is not to last for ever.
+	// Begin tells how the webhook id stands and, if it is [Fresh], makes it [Busy] for whoever comes next, in one step. A
+	// store that outlives the process must take it for fresh again when expires has passed: its claimant may have died.
 	Begin(ctx context.Context, id string, expires time.Time) (Standing, error)
-	// End ends what a fresh Begin began: the webhook is [Handled] until the expires of then, or [Fresh] again.
-	End(ctx context.Context, id string, handled bool) error
+	// End ends what a fresh Begin began: the webhook is [Handled], until expires has passed, or [Fresh] again.
+	End(ctx context.Context, id string, handled bool, expires time.Time) error
 }
 
 // MemoryReplays is a [Replays] in the memory of one process. It holds a bounded number of ids: when it is full, the one
@@ -56,8 +55,8 @@ func NewMemoryReplays(most int) *MemoryReplays {
 	return &MemoryReplays{most: max(1, most), byID: map[string]*remembered{}, order: list.New()}
 }
 
-// Begin implements [Replays]. The error says that the memory is full of webhooks that are being handled.
-func (m *MemoryReplays) Begin(_ context.Context, id string, expires time.Time) (Standing, error) {
+// Begin implements [Replays]; what it claims stays [Busy] until End. The error says that the memory is full of webhooks that are being handled.
+func (m *MemoryReplays) Begin(_ context.Context, id string, _ time.Time) (Standing, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
@@ -76,19 +75,19 @@ func (m *MemoryReplays) Begin(_ context.Context, id string, expires time.Time) (
 	if len(m.byID) >= m.most {
 		return 0, fmt.Errorf("webhook: %d webhooks are being handled, which is all that the memory for replays holds", m.most)
 	}
-	m.byID[id] = &remembered{id: id, expires: expires}
+	m.byID[id] = &remembered{id: id}
 	return Fresh, nil
 }
 
 // End implements [Replays]; it never fails.
-func (m *MemoryReplays) End(_ context.Context, id string, handled bool) error {
+func (m *MemoryReplays) End(_ context.Context, id string, handled bool, expires time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	known, ok := m.byID[id]
 	switch {
 	case !ok || known.place != nil: // nobody began it
 	case handled:
-		known.place = m.order.PushBack(known)
+		known.expires, known.place = expires, m.order.PushBack(known)
 	default:
 		m.forget(known)
 	}

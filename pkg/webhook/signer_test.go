@@ -74,8 +74,14 @@ func TestSignersFromElsewhere(t *testing.T) {
 		return func(context.Context, []byte) ([]byte, error) { return make([]byte, n), nil }
 	}
 	for _, signer := range []remoteSigner{
-		{"", answers(1)}, {"v 1", answers(1)}, {"v1,x", answers(1)}, {"v1\r\nx: y", answers(1)}, {"V1", answers(1)},
-		{strings.Repeat("v", 17), answers(1)}, {"v1", answers(0)}, {"v1", answers(1025)},
+		{"", answers(1)},
+		{"v 1", answers(1)},
+		{"v1,x", answers(1)},
+		{"v1\r\nx: y", answers(1)},
+		{"V1", answers(1)},
+		{strings.Repeat("v", 17), answers(1)},
+		{"v1", answers(0)},
+		{"v1", answers(1025)},
 	} {
 		_, err := webhook.Signatures(t.Context(), []webhook.Signer{signer}, "msg_1", at, nil)
 		wantError(t, err, webhook.ErrInvalidSignature)
