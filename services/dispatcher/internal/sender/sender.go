@@ -1,4 +1,3 @@
-// Package sender makes one attempt to deliver a webhook, and says what came of it.
 package sender
 
 import (
@@ -6,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -18,17 +16,6 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/delivery"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/endpoint"
-)
-
-const (
-	// maxAnswer is how much of an answer is read, so that its connection can be used again; a longer one costs the
-	// connection.
-	maxAnswer = 64 << 10
-	// maxKept is how much of an answer is kept for the record of the attempt, in bytes.
-	maxKept = 1 << 10
-	// maxReason is how much of the reason for a missing answer is kept, in bytes: net/http quotes what it cannot read, which
-	// may be 64 KiB of the receiver's choice and ends in logs, events, dead letters and records.
-	maxReason = 512
 )
 
 // Sender posts webhooks. It is safe for concurrent use.
@@ -46,22 +33,6 @@ func New(client *http.Client, timeout time.Duration, userAgent string) *Sender {
 		client: client, timeout: timeout, userAgent: userAgent,
 		traceParent: regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`),
 	}
-}
-
-// Result is what came of one attempt.
-type Result struct {
-	// At is when it began.
-	At time.Time
-	// Latency is how long it took.
-	Latency time.Duration
-	// Status is the HTTP status; 0 when there was no answer.
-	Status int
-	// Response is the start of the answer's body, at most 1 KiB of valid UTF-8.
-	Response string
-	// Err is nil if the receiver took the webhook, which only a status of 200 to 299 says. It is marked with
-	// [retry.Permanent] when trying again is of no use, and with [retry.After] when the receiver asked for time. It
-	// names neither the URL nor the secret.
-	Err error
 }
 
 // Send makes one attempt. If ctx ends during it, Err is ctx's error, and whether the receiver took the webhook is not
@@ -83,9 +54,9 @@ func (s *Sender) Send(ctx context.Context, to endpoint.Endpoint, d delivery.Deli
 	}
 	defer answer.Body.Close()
 	result.Status = answer.StatusCode
-	result.Response = readAnswer(answer.Body)
+	result.Response = readAnswer(answer)
 	result.Latency = time.Since(result.At)
-	result.Err = judge(answer, result.At)
+	result.Err = mark(answer, result.At)
 	return result
 }
 
@@ -143,18 +114,8 @@ func withoutURL(err error) error {
 	return err
 }
 
-// readAnswer reads a bounded part of an answer's body and returns the start of it. That the rest is lost, or the
-// connection, changes nothing: the status has said what there was to say.
-func readAnswer(body io.Reader) string {
-	start, err := io.ReadAll(io.LimitReader(body, maxKept))
-	if err == nil {
-		_, _ = io.CopyN(io.Discard, body, maxAnswer-maxKept)
-	}
-	return strings.ToValidUTF8(string(start), "\uFFFD")
-}
-
-// judge turns a status into what it means for the delivery.
-func judge(answer *http.Response, now time.Time) error {
+// mark turns a status into what it means for the delivery.
+func mark(answer *http.Response, now time.Time) error {
 	status := answer.StatusCode
 	if status >= 200 && status <= 299 {
 		return nil
@@ -169,22 +130,4 @@ func judge(answer *http.Response, now time.Time) error {
 		}
 	}
 	return err
-}
-
-// StatusError is an answer that says the webhook was not taken.
-type StatusError struct{ Status int }
-
-// Error implements error.
-func (e *StatusError) Error() string {
-	text := fmt.Sprintf("the receiver answered %d", e.Status)
-	if name := http.StatusText(e.Status); name != "" {
-		text += " " + name
-	}
-	switch {
-	case e.Status >= 300 && e.Status <= 399:
-		text += "; redirects are not followed"
-	case e.Status == http.StatusGone:
-		text += "; it wants no more webhooks"
-	}
-	return text
 }
