@@ -56,30 +56,57 @@ func (s Secret) MarshalBinary() ([]byte, error) { return []byte(redacted), nil }
 // a key that is made for this one request and wiped after it. A name that the operator has not allowed is an error of code
 // permission_denied, one that has no value not_found.
 func (c *Client) Secret(ctx context.Context, name string) (Secret, error) {
-	key, err := nkeys.CreateCurveKeys()
+	key, err := newOneTimeKey()
 	if err != nil {
-		return Secret{}, events.Errorf(events.CodeInternal, "the one-time key could not be made: %w", err)
+		return Secret{}, err
 	}
-	defer key.Wipe()
-	recipient, err := key.PublicKey()
-	if err != nil {
-		return Secret{}, events.Errorf(events.CodeInternal, "the one-time key could not be made: %w", err)
-	}
+	defer key.wipe()
 	var resp events.SecretResponse
-	if err := c.Call(ctx, events.OpSecretsGet, events.SecretRequest{Name: name, RecipientKey: recipient}, &resp); err != nil {
+	if err := c.Call(ctx, events.OpSecretsGet, events.SecretRequest{Name: name, RecipientKey: key.public}, &resp); err != nil {
 		return Secret{}, err
 	}
 	if resp.Name != name {
 		return Secret{}, events.Errorf(events.CodeInternal, "the reply is about another secret than was asked for")
 	}
-	if len(resp.SenderKey) != len(recipient) { // nkeys panics on a longer one
+	value, err := key.open(resp.Sealed, resp.SenderKey)
+	if err != nil {
+		return Secret{}, err
+	}
+	value.Source, value.Version = resp.Source, resp.Version
+	return value, nil
+}
+
+// oneTimeKey is a key that is made for one request, to which the reply's secrets are sealed.
+type oneTimeKey struct {
+	pair   nkeys.KeyPair
+	public string
+}
+
+func newOneTimeKey() (oneTimeKey, error) {
+	pair, err := nkeys.CreateCurveKeys()
+	if err != nil {
+		return oneTimeKey{}, events.Errorf(events.CodeInternal, "the one-time key could not be made: %w", err)
+	}
+	public, err := pair.PublicKey()
+	if err != nil {
+		return oneTimeKey{}, events.Errorf(events.CodeInternal, "the one-time key could not be made: %w", err)
+	}
+	return oneTimeKey{pair, public}, nil
+}
+
+// open opens what was sealed to the key.
+func (k oneTimeKey) open(sealed []byte, sender string) (Secret, error) {
+	if len(sender) != len(k.public) { // nkeys panics on a longer one
 		return Secret{}, events.Errorf(events.CodeInternal, "the reply has no sender key that could be used")
 	}
-	value, err := key.Open(resp.Sealed, resp.SenderKey)
+	value, err := k.pair.Open(sealed, sender)
 	if err != nil {
 		return Secret{}, events.Errorf(events.CodeInternal, "the sealed value cannot be opened: %w", err)
 	}
 	text := string(value)
 	clear(value)
-	return Secret{text: &text, Source: resp.Source, Version: resp.Version}, nil
+	return Secret{text: &text}, nil
 }
+
+// wipe forgets the key.
+func (k oneTimeKey) wipe() { k.pair.Wipe() }
