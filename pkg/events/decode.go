@@ -111,30 +111,28 @@ func readForm(header map[string][]string, body []byte) (draft, error) {
 // guess reads a body that comes without a word about it.
 func guess(body []byte) (draft, error) {
 	d, members, err := guessData(body)
-	if err != nil || isNull(members["specversion"]) {
+	if err != nil || isNull(members.get("specversion")) {
 		return d, err
 	}
 	return fromMembers(members)
 }
 
 // guessData reads the same as mere data. If it is an object that may be an event, its members are returned too.
-func guessData(body []byte) (draft, map[string]json.RawMessage, error) {
+func guessData(body []byte) (draft, object, error) {
 	if len(body) == 0 {
 		return draft{dataChecked: true}, nil, nil
 	}
 	if err := CheckText(body); err != nil {
 		return draft{}, nil, err
 	}
-	var members map[string]json.RawMessage
-	var valid bool
+	var members object
+	valid := json.Valid(body)
 	first := firstByte(body)
-	if first == '{' && mayHoldSpecVersion(body) {
-		valid = json.Unmarshal(body, &members) == nil
-	} else {
-		valid = json.Valid(body)
+	if valid && first == '{' && mayHoldSpecVersion(body) {
+		members, _ = readObject(body)
 	}
 	limit := MaxDepth
-	if !isNull(members["specversion"]) {
+	if !isNull(members.get("specversion")) {
 		limit = maxEventDepth
 	}
 	// What is too deep for any decoder must not be taken for text because no decoder reads it.

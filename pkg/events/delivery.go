@@ -17,8 +17,9 @@ type DeliveryFailed struct {
 	FirstAttemptAt time.Time `json:"first_attempt_at,omitzero"`
 	// LastStatus is the HTTP status of the last attempt; 0 when there was no answer.
 	LastStatus int `json:"last_status,omitempty" jsonschema:"minimum=0,maximum=999"`
-	// Reason says why it was given up, for a person.
+	// Reason says why it was given up, for a person; Fault whose it is: receiver, endpoint or internal.
 	Reason string `json:"reason" jsonschema:"minLength=1"`
+	Fault  string `json:"fault,omitempty" jsonschema:"enum=receiver,enum=endpoint,enum=internal"`
 }
 
 // EventType returns "delivery.failed".
@@ -28,7 +29,8 @@ func (DeliveryFailed) EventType() string { return TypeDeliveryFailed }
 func (p DeliveryFailed) Validate() error {
 	return firstError(required("delivery_id", p.DeliveryID), required("endpoint_id", p.EndpointID),
 		required("failed_event_id", p.FailedEventID), required("failed_event_type", p.FailedEventType),
-		required("reason", p.Reason), atLeast("attempts", int64(p.Attempts), 1), inRange("last_status", float64(p.LastStatus), 0, 999))
+		required("reason", p.Reason), atLeast("attempts", int64(p.Attempts), 1), inRange("last_status", float64(p.LastStatus), 0, 999),
+		oneOf("fault", p.Fault, "", FaultReceiver, FaultEndpoint, FaultInternal))
 }
 
 // EndpointDisabled says that an endpoint gets no deliveries any more.

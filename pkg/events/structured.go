@@ -1,11 +1,10 @@
 package events
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"maps"
 	"math"
-	"slices"
 )
 
 // MaxStructured is the largest structured event that [ParseStructured] reads, in bytes. It is more than may be published
@@ -40,25 +39,26 @@ func parseStructured(body []byte) (draft, error) {
 	if err := (limits{"the event", MaxStructured, maxEventDepth}).check(body); err != nil {
 		return draft{}, err
 	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(body, &members); err != nil {
-		if json.Valid(body) {
-			return draft{}, Errorf(CodeInvalidArgument, "the event must be a JSON object")
-		}
-		return draft{}, notJSON("the event", body, err)
+	if !json.Valid(body) {
+		var raw json.RawMessage
+		return draft{}, notJSON("the event", body, json.Unmarshal(body, &raw))
+	}
+	members, ok := readObject(body)
+	if !ok {
+		return draft{}, Errorf(CodeInvalidArgument, "the event must be a JSON object")
 	}
 	return fromMembers(members)
 }
 
 // fromMembers makes an event of the members of its JSON object. Their names count as they are written: unlike struct
 // fields, "Type" is not "type".
-func fromMembers(members map[string]json.RawMessage) (draft, error) {
-	if isNull(members["specversion"]) {
+func fromMembers(members object) (draft, error) {
+	if isNull(members.get("specversion")) {
 		return draft{}, Errorf(CodeInvalidArgument, "the event has no specversion; it must be %q", SpecVersion)
 	}
 	var d draft
-	for _, name := range slices.Sorted(maps.Keys(members)) { // sorted, so that the same event fails with the same words
-		raw := members[name]
+	for _, m := range members { // in their order, so that the same event fails with the same words
+		name, raw := m.name, m.raw
 		if isNull(raw) || name == "data" || name == "data_base64" {
 			continue
 		}
@@ -78,11 +78,11 @@ func fromMembers(members map[string]json.RawMessage) (draft, error) {
 			return draft{}, err
 		}
 	}
-	return d, d.setData(members["data"], members["data_base64"])
+	return d, d.setData(members.get("data"), members.get("data_base64"))
 }
 
 // setData takes the data from whichever of the two members holds it.
-func (d *draft) setData(data, dataBase64 json.RawMessage) error {
+func (d *draft) setData(data, dataBase64 []byte) error {
 	switch {
 	case !isNull(data) && !isNull(dataBase64):
 		return Errorf(CodeInvalidArgument, `"data" and "data_base64" exclude each other`)
@@ -96,7 +96,7 @@ func (d *draft) setData(data, dataBase64 json.RawMessage) error {
 		}
 	case isNull(data):
 	case d.isJSON():
-		d.Data, d.dataChecked = data, true
+		d.Data, d.dataChecked = bytes.Clone(data), true
 	case data[0] == '"': // a text, or bytes that someone wrote as one
 		text, err := stringMember("data", data)
 		if err != nil {
@@ -110,11 +110,11 @@ func (d *draft) setData(data, dataBase64 json.RawMessage) error {
 }
 
 // stringMember reads a member that must be a string.
-func stringMember(name string, raw json.RawMessage) (string, error) {
+func stringMember(name string, raw []byte) (string, error) {
 	if raw[0] != '"' {
 		return "", Errorf(CodeInvalidArgument, "%s must be a string", name)
 	}
-	if inner := raw[1 : len(raw)-1]; !slices.Contains(inner, '\\') { // most are; the body is known to be UTF-8
+	if inner := raw[1 : len(raw)-1]; bytes.IndexByte(inner, '\\') < 0 { // most are; the body is known to be UTF-8
 		return string(inner), nil
 	}
 	var text string
@@ -125,7 +125,7 @@ func stringMember(name string, raw json.RawMessage) (string, error) {
 }
 
 // extensionValue reads one of the three JSON types that an extension may have.
-func extensionValue(name string, raw json.RawMessage) (any, error) {
+func extensionValue(name string, raw []byte) (any, error) {
 	switch raw[0] {
 	case '"':
 		return stringMember(name, raw)
