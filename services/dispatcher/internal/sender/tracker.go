@@ -16,8 +16,8 @@ type tracker struct {
 	hooks     httptrace.ClientTrace
 	connected bool
 	made      egress.Times
-	// When the request was written and the answer began, since start; other goroutines say so.
-	wrote, first atomic.Int64
+	// When there was a connection, the request was written and the answer began, since start; other goroutines say so.
+	got, wrote, first atomic.Int64
 }
 
 func newTracker() *tracker { return &tracker{start: time.Now()} }
@@ -29,6 +29,7 @@ func (t *tracker) watch(ctx context.Context) context.Context {
 }
 
 func (t *tracker) gotConn(info httptrace.GotConnInfo) {
+	t.got.Store(int64(time.Since(t.start)))
 	if t.connected = info.Conn != nil; t.connected && !info.Reused {
 		t.made = egress.TimesOf(info.Conn)
 	}
@@ -45,8 +46,12 @@ func (t *tracker) gotFirstByte() { t.first.Store(int64(time.Since(t.start))) }
 // timing returns where the time went.
 func (t *tracker) timing() events.AttemptTiming {
 	timing := events.AttemptTiming{DNSMS: ms(t.made.DNS), ConnectMS: ms(t.made.Connect), TLSMS: ms(t.made.TLS)}
-	if wrote, first := t.wrote.Load(), t.first.Load(); first > wrote {
-		timing.FirstByteMS = ms(time.Duration(first - wrote))
+	if first := t.first.Load(); first > 0 {
+		asked := t.wrote.Load()
+		if asked == 0 || asked > first { // over HTTP/2 an answer may come before all was written
+			asked = t.got.Load()
+		}
+		timing.FirstByteMS = ms(time.Duration(first - asked))
 	}
 	return timing
 }

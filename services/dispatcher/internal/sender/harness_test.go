@@ -1,0 +1,189 @@
+package sender_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/egress"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/sender"
+)
+
+// canary stands wherever a secret may: in the URL, in headers.
+const canary = "s3cret-canary"
+
+func policy() egress.Policy {
+	return egress.Policy{
+		Setting:  "WEBHOOK_ALLOW_NETWORKS",
+		Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		Resolver: names{"receiver.example": netip.MustParseAddr("127.0.0.1"), "inner.example": netip.MustParseAddr("10.0.0.1")},
+	}
+}
+
+// names is a resolver that knows a few names.
+type names map[string]netip.Addr
+
+func (n names) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
+	addr, ok := n[host]
+	if !ok {
+		return nil, &net.DNSError{Err: "no such host", Name: host, Server: "10.9.8.7:53", IsNotFound: true}
+	}
+	return []netip.Addr{addr}, nil
+}
+
+// newClient may post to loopback.
+func newClient(t testing.TB, config *tls.Config) *http.Client {
+	t.Helper()
+	guard, err := egress.NewGuard(policy())
+	require.NoError(t, err)
+	client := guard.Client(egress.ClientOptions{MaxIdle: 64, TLS: config})
+	t.Cleanup(client.CloseIdleConnections)
+	return client
+}
+
+func mustURL(t testing.TB, text string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(text)
+	require.NoError(t, err)
+	return u
+}
+
+// request is a webhook to the given URL.
+func request(t testing.TB, address string) sender.Request {
+	t.Helper()
+	return sender.Request{
+		Client: newClient(t, nil), URL: mustURL(t, address), Body: []byte(`{"type":"ci.degraded"}`), Timeout: 30 * time.Second,
+		Header: http.Header{
+			"Content-Type": {"application/json"}, "User-Agent": {"mlsdm-webhooks/test"}, "Webhook-Id": {"evt_1"},
+			"Webhook-Timestamp": {"1700000000"}, "Webhook-Signature": {"v1," + canary}, "X-Webhook-Signature": {canary},
+			"X-Api-Key": {canary}, "Authorization": {canary}, "X-Tenant": {"a", "b"},
+		},
+		Hidden: []string{"X-API-Key"},
+	}
+}
+
+// serve answers each request with handler. It returns the URL.
+func serve(t testing.TB, handler http.HandlerFunc) string {
+	t.Helper()
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	server.Start()
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// serveTLS is serve over TLS.
+func serveTLS(t *testing.T, config *tls.Config, handler http.HandlerFunc) string {
+	t.Helper()
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	server.TLS = config
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// serveRaw reads each request whole and leaves the rest to answer, which has the connection for itself.
+func serveRaw(t *testing.T, answer func(c *net.TCPConn)) string {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp4", "127.0.0.1:0")
+	require.NoError(t, err)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			tcp, ok := c.(*net.TCPConn)
+			if !ok {
+				return
+			}
+			if r, err := http.ReadRequest(bufio.NewReader(tcp)); err == nil {
+				_, _ = io.Copy(io.Discard, r.Body)
+				answer(tcp)
+			}
+			_ = tcp.Close()
+		}
+	}()
+	t.Cleanup(func() {
+		_ = listener.Close()
+		<-done
+	})
+	return "http://" + listener.Addr().String()
+}
+
+// says returns an answer that writes texts and ends the connection.
+func says(texts ...string) func(*net.TCPConn) {
+	return func(c *net.TCPConn) {
+		for _, text := range texts {
+			if _, err := io.WriteString(c, text); err != nil {
+				return // the sender has heard enough
+			}
+		}
+	}
+}
+
+// authority signs certificates.
+type authority struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+func newAuthority(t *testing.T) authority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	cert, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	return authority{cert: cert, key: key}
+}
+
+func (a authority) pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(a.cert)
+	return pool
+}
+
+// issue signs a certificate for a name, or an address, that is good until notAfter.
+func (a authority) issue(t *testing.T, name string, notAfter time.Time) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: notAfter,
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	if ip := net.ParseIP(name); ip != nil {
+		template.IPAddresses = []net.IP{ip}
+	} else {
+		template.DNSNames = []string{name}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	require.NoError(t, err)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
