@@ -1,0 +1,52 @@
+package target
+
+import "sync"
+
+// maxIndexed is how many event types an index remembers. Publishers make types up, so there may be any number.
+const maxIndexed = 4096
+
+// index remembers which endpoints take which event types. It belongs to one set, and goes with it. The zero index is
+// empty. It is safe for concurrent use.
+type index struct {
+	mu    sync.RWMutex
+	types map[string]candidates
+}
+
+// candidates are the endpoints that take a type.
+type candidates struct {
+	endpoints []*Endpoint
+	// choosy says that it depends on the event, beyond its type, which of them want it.
+	choosy bool
+	// exact says that the type is one of no echo.
+	exact bool
+}
+
+// candidates returns the endpoints of all that take a type.
+func (x *index) candidates(eventType string, all []*Endpoint) candidates {
+	x.mu.RLock()
+	c, ok := x.types[eventType]
+	x.mu.RUnlock()
+	if ok {
+		return c
+	}
+	c = findCandidates(eventType, all)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.types == nil || len(x.types) >= maxIndexed { // starting over is simpler than telling which type is asked for least
+		x.types = make(map[string]candidates)
+	}
+	x.types[eventType] = c
+	return c
+}
+
+func findCandidates(eventType string, all []*Endpoint) candidates {
+	c := candidates{exact: noEcho(eventType)}
+	c.choosy = c.exact
+	for _, e := range all {
+		if e.takes(eventType, c.exact) {
+			c.endpoints = append(c.endpoints, e)
+			c.choosy = c.choosy || e.filter != nil
+		}
+	}
+	return c
+}
