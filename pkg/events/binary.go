@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // hasAttributes reports whether a header holds CloudEvents attributes.
@@ -66,3 +67,77 @@ func parseBinary(header map[string][]string, contentType string, body []byte) (d
 
 // compareFold orders names without regard to case.
 func compareFold(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) }
+
+// ParseBinary reads an event in binary mode: its attributes from ce- headers, its data from the body. Errors are an [Error]
+// of code invalid_argument.
+func ParseBinary(header map[string][]string, body []byte) (Event, error) {
+	if len(body) > MaxBody {
+		return Event{}, Errorf(CodeInvalidArgument, "the body has %d bytes; at most %d are allowed", len(body), MaxBody)
+	}
+	d, err := parseBinary(header, HeaderValue(header, HeaderContentType), body)
+	if err != nil {
+		return Event{}, err
+	}
+	return d.finish()
+}
+
+// SetBinary adds to header what makes the event's Data, as a body, the event in binary mode. It returns false, and adds
+// nothing, for an event that would not be the same when it is read again: whose extensions are not all texts, or whose data has
+// no content type.
+func (ev Event) SetBinary(header map[string][]string) bool {
+	if ev.DataContentType == "" && len(ev.Data) > 0 {
+		return false
+	}
+	for _, value := range ev.Extensions {
+		if _, ok := value.(string); !ok {
+			return false
+		}
+	}
+	const prefix = HeaderCloudEventPrefix
+	header[prefix+"specversion"] = []string{SpecVersion}
+	header[prefix+"id"] = []string{escapeAttribute(ev.ID)}
+	header[prefix+"source"] = []string{escapeAttribute(ev.Source)}
+	header[prefix+"type"] = []string{escapeAttribute(ev.Type)}
+	header[prefix+"time"] = []string{ev.Time.UTC().Format(time.RFC3339Nano)}
+	if ev.DataContentType != "" {
+		header[HeaderContentType] = []string{ev.DataContentType}
+	}
+	setAttributeHeader(header, "subject", ev.Subject)
+	setAttributeHeader(header, "dataschema", ev.DataSchema)
+	setAttributeHeader(header, "traceparent", ev.TraceParent)
+	setAttributeHeader(header, "tracestate", ev.TraceState)
+	for name, value := range ev.Extensions {
+		text, _ := value.(string)
+		header[prefix+name] = []string{escapeAttribute(text)}
+	}
+	return true
+}
+
+func setAttributeHeader(header map[string][]string, name, value string) {
+	if value != "" {
+		header[HeaderCloudEventPrefix+name] = []string{escapeAttribute(value)}
+	}
+}
+
+// escapeAttribute percent-encodes what may not stand in a header: space, quote, percent and all that is not printable ASCII
+// (section 3.1.3.2 of the HTTP protocol binding, which that of NATS follows).
+func escapeAttribute(value string) string {
+	const digits = "0123456789ABCDEF"
+	for i := range len(value) {
+		if !mustEscape(value[i]) {
+			continue
+		}
+		escaped := []byte(value[:i])
+		for j := i; j < len(value); j++ {
+			if c := value[j]; mustEscape(c) {
+				escaped = append(escaped, '%', digits[c>>4], digits[c&15])
+			} else {
+				escaped = append(escaped, c)
+			}
+		}
+		return string(escaped)
+	}
+	return value
+}
+
+func mustEscape(c byte) bool { return c <= ' ' || c > '~' || c == '"' || c == '%' }

@@ -54,10 +54,21 @@ func (d Delivery) Next() Delivery {
 // MessageID is the deduplication id under which this attempt is stored: a second copy is dropped by the stream.
 func (d Delivery) MessageID() string { return d.ID + "-" + strconv.Itoa(d.Attempt) }
 
+// Message returns the delivery as it lies in the stream: the event in binary mode, so that who reads it need not parse JSON,
+// or as structured JSON where it would not be the same.
+func (d Delivery) Message() (header map[string][]string, body []byte, err error) {
+	h := d.Header()
+	if d.Event.SetBinary(h) {
+		return h, d.Event.Data, nil
+	}
+	h[events.HeaderContentType] = []string{events.ContentTypeCloudEvent}
+	body, err = d.Event.MarshalJSON()
+	return h, body, err
+}
+
 // Header returns the headers that carry everything but the event.
 func (d Delivery) Header() map[string][]string {
-	h := make(map[string][]string, 12) // with room for a trace and a schedule
-	h[events.HeaderContentType] = []string{events.ContentTypeCloudEvent}
+	h := make(map[string][]string, 20) // with room for the event, a trace and a schedule
 	h[events.HeaderDelivery] = []string{d.ID}
 	h[events.HeaderEndpoint] = []string{d.EndpointID}
 	h[events.HeaderEventID] = []string{d.Event.ID}
@@ -83,7 +94,7 @@ func (d Delivery) Header() map[string][]string {
 // Read reads a delivery that lies on the subject of an endpoint. What is missing beside the event is filled in, so that
 // a person may put a delivery there by hand. Errors are an [events.Error] of code invalid_argument.
 func Read(endpointID string, header map[string][]string, body []byte) (Delivery, error) {
-	ev, err := events.ParseStructured(body)
+	ev, err := readEvent(header, body)
 	if err != nil {
 		return Delivery{}, err
 	}
@@ -110,6 +121,14 @@ func Read(endpointID string, header map[string][]string, body []byte) (Delivery,
 		d.ReplayID = id // it only informs, too
 	}
 	return d, nil
+}
+
+// readEvent reads the event in either mode.
+func readEvent(header map[string][]string, body []byte) (events.Event, error) {
+	if events.HeaderValue(header, events.HeaderCloudEventPrefix+"specversion") != "" {
+		return events.ParseBinary(header, body)
+	}
+	return events.ParseStructured(body)
 }
 
 // readTime reads a time that only informs: one that cannot be read is not known.
