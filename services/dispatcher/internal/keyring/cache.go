@@ -23,12 +23,12 @@ type known struct {
 	stale bool      // the value is an earlier one, because the store cannot be reached
 }
 
-// counts is how long the answer is used without asking again.
-func (k known) counts() time.Duration {
+// counts is how long the answer is used without asking again, if a value is for so long as is given.
+func (k known) counts(fresh time.Duration) time.Duration {
 	if k.err != nil || k.stale {
 		return noFor
 	}
-	return FreshFor
+	return fresh
 }
 
 // cache keeps the answers that were used last.

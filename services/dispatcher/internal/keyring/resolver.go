@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -13,9 +14,8 @@ import (
 
 // How long an answer of the store of secrets counts.
 const (
-	// FreshFor is how long a value is used without asking again: a secret that is changed there takes effect here after
-	// this long.
-	FreshFor = time.Minute
+	// DefaultFreshFor is how long a value is used without asking again.
+	DefaultFreshFor = time.Minute
 	// LastFor is how long the last value is used while the store cannot be reached.
 	LastFor = 10 * time.Minute
 	// askTimeout bounds one question.
@@ -39,9 +39,12 @@ type Options struct {
 	// Refused are environment variables that endpoints may not refer to although they start with WEBHOOK_: the
 	// dispatcher's own settings.
 	Refused []string
+	// FreshFor is how long a value is used without asking again: a secret that is changed in its store takes effect here
+	// after this long. [DefaultFreshFor] when it is 0.
+	FreshFor time.Duration
 }
 
-// Resolver turns references into secrets. It keeps what it was told for [FreshFor], and as long as [LastFor] while the
+// Resolver turns references into secrets. It keeps what it was told for Options.FreshFor, and as long as [LastFor] while the
 // store cannot be reached. It is safe for concurrent use.
 type Resolver struct {
 	options Options
@@ -56,8 +59,12 @@ func NewResolver(options Options) (*Resolver, error) {
 	if err != nil {
 		return nil, err
 	}
+	options.FreshFor = cmp.Or(options.FreshFor, DefaultFreshFor)
 	return &Resolver{options: options, rules: rules, kept: newCache()}, nil
 }
+
+// FreshFor is how long a value is used without asking again.
+func (r *Resolver) FreshFor() time.Duration { return r.options.FreshFor }
 
 // Check returns nil if the reference may be used by endpoints, whether or not there is such a secret. The error is of code
 // invalid_argument or permission_denied.
@@ -72,7 +79,7 @@ func (r *Resolver) Resolve(ctx context.Context, reference string) (secret.Value,
 	if !Remote(reference) {
 		return r.variable(reference)
 	}
-	if last, ok := r.kept.get(reference); ok && time.Since(last.asked) < last.counts() {
+	if last, ok := r.kept.get(reference); ok && time.Since(last.asked) < last.counts(r.options.FreshFor) {
 		return last.value, last.err
 	}
 	answer := r.asking.DoChan(reference, func() (any, error) {
@@ -95,7 +102,7 @@ func (r *Resolver) Resolve(ctx context.Context, reference string) (secret.Value,
 	}
 }
 
-// Peek is Resolve that does not wait: it returns the last value that is known, be it older than [FreshFor], or [ErrUnasked].
+// Peek is Resolve that does not wait: it returns the last value that is known, be it no longer fresh, or [ErrUnasked].
 func (r *Resolver) Peek(_ context.Context, reference string) (secret.Value, error) {
 	if err := r.Check(reference); err != nil {
 		return secret.Value{}, err
