@@ -71,7 +71,7 @@ fuzz: ## Run every fuzz target of both modules for FUZZTIME (10s) each
 
 .PHONY: bench
 bench: ## Run the benchmarks, each beside its floor
-	$(GO) test -run '^$$' -bench . $(BENCHFLAGS) ./test/bench/...
+	$(GO) test -run '^$$' -bench . -timeout 30m $(BENCHFLAGS) ./test/bench/...
 
 ##@ Change it
 

@@ -4,12 +4,8 @@ package bench_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -46,39 +42,6 @@ func run(b *testing.B, s *bustest.Server, name string, settings map[string]strin
 		_, err := nc.Request("$SRV.PING."+events.MicroName(name), nil, 100*time.Millisecond)
 		return err == nil
 	}, 10*time.Second, 5*time.Millisecond)
-}
-
-// sink is a webhook receiver that tells when it got what.
-type sink struct {
-	*httptest.Server
-
-	mu    sync.Mutex
-	heard func(body []byte, at time.Time)
-}
-
-// newSink starts a receiver that answers 204 to everything.
-func newSink(b *testing.B) *sink {
-	b.Helper()
-	s := &sink{}
-	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		at := time.Now()
-		w.WriteHeader(http.StatusNoContent)
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if err == nil && s.heard != nil {
-			s.heard(body, at)
-		}
-	}))
-	b.Cleanup(s.Close)
-	return s
-}
-
-// onHeard says what is done with each request.
-func (s *sink) onHeard(f func(body []byte, at time.Time)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.heard = f
 }
 
 // report prints the percentiles of ours and of the floor, in milliseconds, and their ratio.

@@ -2,10 +2,6 @@ package e2e_test
 
 import (
 	"context"
-	"errors"
-	"math/rand/v2"
-	"net"
-	"strconv"
 	"testing"
 	"time"
 
@@ -147,20 +143,4 @@ func eventually(t *testing.T, what string, happened func() bool) {
 			require.Fail(t, "it does not happen", what)
 		}
 	}
-}
-
-// freeAddr returns a loopback address that is free, and stays so while a process is killed and started on it: its port is below
-// those that the system hands out by itself.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(12000+rand.IntN(18000)))
-		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", addr)
-		if err == nil {
-			require.NoError(t, l.Close())
-			return addr
-		}
-	}
-	require.NoError(t, errors.New("no port is free"))
-	return ""
 }

@@ -25,7 +25,7 @@ func TestUpKilledAtAnyMoment(t *testing.T) {
 	const lives, batch = 7, 60
 	random := seeded(t)
 	to := newReceiver(t, balky)
-	env, addr, data := to.env("custom.>"), freeAddr(t), t.TempDir()
+	env, addr, data := to.env("custom.>"), process.FreeAddr(t), t.TempDir()
 	env["NATS_URL"] = "nats://127.0.0.1:1" // of no concern to up
 	up := func() *process.Process {
 		return start(t, "mlsdmctl", env, "up", "--addr", addr, "--data", data, "--admin-addr", "off")

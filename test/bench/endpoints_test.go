@@ -1,0 +1,104 @@
+package bench_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+)
+
+// create makes n endpoints, numbered from 0, for one type of events each and for more of them.
+func (s *stack) create(b *testing.B, n int, eventType func(n int) string, more ...string) {
+	b.Helper()
+	const atOnce = 16
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range atOnce {
+		all.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				id := strconv.Itoa(i)
+				if err := s.createOne(events.EndpointSpec{
+					ID: "bench-" + id, URL: s.sinkURL + "/ok/" + id, Events: append([]string{eventType(i)}, more...),
+				}); err != nil {
+					b.Errorf("endpoint %d: %v", i, err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// createBad makes an endpoint that fails in its own way.
+func (s *stack) createBad(b *testing.B, kind, eventType string) {
+	b.Helper()
+	require.NoError(b, s.createOne(events.EndpointSpec{
+		ID: "bad-" + kind, URL: s.sinkURL + "/" + kind + "/0", Events: []string{eventType}, Timeout: "2s", Retry: []string{"1s", "2s", "5s"},
+	}))
+}
+
+// createOne makes an endpoint over the bus.
+func (s *stack) createOne(spec events.EndpointSpec) error {
+	spec.Signing = []events.EndpointSigning{{Key: "env:BENCH_SECRET"}}
+	body, err := json.Marshal(events.EndpointCreateRequest{Endpoint: spec})
+	if err != nil {
+		return err
+	}
+	reply, err := s.nc.Request(events.Subjects{}.Interactive("", events.OpEndpointsCreate), body, 10*time.Second)
+	if err != nil {
+		return err
+	}
+	if code := reply.Header.Get(events.HeaderErrorCode); code != "" {
+		return fmt.Errorf("%s: %s", code, reply.Data)
+	}
+	return nil
+}
+
+// letters makes a name of a number.
+func letters(n int) string { return "n" + strconv.Itoa(n) }
+
+// park has retries wait with JetStream's scheduler, for longer than the benchmark takes.
+func (s *stack) park(b *testing.B, n int) {
+	b.Helper()
+	subjects, at := events.Subjects{}, time.Now().Add(24*time.Hour).UTC().Format(time.RFC3339)
+	p := s.publisher(custom("parked"))
+	for i := range n {
+		msg := p.message()
+		msg.Subject = subjects.DeliveryLater("parked-" + strconv.Itoa(i))
+		msg.Header = nats.Header{
+			events.HeaderSchedule: {"@at " + at}, events.HeaderScheduleTarget: {subjects.DeliveryAgain("default")},
+			events.HeaderDelivery: {"parked-" + strconv.Itoa(i)}, events.HeaderEndpoint: {"default"}, events.HeaderAttempt: {"2"},
+		}
+		_, err := s.js.PublishMsgAsync(msg)
+		require.NoError(b, err)
+	}
+	p.done(b)
+	stream, err := s.js.Stream(b.Context(), subjects.StreamName(events.StreamDeliveries))
+	require.NoError(b, err)
+	require.GreaterOrEqual(b, stream.CachedInfo().State.Msgs, uint64(n), "the retries do not wait")
+}
+
+// unpark takes them away.
+func (s *stack) unpark(b *testing.B) {
+	b.Helper()
+	stream, err := s.js.Stream(b.Context(), events.Subjects{}.StreamName(events.StreamDeliveries))
+	require.NoError(b, err)
+	require.NoError(b, stream.Purge(b.Context()))
+}
+
+// idle is the memory of a dispatcher that has just started and has nothing to do.
+func (s *stack) idle(b *testing.B) memory {
+	b.Helper()
+	s.stopDispatchers(b)
+	s.startDispatchers(b, 1)
+	<-time.After(2 * time.Second) // what it loads, it has loaded
+	return s.memory()
+}
