@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/egress"
+	"github.com/neuron7x/mlsdm-integrations/internal/egress/egresstest"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/sender"
 )
@@ -33,9 +34,9 @@ func reset(c *net.TCPConn) {
 // TestFailures has one row for each way in which there is no answer.
 func TestFailures(t *testing.T) {
 	t.Parallel()
-	ca, other := newAuthority(t), newAuthority(t)
+	ca, other := egresstest.NewAuthority(t), egresstest.NewAuthority(t)
 	day := time.Now().Add(24 * time.Hour)
-	trusting := &tls.Config{RootCAs: ca.pool()}
+	trusting := &tls.Config{RootCAs: ca.Pool()}
 	served := func(t *testing.T, cert tls.Certificate, change func(*tls.Config)) string {
 		t.Helper()
 		config := &tls.Config{Certificates: []tls.Certificate{cert}}
@@ -86,21 +87,21 @@ func TestFailures(t *testing.T) {
 
 		{name: "an expired certificate", made: func(t *testing.T) string {
 			t.Helper()
-			return served(t, ca.issue(t, "127.0.0.1", time.Now().Add(-time.Hour)), nil)
+			return served(t, ca.Issue(t, "127.0.0.1", time.Now().Add(-time.Hour)), nil)
 		}, verdict: sender.Retry, class: events.ErrorClassTLS, says: "expired"},
-		{name: "another's certificate", made: func(t *testing.T) string { t.Helper(); return served(t, ca.issue(t, "127.0.0.9", day), nil) }, verdict: sender.Retry, class: events.ErrorClassTLS, says: "127.0.0.9"},
-		{name: "an unknown authority", made: func(t *testing.T) string { t.Helper(); return served(t, other.issue(t, "127.0.0.1", day), nil) }, verdict: sender.Retry, class: events.ErrorClassTLS, says: "unknown authority"},
+		{name: "another's certificate", made: func(t *testing.T) string { t.Helper(); return served(t, ca.Issue(t, "127.0.0.9", day), nil) }, verdict: sender.Retry, class: events.ErrorClassTLS, says: "127.0.0.9"},
+		{name: "an unknown authority", made: func(t *testing.T) string { t.Helper(); return served(t, other.Issue(t, "127.0.0.1", day), nil) }, verdict: sender.Retry, class: events.ErrorClassTLS, says: "unknown authority"},
 		{name: "TLS 1.1 only", made: func(t *testing.T) string {
 			t.Helper()
-			return served(t, ca.issue(t, "127.0.0.1", day), func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 })
+			return served(t, ca.Issue(t, "127.0.0.1", day), func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 })
 		}, verdict: sender.Retry, class: events.ErrorClassTLS, says: "version"},
 		{name: "a client certificate wanted, TLS 1.3", made: func(t *testing.T) string {
 			t.Helper()
-			return served(t, ca.issue(t, "127.0.0.1", day), func(c *tls.Config) { c.ClientAuth = tls.RequireAndVerifyClientCert })
+			return served(t, ca.Issue(t, "127.0.0.1", day), func(c *tls.Config) { c.ClientAuth = tls.RequireAndVerifyClientCert })
 		}, verdict: sender.Retry, class: events.ErrorClassTLS, says: "certificate required"},
 		{name: "a client certificate wanted, TLS 1.2", made: func(t *testing.T) string {
 			t.Helper()
-			return served(t, ca.issue(t, "127.0.0.1", day), func(c *tls.Config) {
+			return served(t, ca.Issue(t, "127.0.0.1", day), func(c *tls.Config) {
 				c.ClientAuth, c.MaxVersion = tls.RequireAndVerifyClientCert, tls.VersionTLS12
 			})
 		}, verdict: sender.Retry, class: events.ErrorClassTLS},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/egress/egresstest"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/sender"
 )
@@ -53,11 +54,11 @@ func TestWhatIsSent(t *testing.T) {
 
 func TestSendOverTLS(t *testing.T) {
 	t.Parallel()
-	ca := newAuthority(t)
+	ca := egresstest.NewAuthority(t)
 	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
-			config := &tls.Config{Certificates: []tls.Certificate{ca.issue(t, "receiver.example", time.Now().Add(time.Hour))}}
+			config := &tls.Config{Certificates: []tls.Certificate{ca.Issue(t, "receiver.example", time.Now().Add(time.Hour))}}
 			if protocol == "HTTP/2.0" {
 				config.NextProtos = []string{"h2"}
 			}
@@ -67,7 +68,7 @@ func TestSendOverTLS(t *testing.T) {
 				_, _ = io.Copy(w, r.Body)
 			})
 			r := request(t, "https://receiver.example:"+mustURL(t, address).Port())
-			r.Client = newClient(t, &tls.Config{RootCAs: ca.pool()})
+			r.Client = newClient(t, &tls.Config{RootCAs: ca.Pool()})
 			for i := range 3 {
 				result := sender.Send(t.Context(), r)
 				require.NoError(t, result.Err)
