@@ -9,97 +9,85 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/egress"
-	"github.com/neuron7x/mlsdm-integrations/internal/retry"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/pkg/webhook"
-	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/endpoint"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/keyring"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/target"
 )
 
-// Config is what an operator sets.
+// Config is what an operator sets. The endpoint that it describes, if any, has the id "default"; all others are made over the
+// bus.
 type Config struct {
-	URL           string        `name:"webhook-url" env:"WEBHOOK_URL" placeholder:"URL" help:"Where events are posted to. Without it nothing is delivered."`
-	Secret        secret.Value  `name:"webhook-secret" env:"WEBHOOK_SECRET" placeholder:"SECRET" help:"Signs what is posted: whsec_ and base64, or any text. Required with a URL."`
-	Events        []string      `name:"webhook-events" env:"WEBHOOK_EVENTS" default:">" help:"Types of the events to post; * stands for one part, a final > for all that follow."`
-	AllowNetworks []string      `name:"webhook-allow-networks" env:"WEBHOOK_ALLOW_NETWORKS" placeholder:"CIDR" help:"Networks that are not public and may be posted to all the same, such as 10.1.0.0/16."`
-	AllowLoopback bool          `name:"webhook-allow-loopback" env:"WEBHOOK_ALLOW_LOOPBACK" help:"Post to receivers on this machine too (127.0.0.0/8 and ::1), beside the networks above."`
-	Timeout       time.Duration `name:"webhook-timeout" env:"WEBHOOK_TIMEOUT" default:"15s" help:"How long one attempt may take, up to 5m."`
-	MaxAttempts   int           `name:"webhook-max-attempts" env:"WEBHOOK_MAX_ATTEMPTS" default:"10" help:"How often a delivery is tried before it goes to dead letters, 1 to 1000."`
-	BackoffBase   time.Duration `name:"webhook-backoff-base" env:"WEBHOOK_BACKOFF_BASE" default:"1s" help:"The wait before the second attempt; it doubles with each that follows."`
-	BackoffCap    time.Duration `name:"webhook-backoff-cap" env:"WEBHOOK_BACKOFF_CAP" default:"5s" help:"The longest wait, up to 24h."`
-	BackoffJitter time.Duration `name:"webhook-backoff-jitter" env:"WEBHOOK_BACKOFF_JITTER" default:"500ms" help:"At most this much is added to a wait at random, up to 1h."`
-	Workers       int           `name:"webhook-workers" env:"WEBHOOK_WORKERS" default:"64" help:"Attempts at the same time, 1 to 1024."`
+	URL           string         `name:"webhook-url" env:"WEBHOOK_URL" placeholder:"URL" help:"Where events are posted to, beside the endpoints that are made over the bus."`
+	Secret        secret.Value   `name:"webhook-secret" env:"WEBHOOK_SECRET" placeholder:"SECRET" help:"Signs what is posted to it: whsec_ and base64, or any text. Required with a URL."`
+	Events        []string       `name:"webhook-events" env:"WEBHOOK_EVENTS" default:">" help:"Types of the events to post to it; * stands for one part, a final > for all that follow."`
+	Format        string         `name:"webhook-format" env:"WEBHOOK_FORMAT" default:"standard" help:"Body of what is posted to it: standard, cloudevents, or mlsdm (that of the Python client)."`
+	Retry         []string       `name:"webhook-retry" env:"WEBHOOK_RETRY" default:"fast" help:"When it is tried again: fast (3 attempts within seconds), standard (10 within 76 hours), or waits such as 5s,1m,1h."`
+	Timeout       time.Duration  `name:"webhook-timeout" env:"WEBHOOK_TIMEOUT" default:"15s" help:"How long one attempt to post to it may take, up to 5m."`
+	AllowNetworks []string       `name:"webhook-allow-networks" env:"WEBHOOK_ALLOW_NETWORKS" placeholder:"CIDR" help:"Networks that are not public and may be posted to all the same, also without TLS, such as 10.1.0.0/16."`
+	AllowLoopback bool           `name:"webhook-allow-loopback" env:"WEBHOOK_ALLOW_LOOPBACK" help:"Post to receivers on this machine too (127.0.0.0/8 and ::1), beside the networks above."`
+	AllowHosts    []string       `name:"webhook-allow-hosts" env:"WEBHOOK_ALLOW_HOSTS" placeholder:"HOST" help:"Hosts that may be posted to wherever their names lead, also without TLS; *.example.com stands for all below it."`
+	AllowHTTP     bool           `name:"webhook-allow-http" env:"WEBHOOK_ALLOW_HTTP" help:"Post to public addresses without TLS too."`
+	Proxy         secret.Value   `name:"webhook-proxy" env:"WEBHOOK_PROXY" placeholder:"URL" help:"HTTP proxy (CONNECT) through which everything is posted; addresses are judged before all the same."`
+	SealKeys      []secret.Value `name:"webhook-seal-keys" env:"WEBHOOK_SEAL_KEYS" placeholder:"KEY" help:"Keys (base64 of 32 bytes) that close generated signing keys where they are kept; the first closes, all open."`
+	SecretNames   []string       `name:"webhook-secret-names" env:"WEBHOOK_SECRET_NAMES" default:"webhook.*" help:"Names of the secrets that endpoints may refer to as secret:NAME."`
+	Workers       int            `name:"webhook-workers" env:"WEBHOOK_WORKERS" default:"128" help:"First attempts at the same time, 2 to 1024; a quarter as many more make later ones."`
 }
 
-// The setting that allows networks, as the operator knows it.
+// Names of settings in errors.
 const allowSetting = "WEBHOOK_ALLOW_NETWORKS"
 
 // defaultEndpoint is the id of the endpoint that the configuration describes.
 const defaultEndpoint = "default"
 
+// sourceEnvironment says of an endpoint that the configuration describes it.
+const sourceEnvironment = "environment"
+
 // Bounds of settings.
 const (
-	maxTimeout  = 5 * time.Minute
-	maxAttempts = 1000
-	maxBackoff  = 24 * time.Hour
-	maxJitter   = time.Hour
-	maxWorkers  = 1024
+	minWorkers = 2
+	maxWorkers = 1024
 )
 
 // Validate checks what one setting cannot say alone. Its errors quote neither the URL nor the secret.
 func (c Config) Validate() error {
-	if err := errors.Join(
-		within("webhook-timeout", c.Timeout, time.Millisecond, maxTimeout),
-		within("webhook-max-attempts", c.MaxAttempts, 1, maxAttempts),
-		within("webhook-backoff-base", c.BackoffBase, 0, maxBackoff),
-		within("webhook-backoff-cap", c.BackoffCap, 0, maxBackoff),
-		within("webhook-backoff-jitter", c.BackoffJitter, 0, maxJitter),
-		within("webhook-workers", c.Workers, 1, maxWorkers),
-	); err != nil {
+	if c.Workers < minWorkers || c.Workers > maxWorkers {
+		return fmt.Errorf("webhook-workers is %d; it must be %d to %d", c.Workers, minWorkers, maxWorkers)
+	}
+	if c.Timeout < time.Millisecond || c.Timeout > events.MaxEndpointTimeout {
+		return fmt.Errorf("webhook-timeout is %s; it must be 1ms to %s", c.Timeout, events.MaxEndpointTimeout)
+	}
+	if _, err := keyring.NewSealer(c.SealKeys); err != nil {
+		return fmt.Errorf("webhook-seal-keys: %w", err)
+	}
+	guard, err := c.guard()
+	if err != nil {
 		return err
 	}
-	_, err := c.endpoints()
+	_, err = c.static(guard)
 	return err
 }
 
-// within checks that a setting lies in a range.
-func within[T int | time.Duration](name string, value, least, most T) error {
-	if value < least || value > most {
-		return fmt.Errorf("%s is %v; it must be %v to %v", name, value, least, most)
-	}
-	return nil
-}
-
-// endpoints returns the endpoints that the configuration describes: one, or none.
-func (c Config) endpoints() (endpoint.Set, error) {
+// guard returns what judges where webhooks may go. Its errors do not quote the proxy, which may hold a password.
+func (c Config) guard() (*egress.Guard, error) {
 	networks, err := c.networks()
 	if err != nil {
-		return endpoint.Set{}, err
+		return nil, err
 	}
-	for _, pattern := range c.Events {
-		if err := endpoint.CheckPattern(pattern); err != nil {
-			return endpoint.Set{}, fmt.Errorf("webhook-events: the pattern %q: %w", pattern, err)
+	policy := egress.Policy{
+		Setting: allowSetting, Networks: networks, Hosts: c.AllowHosts, AllowHTTP: c.AllowHTTP,
+	}
+	if !c.Proxy.IsZero() {
+		if policy.Proxy, err = url.Parse(c.Proxy.Reveal()); err != nil || policy.Proxy.Host == "" {
+			return nil, errors.New("webhook-proxy is not a URL such as http://proxy.example.com:3128")
 		}
 	}
-	if c.URL == "" {
-		return endpoint.NewSet(), nil
-	}
-	u, err := endpoint.ParseURL(c.URL)
+	guard, err := egress.NewGuard(policy)
 	if err != nil {
-		return endpoint.Set{}, fmt.Errorf("webhook-url: %w", err)
+		return nil, fmt.Errorf("webhook-allow-hosts or webhook-proxy: %w", err)
 	}
-	if err := checkHost(u, networks); err != nil {
-		return endpoint.Set{}, fmt.Errorf("webhook-url: %w", err)
-	}
-	if c.Secret.IsZero() {
-		return endpoint.Set{}, errors.New("webhook-url is set and webhook-secret is not: webhooks are never sent unsigned; set WEBHOOK_SECRET to a text that the receiver knows too")
-	}
-	hook, err := webhook.New(c.Secret.Reveal())
-	if err != nil {
-		return endpoint.Set{}, fmt.Errorf("webhook-secret: %w", err)
-	}
-	return endpoint.NewSet(endpoint.Endpoint{
-		ID: defaultEndpoint, URL: u, Hook: hook, Patterns: c.Events, Source: endpoint.SourceEnvironment,
-	}), nil
+	return guard, nil
 }
 
 // networks returns the networks that are not public and may be posted to.
@@ -115,21 +103,35 @@ func (c Config) networks() ([]netip.Prefix, error) {
 	return networks, nil
 }
 
-// checkHost refuses a URL that names a blocked address itself, because no delivery could ever succeed. A host name is
-// judged by what it resolves to, each time that it is dialled.
-func checkHost(u *url.URL, allowed []netip.Prefix) error {
-	addr, err := netip.ParseAddr(u.Hostname())
-	if err != nil {
-		return nil //nolint:nilerr // a host name
+// static returns the endpoint that the configuration describes, or nil.
+func (c Config) static(guard *egress.Guard) (*target.Endpoint, error) {
+	spec := events.EndpointSpec{
+		ID: defaultEndpoint, URL: "https://example.com", Events: c.Events, Format: c.Format, Retry: c.Retry,
+		Timeout: c.Timeout.String(), BodySignature: true,
 	}
-	guard, err := egress.NewGuard(egress.Policy{Setting: allowSetting, Networks: allowed})
-	if err != nil {
-		return err
+	if err := target.Check(spec); err != nil { // first without the URL, which is none of the reader's business
+		return nil, errors.New("webhook-" + events.AsError(err).Message) // which begins with the field: webhook-retry has …
 	}
-	return guard.Check(addr)
-}
-
-// backoff returns the wait between attempts, without its jitter.
-func (c Config) backoff() retry.Backoff {
-	return retry.Backoff{Base: c.BackoffBase, Cap: c.BackoffCap}
+	if c.URL == "" {
+		return nil, nil //nolint:nilnil // documented: there is none
+	}
+	u, err := url.Parse(c.URL)
+	if err != nil {
+		return nil, errors.New("webhook-url: it is not a URL such as https://example.com/hook")
+	}
+	if err := guard.CheckURL(u); err != nil {
+		return nil, fmt.Errorf("webhook-url: %w", err)
+	}
+	if c.Secret.IsZero() {
+		return nil, errors.New("webhook-url is set and webhook-secret is not: webhooks are never sent unsigned; set WEBHOOK_SECRET to a text that the receiver knows too")
+	}
+	signer, err := webhook.NewHMAC(c.Secret.Reveal())
+	if err != nil {
+		return nil, fmt.Errorf("webhook-secret: %w", err)
+	}
+	spec.URL = c.URL
+	return target.New(target.Parts{
+		Spec: spec, URL: u, Client: guard.Client(egress.ClientOptions{MaxIdle: c.Workers}), Source: sourceEnvironment,
+		Keys: []target.Key{{Signer: signer, BodySecret: c.Secret}},
+	})
 }

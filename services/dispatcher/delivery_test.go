@@ -99,7 +99,7 @@ func TestFailedAttemptsAreRepeated(t *testing.T) {
 		}
 	})
 	cfg := config(to.url)
-	cfg.BackoffBase, cfg.BackoffCap = time.Second, time.Second // so that the timestamps differ
+	cfg.Retry = waits(2, 1500*time.Millisecond) // so that the timestamps differ
 	attempts := listen(t, srv, "mlsdm.attempts.default")
 	r := run(t, srv, cfg)
 	ev := publish(t, r.bus, "custom.deploy", "event-1")
@@ -149,7 +149,7 @@ func TestRetryAfterIsAFloor(t *testing.T) {
 	require.Greater(t, time.Since(began), 2900*time.Millisecond)
 }
 
-// TestWaitingDeliveriesHoldNoWorker: with one worker, a delivery that waits for its next attempt delays nobody.
+// TestWaitingDeliveriesHoldNoWorker: with two workers, a delivery that waits for its next attempt delays nobody.
 func TestWaitingDeliveriesHoldNoWorker(t *testing.T) {
 	t.Parallel()
 	srv := bustest.Start(t)
@@ -159,7 +159,7 @@ func TestWaitingDeliveriesHoldNoWorker(t *testing.T) {
 		}
 	})
 	cfg := config(to.url)
-	cfg.Workers, cfg.BackoffBase, cfg.BackoffCap = 1, time.Hour, time.Hour
+	cfg.Workers, cfg.Retry = 2, waits(2, time.Hour)
 	r := run(t, srv, cfg)
 	publish(t, r.bus, "custom.deploy", "bad")
 	require.Equal(t, "bad", to.next(t).id)

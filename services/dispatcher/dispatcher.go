@@ -2,7 +2,9 @@ package dispatcher
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -13,8 +15,10 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/service"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/attemptlog"
-	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/endpoint"
-	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/sender"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/gate"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/history"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/registry"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/target"
 )
 
 // source is the CloudEvents source of the events that the dispatcher publishes.
@@ -22,16 +26,27 @@ const source = "/mlsdm/dispatcher"
 
 // Service is a dispatcher. Make one with [New].
 type Service struct {
-	cfg       Config
-	bus       *bus.Bus
-	log       *slog.Logger
-	version   string
-	drain     time.Duration
-	endpoints endpoint.Set
-	sender    *sender.Sender
-	attempts  *attemptlog.Log
-	metrics   *metrics
-	tracer    trace.Tracer
+	cfg     Config
+	policy  gate.Policy
+	bus     *bus.Bus
+	log     *slog.Logger
+	version string
+	drain   time.Duration
+	guard   *egress.Guard
+	static  *target.Endpoint // nil when the configuration describes none
+
+	attempts *attemptlog.Log
+	history  *history.History
+	metrics  *metrics
+	tracer   trace.Tracer
+
+	untold     chan struct{} // wakes whoever tells of disabled endpoints
+	probeEvery time.Duration
+
+	// Made by Run, which needs the bus for them.
+	state    *bus.KV
+	registry *registry.Registry
+	gates    *gate.Gates
 }
 
 // New checks the configuration and makes a Service; it dials nothing.
@@ -39,11 +54,11 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	endpoints, err := cfg.endpoints()
+	guard, err := cfg.guard()
 	if err != nil {
 		return nil, err
 	}
-	networks, err := cfg.networks()
+	static, err := cfg.static(guard)
 	if err != nil {
 		return nil, err
 	}
@@ -51,53 +66,84 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	guard, err := egress.NewGuard(egress.Policy{Setting: allowSetting, Networks: networks, AllowHTTP: true})
-	if err != nil {
-		return nil, err
+	s := &Service{
+		cfg: cfg, policy: gate.DefaultPolicy(), bus: deps.Bus, log: deps.Logger, version: deps.Version, drain: deps.DrainTimeout,
+		guard: guard, static: static, metrics: m, untold: make(chan struct{}, 1), probeEvery: probeEvery,
+		attempts: attemptlog.New(deps.Bus, deps.Bus.Subjects(), deps.Logger, func(n int) { m.lost.Add(float64(n)) }),
+		tracer:   deps.Tracer.Tracer("github.com/neuron7x/mlsdm-integrations/services/dispatcher"),
 	}
-	client := guard.Client(egress.ClientOptions{MaxIdle: cfg.Workers})
-	return &Service{
-		cfg: cfg, bus: deps.Bus, log: deps.Logger, version: deps.Version, drain: deps.DrainTimeout, endpoints: endpoints,
-		sender: sender.New(client, cfg.Timeout, "mlsdm-webhooks/"+deps.Version),
-		attempts: attemptlog.New(deps.Bus, deps.Bus.Subjects(), deps.Logger, func(n int) {
-			m.lost.Add(float64(n))
-		}),
-		metrics: m, tracer: deps.Tracer.Tracer("github.com/neuron7x/mlsdm-integrations/services/dispatcher"),
-	}, nil
+	s.history = history.New(deps.Bus, s.deliverable)
+	return s, nil
 }
 
 // Run delivers until ctx ends. Then it takes nothing new, finishes the attempts in flight or gives them back when the
 // drain timeout is over, and returns nil. An error means that the bus is not usable.
 func (s *Service) Run(ctx context.Context) error {
-	finished := make(chan struct{}) // nobody adds records any more
-	recorded := make(chan struct{})
-	go func() {
-		defer close(recorded)
-		s.attempts.Run(context.WithoutCancel(ctx), finished)
+	if err := s.open(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // to be told to stop is no failure
+		}
+		return err
+	}
+	// What the work needs goes on until the work is done.
+	support, done := context.WithCancel(context.WithoutCancel(ctx))
+	var supporting sync.WaitGroup
+	defer func() {
+		done()
+		supporting.Wait()
 	}()
-
+	failed := make(chan error, 3)
+	loaded := make(chan struct{})
+	supporting.Go(func() { s.attempts.Run(context.WithoutCancel(ctx), support.Done()) })
+	supporting.Go(func() { failed <- s.registry.Run(support) })
+	supporting.Go(func() { failed <- s.gates.Run(support, func() { close(loaded) }) })
+	for _, ready := range []<-chan struct{}{s.registry.Loaded(), loaded} {
+		select {
+		case <-ready:
+		case err := <-failed:
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	s.announce(ctx)
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.route(running) })
 	group.Go(func() error { return s.serve(running) })
-	if s.endpoints.Len() > 0 {
-		group.Go(func() error { return s.deliver(running) })
-	}
-	s.announce(ctx)
-	err := group.Wait()
-	close(finished)
-	<-recorded
-	return err
+	group.Go(func() error { return s.deliver(running, events.ConsumerWorkers, s.cfg.Workers) })
+	group.Go(func() error { return s.deliver(running, events.ConsumerRetries, max(s.cfg.Workers/4, 1)) })
+	group.Go(func() error { return s.deliverOrdered(running) })
+	group.Go(func() error { return s.tellOfDisabled(running) })
+	group.Go(func() error {
+		select {
+		case err := <-failed:
+			return err
+		case <-running.Done():
+			return nil
+		}
+	})
+	return group.Wait()
 }
 
-// announce says once where webhooks go. Without an endpoint the workers stay idle, so that what an earlier
-// configuration left behind is kept for the next one.
+// open makes what needs the bus.
+func (s *Service) open(ctx context.Context) error {
+	var err error
+	if s.state, err = s.bus.KV(ctx, events.BucketEndpointState); err != nil {
+		return err
+	}
+	s.gates = gate.New(s.state, events.NewID(), s.cfg.Workers, s.policy, s.log)
+	if s.registry, err = s.newRegistry(); err != nil {
+		return fmt.Errorf("the endpoints: %w", err)
+	}
+	return nil
+}
+
+// announce says once where webhooks go.
 func (s *Service) announce(ctx context.Context) {
-	if s.endpoints.Len() == 0 {
-		s.log.InfoContext(ctx, "no webhook endpoint is configured (WEBHOOK_URL); events are not delivered")
+	if s.static != nil {
+		s.log.InfoContext(ctx, "delivering webhooks", "endpoint", s.static.ID(), "host", s.static.URL().Host, "events", s.static.Spec().Events)
 	}
-	for _, e := range s.endpoints.All() {
-		s.log.InfoContext(ctx, "delivering webhooks", "endpoint", e.ID, "host", e.URL.Host, "events", e.Patterns)
-	}
+	s.log.InfoContext(ctx, "webhook endpoints are loaded", "endpoints", s.registry.Set().Len())
 }
 
 // stream returns the real name of a stream of the catalogue.
@@ -111,20 +157,25 @@ const maxHandlings = 20
 // prefetched: one that waits behind slow receivers would time out here, and be made twice.
 const prefetch = 128
 
+// routers is how many events are routed at a time.
+const routers = 64
+
 // route makes deliveries of events.
 func (s *Service) route(ctx context.Context) error {
 	return s.bus.Consume(ctx, bus.ConsumeConfig{
-		Stream: s.stream(events.StreamEvents), Durable: events.ConsumerRouter, Workers: s.cfg.Workers, Prefetch: prefetch,
+		Stream: s.stream(events.StreamEvents), Durable: events.ConsumerRouter, Workers: routers, Prefetch: prefetch,
 		MaxAttempts: maxHandlings, DrainTimeout: s.drain,
 		DeadSubject: func(*bus.Message) string { return s.bus.Subjects().DeadEvent() },
 	}, s.routeOne)
 }
 
 // deliver makes attempts of deliveries.
-func (s *Service) deliver(ctx context.Context) error {
+func (s *Service) deliver(ctx context.Context, consumer string, workers int) error {
 	return s.bus.Consume(ctx, bus.ConsumeConfig{
-		Stream: s.stream(events.StreamDeliveries), Durable: events.ConsumerWorkers, Workers: s.cfg.Workers,
+		Stream: s.stream(events.StreamDeliveries), Durable: consumer, Workers: workers,
 		MaxAttempts: maxHandlings, DrainTimeout: s.drain,
-		DeadSubject: func(m *bus.Message) string { return s.bus.Subjects().DeadDelivery(events.FaultInternal, endpointOf(m.Subject)) },
+		DeadSubject: func(m *bus.Message) string {
+			return s.bus.Subjects().DeadDelivery(events.FaultInternal, endpointOf(m.Subject))
+		},
 	}, s.deliverOne)
 }

@@ -1,10 +1,8 @@
 package dispatcher_test
 
 import (
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"testing"
 	"time"
 
@@ -16,17 +14,20 @@ import (
 )
 
 // deadDelivery checks a dead letter of a delivery: whole, and with the reason.
-func deadDelivery(t *testing.T, m message, ev events.Event, attempt, reason string) {
+func deadDelivery(t *testing.T, m message, fault string, ev events.Event, attempt, reason string) {
 	t.Helper()
-	require.Equal(t, "mlsdm.deadletters.deliveries.default", m.subject)
-	require.Equal(t, ev.ID, decode[events.Event](t, m.body).ID)
+	require.Equal(t, "mlsdm.deadletters.deliveries."+fault+".default", m.subject)
+	got, err := events.ParseBinary(m.header, m.body)
+	require.NoError(t, err)
+	require.Equal(t, ev, got)
 	require.Equal(t, attempt, m.value(events.HeaderAttempt))
 	require.Equal(t, ev.ID, m.value(events.HeaderEventID))
 	require.Equal(t, ev.Type, m.value(events.HeaderEventType))
 	require.Equal(t, "default", m.value(events.HeaderEndpoint))
+	require.Equal(t, fault, m.value(events.HeaderDeadFault))
 	require.NotEmpty(t, m.value(events.HeaderDelivery))
 	require.Contains(t, m.value(events.HeaderDeadReason), reason)
-	require.Equal(t, "mlsdm.deliveries.ready.default", m.value(events.HeaderDeadSubject))
+	require.Regexp(t, `^mlsdm\.deliveries\.(ready|again)\.default$`, m.value(events.HeaderDeadSubject))
 	require.NotEmpty(t, m.value(events.HeaderMsgID), "a second copy must be recognised")
 }
 
@@ -35,7 +36,7 @@ func TestDeadLetterAfterTheLastAttempt(t *testing.T) {
 	srv := bustest.Start(t)
 	to := newReceiver(t, status(http.StatusInternalServerError))
 	cfg := config(to.url)
-	cfg.MaxAttempts = 3
+	cfg.Retry = waits(2, time.Millisecond)
 	cfg.Events = []string{">", events.TypeDeliveryFailed} // even by name, it gets no news about itself
 	dead := listen(t, srv, "mlsdm.deadletters.>")
 	failed := listen(t, srv, "mlsdm.events.delivery.failed")
@@ -43,13 +44,13 @@ func TestDeadLetterAfterTheLastAttempt(t *testing.T) {
 	ev := publish(t, r.bus, "custom.deploy", "event-1")
 
 	letter := dead()
-	deadDelivery(t, letter, ev, "3", "500")
+	deadDelivery(t, letter, events.FaultReceiver, ev, "3", "500")
 	news := decode[events.Event](t, failed().body)
 	payload, err := events.Decode[events.DeliveryFailed](news)
 	require.NoError(t, err)
 	require.Equal(t, events.DeliveryFailed{
 		DeliveryID: letter.value(events.HeaderDelivery), EndpointID: "default", FailedEventID: ev.ID, FailedEventType: ev.Type,
-		Attempts: 3, FirstAttemptAt: payload.FirstAttemptAt, LastStatus: 500, Reason: payload.Reason,
+		Attempts: 3, FirstAttemptAt: payload.FirstAttemptAt, LastStatus: 500, Reason: payload.Reason, Fault: events.FaultReceiver,
 	}, payload)
 	require.WithinDuration(t, time.Now(), payload.FirstAttemptAt, patience)
 	require.Equal(t, "/mlsdm/dispatcher", news.Source)
@@ -74,16 +75,18 @@ func TestReplayedByHand(t *testing.T) {
 	srv := bustest.Start(t)
 	to := newReceiver(t, status(http.StatusInternalServerError))
 	cfg := config(to.url)
-	cfg.MaxAttempts = 3
+	cfg.Retry = waits(2, time.Millisecond)
 	dead := listen(t, srv, "mlsdm.deadletters.>")
 	r := run(t, srv, cfg)
 	ev := publish(t, r.bus, "custom.deploy", "event-1")
 	letter := dead()
-	deadDelivery(t, letter, ev, "3", "500")
+	deadDelivery(t, letter, events.FaultReceiver, ev, "3", "500")
 
-	_, err := r.bus.Publish(t.Context(), bus.Msg{Subject: letter.value(events.HeaderDeadSubject), Body: letter.body})
+	body, err := ev.MarshalJSON()
 	require.NoError(t, err)
-	deadDelivery(t, dead(), ev, "3", "500")
+	_, err = r.bus.Publish(t.Context(), bus.Msg{Subject: "mlsdm.deliveries.ready.default", Body: body})
+	require.NoError(t, err)
+	deadDelivery(t, dead(), events.FaultReceiver, ev, "3", "500")
 	eventually(t, srv, "MLSDM_DELIVERIES", 0)
 	require.Len(t, to.hits, 6)
 }
@@ -91,9 +94,9 @@ func TestReplayedByHand(t *testing.T) {
 func TestNoEchoes(t *testing.T) {
 	t.Parallel()
 	srv := bustest.Start(t)
-	to := newReceiver(t, status(http.StatusGone))
+	to := newReceiver(t, status(http.StatusInternalServerError))
 	cfg := config(to.url)
-	cfg.Events = []string{">", events.TypeDeliveryFailed}
+	cfg.Events, cfg.Retry = []string{">", events.TypeDeliveryFailed}, waits(1, time.Millisecond)
 	dead := listen(t, srv, "mlsdm.deadletters.>")
 	r := run(t, srv, cfg)
 	ev, err := events.New("/elsewhere", events.DeliveryFailed{
@@ -103,7 +106,7 @@ func TestNoEchoes(t *testing.T) {
 	_, err = r.bus.PublishEvent(t.Context(), ev)
 	require.NoError(t, err)
 	require.Equal(t, ev.ID, to.next(t).id, "about another endpoint, and asked for by name")
-	deadDelivery(t, dead(), ev, "1", "410")
+	deadDelivery(t, dead(), events.FaultReceiver, ev, "2", "500")
 	eventually(t, srv, "MLSDM_DELIVERIES", 0)
 	r.stop()
 	require.Equal(t, 1, stored(t, srv, "MLSDM_EVENTS"), "no news about lost news")
@@ -116,27 +119,11 @@ func TestGoneIsFinal(t *testing.T) {
 	dead := listen(t, srv, "mlsdm.deadletters.>")
 	r := run(t, srv, config(to.url))
 	ev := publish(t, r.bus, "custom.deploy", "event-1")
-	deadDelivery(t, dead(), ev, "1", "410")
+	deadDelivery(t, dead(), events.FaultReceiver, ev, "1", "410")
 	to.next(t)
 	r.stop()
 	require.Empty(t, to.hits)
 	require.InDelta(t, 1, r.counted(t, "mlsdm_webhook_attempts_total", "outcome", "dead"), 0)
-}
-
-func TestBlockedAddressIsFinal(t *testing.T) {
-	t.Parallel()
-	srv := bustest.Start(t)
-	to := newReceiver(t, nil)
-	u, err := url.Parse(to.url)
-	require.NoError(t, err)
-	cfg := config("http://" + net.JoinHostPort("localhost", u.Port())) // only DNS tells that it is loopback
-	cfg.AllowNetworks = nil
-	dead := listen(t, srv, "mlsdm.deadletters.>")
-	r := run(t, srv, cfg)
-	ev := publish(t, r.bus, "custom.deploy", "event-1")
-	deadDelivery(t, dead(), ev, "1", "WEBHOOK_ALLOW_NETWORKS")
-	r.stop()
-	require.Empty(t, to.hits)
 }
 
 func TestRedirectsAreNotFollowed(t *testing.T) {
@@ -196,12 +183,12 @@ func TestBadDeliveriesAreDeadLetters(t *testing.T) {
 
 	require.NoError(t, nc.Publish("mlsdm.deliveries.ready.default", []byte("rubbish")))
 	letter := dead()
-	require.Equal(t, "mlsdm.deadletters.deliveries.default", letter.subject)
+	require.Equal(t, "mlsdm.deadletters.deliveries.internal.default", letter.subject)
 	require.Equal(t, "rubbish", string(letter.body))
 
 	require.NoError(t, nc.Publish("mlsdm.deliveries.ready.nobody", []byte(good)))
 	letter = dead()
-	require.Equal(t, "mlsdm.deadletters.deliveries.nobody", letter.subject)
+	require.Equal(t, "mlsdm.deadletters.deliveries.endpoint.nobody", letter.subject)
 	require.Equal(t, "not_found", letter.value(events.HeaderDeadCode))
 
 	require.NoError(t, nc.Publish("mlsdm.deliveries.ready.default", []byte(good)))

@@ -2,10 +2,12 @@ package dispatcher_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -32,8 +34,14 @@ const testSecret = "s3cret-canary"
 func config(url string) dispatcher.Config {
 	return dispatcher.Config{
 		URL: url, Secret: secret.NewValue(testSecret), Events: []string{">"}, AllowNetworks: []string{"127.0.0.0/8"},
-		Timeout: 10 * time.Second, MaxAttempts: 10, BackoffBase: time.Millisecond, BackoffCap: time.Millisecond, Workers: 8,
+		Format: events.FormatStandard, Retry: waits(9, time.Millisecond), Timeout: 10 * time.Second, Workers: 8,
+		SealKeys: []secret.Value{secret.NewValue(base64.StdEncoding.EncodeToString(make([]byte, 32)))}, SecretNames: []string{"webhook.*"},
 	}
+}
+
+// waits is a schedule of n waits, each about as long as wait.
+func waits(n int, wait time.Duration) []string {
+	return slices.Repeat([]string{wait.String()}, n)
 }
 
 // running is a dispatcher at work.

@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,21 +13,34 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/sender"
 )
 
-// metrics are what the dispatcher counts. How much waits for it, the bus tells (consumers dispatcher-router and
-// dispatcher-workers).
+// metrics are what the dispatcher counts. How much waits for it, the bus tells (consumers dispatcher-router,
+// dispatcher-workers and dispatcher-retries).
 type metrics struct {
 	routed   *prometheus.CounterVec
+	held     *prometheus.CounterVec
 	attempts *prometheus.CounterVec
 	attemptS *prometheus.HistogramVec
 	deliverS *prometheus.HistogramVec
 	inFlight prometheus.Gauge
 	lost     prometheus.Counter
+
+	endpoints sync.Map // of *endpointMetrics by id, so that nothing is looked up by its labels for each delivery
+}
+
+// endpointMetrics are those of one endpoint.
+type endpointMetrics struct {
+	routed, held           prometheus.Counter
+	delivered, retry, dead prometheus.Counter
+	attemptS, deliverS     prometheus.Observer
 }
 
 func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		routed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mlsdm_webhook_deliveries_total", Help: "Deliveries made of events, by endpoint.",
+		}, []string{"endpoint"}),
+		held: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mlsdm_webhook_held_back_total", Help: "Attempts that had to wait for the endpoint's rate, concurrency or recovery, by endpoint.",
 		}, []string{"endpoint"}),
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mlsdm_webhook_attempts_total", Help: "Delivery attempts, by endpoint and outcome (delivered, retry, dead).",
@@ -50,7 +64,7 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 		return m, nil
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.routed, m.attempts, m.attemptS, m.deliverS, m.inFlight, m.lost} {
+	for _, c := range []prometheus.Collector{m.routed, m.held, m.attempts, m.attemptS, m.deliverS, m.inFlight, m.lost} {
 		errs = append(errs, registry.Register(c))
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -59,11 +73,44 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
+// of returns the metrics of an endpoint.
+func (m *metrics) of(id string) *endpointMetrics {
+	if known, ok := m.endpoints.Load(id); ok {
+		return known.(*endpointMetrics) //nolint:forcetypeassert,revive // nothing else is stored
+	}
+	made, _ := m.endpoints.LoadOrStore(id, &endpointMetrics{
+		routed: m.routed.WithLabelValues(id), held: m.held.WithLabelValues(id),
+		delivered: m.attempts.WithLabelValues(id, events.AttemptDelivered), retry: m.attempts.WithLabelValues(id, events.AttemptRetry),
+		dead:     m.attempts.WithLabelValues(id, events.AttemptDead),
+		attemptS: m.attemptS.WithLabelValues(id), deliverS: m.deliverS.WithLabelValues(id),
+	})
+	return made.(*endpointMetrics) //nolint:forcetypeassert,revive // nothing else is stored
+}
+
+// forget removes the metrics of an endpoint that is gone.
+func (m *metrics) forget(id string) {
+	m.endpoints.Delete(id)
+	labels := prometheus.Labels{"endpoint": id}
+	m.routed.DeletePartialMatch(labels)
+	m.held.DeletePartialMatch(labels)
+	m.attempts.DeletePartialMatch(labels)
+	m.attemptS.DeletePartialMatch(labels)
+	m.deliverS.DeletePartialMatch(labels)
+}
+
 // observe counts one attempt.
 func (m *metrics) observe(d delivery.Delivery, result sender.Result, outcome string) {
-	m.attempts.WithLabelValues(d.EndpointID, outcome).Inc()
-	m.attemptS.WithLabelValues(d.EndpointID).Observe(result.Latency.Seconds())
-	if outcome == events.AttemptDelivered && !d.PublishedAt.IsZero() {
-		m.deliverS.WithLabelValues(d.EndpointID).Observe(max(time.Since(d.PublishedAt).Seconds(), 0))
+	e := m.of(d.EndpointID)
+	e.attemptS.Observe(result.Latency.Seconds())
+	switch outcome {
+	case events.AttemptDelivered:
+		e.delivered.Inc()
+		if !d.PublishedAt.IsZero() {
+			e.deliverS.Observe(max(time.Since(d.PublishedAt).Seconds(), 0))
+		}
+	case events.AttemptRetry:
+		e.retry.Inc()
+	default:
+		e.dead.Inc()
 	}
 }

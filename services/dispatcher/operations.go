@@ -2,64 +2,139 @@ package dispatcher
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"os"
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
+	"github.com/neuron7x/mlsdm-integrations/internal/egress"
+	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+	"github.com/neuron7x/mlsdm-integrations/internal/secret/remote"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/keyring"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/registry"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/target"
 )
 
-// operationTimeout bounds the work on one request, which is a look into memory.
-const operationTimeout = 5 * time.Second
+// How long the work on one request may take.
+const (
+	endpointTimeout = 10 * time.Second
+	pageTimeout     = 30 * time.Second
+	testTimeout     = events.MaxEndpointTimeout + 10*time.Second
+)
 
-// serve answers requests about endpoints.
+// newRegistry makes the registry of endpoints.
+func (s *Service) newRegistry() (*registry.Registry, error) {
+	sealer, err := keyring.NewSealer(s.cfg.SealKeys)
+	if err != nil {
+		return nil, err
+	}
+	store, err := remote.New(s.bus, events.ServiceDispatcher)
+	if err != nil {
+		return nil, err
+	}
+	resolver, err := s.newResolver(store)
+	if err != nil {
+		return nil, err
+	}
+	var static []*target.Endpoint
+	if s.static != nil {
+		static = append(static, s.static)
+	}
+	return registry.New(registry.Config{
+		Bus: s.bus, Logger: s.log, Keys: keyring.New(sealer), Resolver: resolver, CheckURL: s.guard.CheckURL,
+		Client: func(c *tls.Config) *http.Client {
+			return s.guard.Client(egress.ClientOptions{MaxIdle: s.cfg.Workers, TLS: c})
+		},
+		Static: static, Status: func(id string) events.EndpointStatus { return s.gates.Health(id).View() },
+		Prepare: s.prepare, Forget: s.forget, Enable: s.gates.Enable,
+	}), nil
+}
+
+// newResolver makes what resolves the references of endpoints. Whoever may make endpoints must not learn the dispatcher's own
+// secrets by that.
+func (s *Service) newResolver(store secret.Store) (*keyring.Resolver, error) {
+	return keyring.NewResolver(keyring.Options{
+		Store: store, Allow: s.cfg.SecretNames, Refused: ownSecrets(), Lookup: os.LookupEnv,
+	})
+}
+
+// ownSecrets lists the settings that hold secrets of the dispatcher itself.
+func ownSecrets() []string {
+	return []string{"WEBHOOK_SECRET", "WEBHOOK_SEAL_KEYS", "WEBHOOK_PROXY", "WEBHOOK_URL"}
+}
+
+// serve answers requests about endpoints and deliveries.
 func (s *Service) serve(ctx context.Context) error {
 	return s.bus.Serve(ctx, bus.Service{
 		Name: events.MicroName(events.ServiceDispatcher), Version: s.version, Description: "delivers events as signed webhooks", DrainTimeout: s.drain,
 		Operations: []bus.Operation{
-			{Name: events.OpEndpointsList, Timeout: operationTimeout, Handler: s.listEndpoints},
-			{Name: events.OpEndpointsGet, Timeout: operationTimeout, Handler: s.getEndpoint},
+			{Name: events.OpEndpointsList, Timeout: endpointTimeout, Handler: answer(now(s.registry.List))},
+			{Name: events.OpEndpointsGet, Timeout: endpointTimeout, Handler: answer(now(s.registry.Get))},
+			{Name: events.OpEndpointsCreate, Timeout: endpointTimeout, Handler: answer(s.registry.Create)},
+			{Name: events.OpEndpointsUpdate, Timeout: endpointTimeout, Handler: answer(s.registry.Update)},
+			{Name: events.OpEndpointsDelete, Timeout: endpointTimeout, Handler: answer(s.registry.Delete)},
+			{Name: events.OpEndpointsRotate, Timeout: endpointTimeout, Handler: answer(s.registry.Rotate)},
+			{Name: events.OpEndpointsTest, Timeout: testTimeout, Handler: answer(s.testEndpoint)},
+			{Name: events.OpDeliveriesList, Timeout: pageTimeout, Handler: answer(s.history.List)},
+			{Name: events.OpDeliveriesGet, Timeout: pageTimeout, Handler: answer(s.history.Get)},
+			{Name: events.OpDeliveriesReplay, Timeout: pageTimeout, Handler: answer(s.history.Replay)},
 		},
 	})
 }
 
-// listEndpoints answers with every endpoint. An empty body asks for as much as {}.
-func (s *Service) listEndpoints(_ context.Context, r *bus.Request) error {
-	if len(r.Body) > 0 {
-		var request events.EndpointsListRequest
-		if err := events.DecodeJSON(r.Body, &request); err != nil {
+// answer makes a handler of an operation. An empty body asks for as much as {}.
+func answer[Request, Response any](do func(context.Context, Request) (Response, error)) func(context.Context, *bus.Request) error {
+	return func(ctx context.Context, r *bus.Request) error {
+		var request Request
+		if len(r.Body) > 0 {
+			if err := events.DecodeJSON(r.Body, &request); err != nil {
+				return err
+			}
+		}
+		if v, ok := any(request).(interface{ Validate() error }); ok {
+			if err := v.Validate(); err != nil {
+				return err
+			}
+		}
+		response, err := do(ctx, request)
+		if err != nil {
 			return err
 		}
+		body, err := json.Marshal(response)
+		if err != nil {
+			return fmt.Errorf("writing the answer: %w", err)
+		}
+		return r.Respond(body)
 	}
-	list := events.EndpointsList{Endpoints: make([]events.Endpoint, 0, s.endpoints.Len())}
-	for _, e := range s.endpoints.All() {
-		list.Endpoints = append(list.Endpoints, e.View())
-	}
-	return respond(r, list)
 }
 
-// getEndpoint answers with one endpoint.
-func (s *Service) getEndpoint(_ context.Context, r *bus.Request) error {
-	var request events.EndpointRequest
-	if err := events.DecodeJSON(r.Body, &request); err != nil {
-		return err
-	}
-	if err := events.CheckToken("id", request.ID); err != nil {
-		return err
-	}
-	e, ok := s.endpoints.Get(request.ID)
+// now makes an operation of one that only looks into memory.
+func now[Request, Response any](do func(Request) (Response, error)) func(context.Context, Request) (Response, error) {
+	return func(_ context.Context, r Request) (Response, error) { return do(r) }
+}
+
+// testEndpoint answers with what came of a test webhook.
+func (s *Service) testEndpoint(ctx context.Context, r events.EndpointRequest) (events.DeliveryAttempt, error) {
+	to, ok := s.registry.Set().Get(r.ID)
 	if !ok {
-		return events.Errorf(events.CodeNotFound, "there is no endpoint %q", request.ID)
+		return events.DeliveryAttempt{}, events.Errorf(events.CodeNotFound, "there is no endpoint %q", r.ID)
 	}
-	return respond(r, e.View())
+	return s.test(ctx, to)
 }
 
-// respond answers in JSON.
-func respond(r *bus.Request, answer any) error {
-	body, err := json.Marshal(answer)
-	if err != nil {
-		return fmt.Errorf("writing the answer as JSON: %w", err)
+// deliverable says why nothing can be delivered to an endpoint.
+func (s *Service) deliverable(id string) error {
+	to, ok := s.registry.Set().Get(id)
+	switch {
+	case !ok:
+		return events.Errorf(events.CodeNotFound, "there is no endpoint %q", id)
+	case to.Disabled() || s.gates.Health(id).Disabled:
+		return events.Errorf(events.CodeFailedPrecondition, "the endpoint %q is disabled; enable it first", id)
+	default:
+		return nil
 	}
-	return r.Respond(body)
 }

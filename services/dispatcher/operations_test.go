@@ -26,11 +26,17 @@ func ask(t *testing.T, b *bus.Bus, subject, body string) (bus.Reply, error) {
 func TestEndpointsAreShownWithoutSecrets(t *testing.T) {
 	t.Parallel()
 	srv := bustest.Start(t)
-	cfg := config("https://user:" + testSecret + "@example.com/hook?token=" + testSecret)
+	cfg := config("https://example.com/hook?token=" + testSecret)
 	cfg.Events = []string{"ci.*"}
 	run(t, srv, cfg)
 	b := srv.Connect(t, "asker")
-	want := events.Endpoint{EndpointSpec: events.EndpointSpec{ID: "default", URL: "https://***@example.com/hook?token=***", Events: []string{"ci.*"}}, Source: "environment"}
+	want := events.Endpoint{
+		EndpointSpec: events.EndpointSpec{
+			ID: "default", URL: "https://example.com/hook?token=***", Events: []string{"ci.*"}, Format: events.FormatStandard,
+			Retry: cfg.Retry, Timeout: "10s", BodySignature: true,
+		},
+		Source: "environment", Status: events.EndpointStatus{State: events.EndpointActive},
+	}
 	for _, prefix := range []string{"mlsdm.", "mlsdm.as.alice."} {
 		for _, body := range []string{"", "{}"} {
 			reply, err := ask(t, b, prefix+"webhooks.endpoints.list", body)
@@ -68,23 +74,31 @@ func TestBadRequestsAreAnswered(t *testing.T) {
 	}
 }
 
-// TestIdleWithoutAnEndpoint: without an endpoint it answers, and leaves deliveries for the next configuration.
+// TestIdleWithoutAnEndpoint: without an endpoint it answers, and what an earlier configuration left behind goes to dead
+// letters, from where it can be replayed.
 func TestIdleWithoutAnEndpoint(t *testing.T) {
 	t.Parallel()
 	srv := bustest.Start(t)
 	cfg := config("")
 	cfg.Secret = secret.Value{}
+	dead := listen(t, srv, "mlsdm.deadletters.deliveries.endpoint.default")
 	r := run(t, srv, cfg)
 	reply, err := ask(t, r.bus, "mlsdm.webhooks.endpoints.list", "")
 	require.NoError(t, err)
 	require.JSONEq(t, `{"endpoints":[]}`, string(reply.Body))
-	require.NoError(t, srv.Conn(t).Publish("mlsdm.deliveries.ready.default", []byte(`{"specversion":"1.0","id":"left","source":"/x","type":"custom.x"}`)))
 	publish(t, r.bus, "custom.x", "nobody wants it")
-	eventually(t, srv, "MLSDM_DELIVERIES", 1)
+	require.NoError(t, srv.Conn(t).Publish("mlsdm.deliveries.ready.default", []byte(`{"specversion":"1.0","id":"left","source":"/x","type":"custom.x"}`)))
+	require.Contains(t, dead().value(events.HeaderDeadReason), "there is no endpoint")
+	eventually(t, srv, "MLSDM_DELIVERIES", 0)
 	r.stop()
 
 	to := newReceiver(t, nil)
-	run(t, srv, config(to.url))
+	r = run(t, srv, config(to.url))
+	var replayed events.ReplayReply
+	reply, err = ask(t, r.bus, "mlsdm.webhooks.deliveries.replay", `{"replay_id":"again"}`)
+	require.NoError(t, err)
+	replayed = decode[events.ReplayReply](t, reply.Body)
+	require.Equal(t, 1, replayed.Replayed)
 	require.Equal(t, "left", to.next(t).id)
 	require.Empty(t, to.hits)
 }

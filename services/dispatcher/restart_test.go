@@ -16,7 +16,7 @@ import (
 func waiting(t *testing.T, later func() message) {
 	t.Helper()
 	m := later()
-	require.Equal(t, "mlsdm.deliveries.ready.default", m.value(events.HeaderScheduleTarget))
+	require.Equal(t, "mlsdm.deliveries.again.default", m.value(events.HeaderScheduleTarget))
 }
 
 func TestRetrySurvivesTheDispatcher(t *testing.T) {
@@ -29,7 +29,7 @@ func TestRetrySurvivesTheDispatcher(t *testing.T) {
 	})
 	later := listen(t, srv, "mlsdm.deliveries.later.*")
 	cfg := config(to.url)
-	cfg.BackoffBase, cfg.BackoffCap = 2*time.Second, 2*time.Second
+	cfg.Retry = waits(2, 2*time.Second)
 	first := run(t, srv, cfg)
 	publish(t, first.bus, "custom.deploy", "event-1")
 	h := to.next(t)
@@ -56,7 +56,7 @@ func TestRetrySurvivesTheServer(t *testing.T) {
 	})
 	later := listen(t, srv, "mlsdm.deliveries.later.*")
 	cfg := config(to.url)
-	cfg.BackoffBase, cfg.BackoffCap = time.Second, time.Second
+	cfg.Retry = waits(2, time.Second)
 	r := run(t, srv, cfg)
 	publish(t, r.bus, "custom.deploy", "event-1")
 	to.next(t)

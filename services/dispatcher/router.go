@@ -7,36 +7,55 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/retry"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/delivery"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/filter"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/target"
 )
 
 // routeOne publishes one delivery for each endpoint that wants the event. The event is acked when all of them are stored;
 // if only some are, the event comes again and the stored ones are recognised by their id.
 func (s *Service) routeOne(ctx context.Context, m *bus.Message) error {
 	subjects := s.bus.Subjects()
-	ev, err := events.FromMessage(subjects, m.Subject, m.Header, m.Body, events.Stored{Stream: m.Stream, Sequence: m.Sequence, Time: m.Time})
+	ev, err := readEvent(subjects, m)
 	if err != nil {
 		return retry.Permanent(err)
 	}
-	wanting := s.endpoints.For(ev)
+	wanting := s.wanting(ev)
 	if len(wanting) == 0 {
 		return nil
 	}
-	body, err := ev.MarshalJSON()
-	if err != nil {
-		return retry.Permanent(err)
-	}
 	msgs := make([]bus.Msg, len(wanting))
 	for i, e := range wanting {
-		d := delivery.New(ev, e.ID, m.Time)
-		msgs[i] = bus.Msg{Subject: subjects.DeliveryReady(e.ID), ID: d.MessageID(), Header: traced(ctx, d.Header(), ev), Body: body}
+		d := delivery.New(ev, e.ID(), m.Time)
+		header, body, err := d.Message()
+		if err != nil {
+			return retry.Permanent(err)
+		}
+		msgs[i] = bus.Msg{Subject: subjects.DeliveryReady(e.ID()), ID: d.MessageID(), Header: traced(ctx, header, ev), Body: body}
 	}
 	if err := s.bus.PublishAll(ctx, msgs); err != nil {
 		return err
 	}
 	for _, e := range wanting {
-		s.metrics.routed.WithLabelValues(e.ID).Inc()
+		s.metrics.of(e.ID()).routed.Inc()
 	}
 	return nil
+}
+
+// readEvent reads an event of the events stream.
+func readEvent(subjects events.Subjects, m *bus.Message) (events.Event, error) {
+	return events.FromMessage(subjects, m.Subject, m.Header, m.Body, events.Stored{Stream: m.Stream, Sequence: m.Sequence, Time: m.Time})
+}
+
+// wanting returns the endpoints that get an event from here. Strictly ordered ones read the events themselves.
+func (s *Service) wanting(ev events.Event) []*target.Endpoint {
+	all := s.registry.Set().For(filter.NewFacts(ev))
+	wanting := all[:0:0]
+	for _, e := range all {
+		if !e.Strict() && !s.gates.Health(e.ID()).Disabled {
+			wanting = append(wanting, e)
+		}
+	}
+	return wanting
 }
 
 // traced adds the trace of the event to the headers of its delivery, unless the bus knows of a span to continue.

@@ -2,22 +2,21 @@ package dispatcher
 
 import (
 	"context"
-	"math/rand/v2"
-	"strconv"
 	"strings"
 	"time"
-
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/retry"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/delivery"
-	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/endpoint"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/gate"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/sender"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/target"
 )
+
+// unknownFor is how often a delivery for an endpoint that is not there is handed out before that is believed. A replica that
+// knows the endpoint already may have routed it.
+const unknownFor = 3
 
 // deliverOne makes one attempt. It returns nil, which acks the message, only when the receiver has the webhook, the next
 // attempt is stored with the scheduler, or the dead letter is stored.
@@ -26,135 +25,101 @@ func (s *Service) deliverOne(ctx context.Context, m *bus.Message) error {
 	if err != nil {
 		return retry.Permanent(err)
 	}
-	to, ok := s.endpoints.Get(d.EndpointID)
-	if !ok {
-		return s.giveUp(ctx, m, d, sender.Result{Err: events.Errorf(events.CodeNotFound, "there is no endpoint %q", d.EndpointID)})
+	if d.Probe != 0 {
+		return s.probe(ctx, d)
+	}
+	to, ok := s.registry.Set().Get(d.EndpointID)
+	switch {
+	case !ok && m.Attempt < unknownFor:
+		return retry.After(events.Errorf(events.CodeNotFound, "there is no endpoint %q yet", d.EndpointID), time.Second)
+	case !ok:
+		return s.giveUp(ctx, m, d, end{fault: events.FaultEndpoint, err: events.Errorf(events.CodeNotFound, "there is no endpoint %q", d.EndpointID)})
+	}
+	do := func(w wait) error { return s.later(ctx, m, w) }
+	return s.pass(ctx, m, to, d, do)
+}
+
+// wait is a delivery that has to wait.
+type wait struct {
+	delivery delivery.Delivery
+	at       time.Time
+	// attempted says that this is the wait for the next attempt, and not for this one.
+	attempted bool
+}
+
+// pass makes an attempt if the endpoint's gate lets it, and does with the delivery what comes of it. What has to wait is given
+// to later.
+func (s *Service) pass(ctx context.Context, m *bus.Message, to *target.Endpoint, d delivery.Delivery, later func(wait) error) error {
+	if to.Disabled() {
+		return s.giveUp(ctx, m, d, end{fault: events.FaultEndpoint, err: events.Errorf(events.CodeFailedPrecondition, "the endpoint %q is disabled by its operator", to.ID())})
+	}
+	decision, err := s.gates.Enter(ctx, to.ID(), limitsOf(to), d.Slot)
+	switch {
+	case err != nil:
+		return err
+	case decision.Disabled:
+		return s.giveUp(ctx, m, d, end{
+			fault: events.FaultReceiver, status: decision.Status,
+			err: events.Errorf(events.CodeFailedPrecondition, "the endpoint %q is disabled: %s", to.ID(), decision.Reason),
+		})
+	case decision.Ticket == nil:
+		d.Slot = time.Time{}
+		if decision.Paid {
+			d.Slot = decision.At
+		}
+		s.metrics.of(to.ID()).held.Inc()
+		return later(wait{delivery: d, at: decision.At})
 	}
 	result := s.attempt(ctx, to, d)
+	disabled, err := decision.Ticket.Done(context.WithoutCancel(ctx), outcomeOf(result))
+	if err != nil { // this replica goes by it; the others find out by themselves
+		s.log.WarnContext(ctx, "what came of an attempt could not be told to other replicas", "endpoint", to.ID(), "err", err)
+	}
+	if disabled {
+		s.disabled(ctx, to.ID())
+	}
+	return s.settle(ctx, m, to, d, result, later)
+}
+
+// settle does with a delivery what the result of its attempt asks for.
+func (s *Service) settle(ctx context.Context, m *bus.Message, to *target.Endpoint, d delivery.Delivery, result sender.Result, later func(wait) error) error {
 	if d.FirstAttemptAt.IsZero() {
 		d.FirstAttemptAt = result.At
 	}
-	switch {
-	case result.Err == nil:
-		s.record(d, result, events.AttemptDelivered, time.Time{})
+	switch result.Verdict {
+	case sender.Delivered:
+		s.record(d, result, end{}, time.Time{})
 		return nil
-	case ctx.Err() != nil: // the shutdown cut it short, so it does not count; another replica may have it at once
+	case sender.Interrupted: // the shutdown cut it short, so it does not count; another replica may have it at once
 		return result.Err
-	case retry.IsPermanent(result.Err), d.Attempt >= s.cfg.MaxAttempts:
-		if err := s.giveUp(ctx, m, d, result); err != nil {
+	case sender.Retry, sender.Refused, sender.Misconfigured, sender.Gone, sender.Disable, sender.Abort:
+	}
+	again, more := next(to, d, result)
+	if !more {
+		last := end{fault: faultOf(result), status: result.Status, class: result.Class, err: result.Err}
+		if err := s.giveUp(ctx, m, d, last); err != nil {
 			return err
 		}
-		s.record(d, result, events.AttemptDead, time.Time{})
-		return nil
-	default:
-		at, err := s.tryLater(ctx, m, d, result)
-		if err != nil {
-			return err
-		}
-		s.record(d, result, events.AttemptRetry, at)
+		s.record(d, result, last, time.Time{})
 		return nil
 	}
-}
-
-// attempt posts the webhook.
-func (s *Service) attempt(ctx context.Context, to endpoint.Endpoint, d delivery.Delivery) sender.Result {
-	s.metrics.inFlight.Inc()
-	defer s.metrics.inFlight.Dec()
-	ctx, span := s.tracer.Start(ctx, "POST", trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
-		attribute.String("http.request.method", "POST"), attribute.String("server.address", to.URL.Hostname()),
-		attribute.String("mlsdm.endpoint.id", to.ID), attribute.String("mlsdm.event.type", d.Event.Type),
-		attribute.Int("http.request.resend_count", d.Attempt-1),
-	))
-	defer span.End()
-	header := traced(ctx, make(map[string][]string, 2), d.Event)
-	result := s.sender.Send(ctx, to, d, events.HeaderValue(header, events.HeaderTraceParent))
-	if result.Status != 0 {
-		span.SetAttributes(attribute.Int("http.response.status_code", result.Status))
-	}
-	if result.Err != nil {
-		span.SetStatus(codes.Error, result.Err.Error())
-	}
-	return result
-}
-
-// tryLater hands the delivery to JetStream's scheduler, which releases it to the workers at its time, and returns that.
-func (s *Service) tryLater(ctx context.Context, m *bus.Message, d delivery.Delivery, result sender.Result) (time.Time, error) {
-	wait := s.cfg.backoff().Delay(d.Attempt-1, nil)
-	if asked, ok := retry.Delay(result.Err); ok {
-		wait = max(wait, asked)
-	}
-	wait += time.Duration(rand.Float64() * float64(s.cfg.BackoffJitter)) //nolint:gosec // spreads load, hides nothing
-	at := time.Now().Add(wait)
-	next := d.Next()
-	header := traced(ctx, next.Header(), d.Event)
-	header[events.HeaderSchedule] = []string{"@at " + at.UTC().Format(time.RFC3339Nano)}
-	header[events.HeaderScheduleTarget] = []string{s.bus.Subjects().DeliveryReady(d.EndpointID)}
-	_, err := s.bus.Publish(ctx, bus.Msg{
-		// The sequence tells apart this attempt, handed out twice, and the same attempt of a delivery that was put back after
-		// it had been given up: that one has its own retries, and the server must not drop them as copies.
-		Subject: s.bus.Subjects().DeliveryLater(d.ID), ID: next.MessageID() + "-" + strconv.FormatUint(m.Sequence, 10),
-		Header: header, Body: m.Body,
-	})
-	if err != nil {
-		return time.Time{}, err
-	}
-	s.log.InfoContext(ctx, "a webhook was not taken; it is tried again", logAttrs(d, result, "next_at", at)...)
-	return at, nil
-}
-
-// giveUp stores the dead letter, and then tells of it. The news of a lost delivery of such news is not worth another.
-func (s *Service) giveUp(ctx context.Context, m *bus.Message, d delivery.Delivery, result sender.Result) error {
-	if err := s.bus.DeadLetter(ctx, s.bus.Subjects().DeadDelivery(events.FaultReceiver, d.EndpointID), m, result.Err); err != nil {
+	at := time.Now().Add(again)
+	if err := later(wait{delivery: d.Next(), at: at, attempted: true}); err != nil {
 		return err
 	}
-	if entry, known := events.FindType(d.Event.Type); !known || !entry.NoEcho {
-		if err := s.tellFailed(ctx, m, d, result); err != nil {
-			return err
-		}
-	}
-	s.log.WarnContext(ctx, "a webhook was given up; it is in dead letters", logAttrs(d, result)...)
+	s.log.InfoContext(ctx, "a webhook was not taken; it is tried again", logAttrs(d, result, "next_at", at)...)
+	s.record(d, result, end{}, at)
 	return nil
 }
 
-// tellFailed publishes delivery.failed. Its id is made from where the delivery was stored, so that giving up the same
-// message twice tells of it once.
-func (s *Service) tellFailed(ctx context.Context, m *bus.Message, d delivery.Delivery, result sender.Result) error {
-	ev, err := events.New(source, events.DeliveryFailed{
-		DeliveryID: d.ID, EndpointID: d.EndpointID, FailedEventID: d.Event.ID, FailedEventType: d.Event.Type,
-		Attempts: d.Attempt, FirstAttemptAt: d.FirstAttemptAt, LastStatus: result.Status, Reason: result.Err.Error(),
-	})
-	if err != nil {
-		return err
+// limitsOf returns what an endpoint's gate goes by.
+func limitsOf(to *target.Endpoint) gate.Limits {
+	spec := to.Spec()
+	limits := gate.Limits{Concurrency: spec.Concurrency, Timeout: to.Timeout()}
+	if spec.RateLimit != nil {
+		limits.Rate, limits.Burst = spec.RateLimit.PerSecond, spec.RateLimit.Burst
 	}
-	ev.ID = events.StoredID(events.Stored{Stream: m.Stream, Sequence: m.Sequence, Time: m.Time})
-	ev.Subject = d.EndpointID
-	_, err = s.bus.PublishEvent(ctx, ev)
-	return err
-}
-
-// record counts an attempt and writes it down.
-func (s *Service) record(d delivery.Delivery, result sender.Result, outcome string, next time.Time) {
-	s.metrics.observe(d, result, outcome)
-	record := events.DeliveryAttempt{
-		DeliveryID: d.ID, EndpointID: d.EndpointID, EventID: d.Event.ID, EventType: d.Event.Type, Attempt: d.Attempt,
-		At: result.At.UTC(), LatencyMS: float64(result.Latency.Microseconds()) / 1000, Status: result.Status,
-		Outcome: outcome, Response: result.Response,
-	}
-	if result.Err != nil {
-		record.Error = result.Err.Error()
-	}
-	if !next.IsZero() {
-		record.NextAt = next.UTC()
-	}
-	s.attempts.Add(record)
-}
-
-// logAttrs names the attempt that a line is about.
-func logAttrs(d delivery.Delivery, result sender.Result, more ...any) []any {
-	return append([]any{
-		"endpoint", d.EndpointID, "delivery", d.ID, "event_id", d.Event.ID, "event_type", d.Event.Type,
-		"attempt", d.Attempt, "status", result.Status, "err", result.Err,
-	}, more...)
+	return limits
 }
 
 // endpointOf reads the endpoint out of the subject of a delivery, its last token.

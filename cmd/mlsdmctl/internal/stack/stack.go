@@ -87,7 +87,11 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	for _, u := range o.Units { // settings first: a mistake should cost nothing
 		source := o.Source
 		if u.Name == events.ServiceDispatcher {
-			source.Defaults = loopbackReceivers()
+			defaults, err := dispatcherDefaults(o.DataDir)
+			if err != nil {
+				return nil, err
+			}
+			source.Defaults = defaults
 		}
 		instance, err := u.Load(source)
 		if err != nil {
@@ -113,10 +117,14 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	return s, nil
 }
 
-// loopbackReceivers are the dispatcher's defaults here: on a laptop, webhook receivers on the same laptop are what people try
-// first. Nobody else can reach this stack, so nobody can make it post to them.
-func loopbackReceivers() map[string]string {
-	return map[string]string{"webhook-allow-loopback": "true"}
+// dispatcherDefaults are the dispatcher's defaults here. On a laptop, webhook receivers on the same laptop are what people try
+// first; nobody else can reach this stack, so nobody can make it post to them. And signing keys can be generated at once.
+func dispatcherDefaults(dir string) (map[string]string, error) {
+	key, err := sealKey(dir)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{"webhook-allow-loopback": "true", "webhook-seal-keys": key}, nil
 }
 
 // start does what Start says, after the server.

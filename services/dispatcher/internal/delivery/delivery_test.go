@@ -106,28 +106,3 @@ func TestWebhookID(t *testing.T) {
 		require.NotEqual(t, id(odd), delivery.WebhookID(events.Event{ID: odd, Source: "/b"}))
 	}
 }
-
-func TestBody(t *testing.T) {
-	t.Parallel()
-	at := time.Date(2026, 1, 31, 12, 0, 0, 5_000_000, time.FixedZone("", 3600))
-	tests := []struct{ name, contentType, data, want string }{
-		{"json", "application/json", `{"a":"<b>&"}`, `"data":{"a":"<b>&"}`},
-		{"json without a type", "", ` [1, 2] `, `"data":[1, 2]`},
-		{"json with parameters", "application/json; charset=utf-8", `1`, `"data":1`},
-		{"other json", "application/problem+json", `{}`, `"data":{}`},
-		{"text", "text/plain", "a \"quoted\"\nline ", `"data":"a \"quoted\"\nline "`},
-		{"bytes", "application/octet-stream", "\x00\xff", `"data_base64":"AP8="`},
-		{"nothing", "application/json", "", `"data":null`},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			body, err := delivery.Body(events.Event{Type: "custom.x", Time: at, DataContentType: tt.contentType, Data: []byte(tt.data)})
-			require.NoError(t, err)
-			require.Equal(t, `{"type":"custom.x","timestamp":"2026-01-31T11:00:00.005Z",`+tt.want+`}`, string(body))
-			require.NoError(t, events.CheckJSON(body))
-		})
-	}
-	_, err := delivery.Body(events.Event{Type: "custom.x", DataContentType: "///", Data: []byte("x")})
-	require.Error(t, err)
-}

@@ -50,9 +50,9 @@ func enter(t *testing.T, g *gate.Gates, id string, limits gate.Limits) *gate.Tic
 }
 
 // refused must not be let in.
-func refused(t *testing.T, g *gate.Gates, id string, limits gate.Limits) gate.Decision {
+func refused(t *testing.T, g *gate.Gates, limits gate.Limits) gate.Decision {
 	t.Helper()
-	d, err := g.Enter(t.Context(), id, limits, time.Time{})
+	d, err := g.Enter(t.Context(), "shop", limits, time.Time{})
 	require.NoError(t, err)
 	require.Nil(t, d.Ticket)
 	return d
@@ -67,10 +67,10 @@ func done(t *testing.T, ticket *gate.Ticket, result gate.Result) bool {
 }
 
 // fail makes n attempts that fail.
-func fail(t *testing.T, g *gate.Gates, id string, n int) {
+func fail(t *testing.T, g *gate.Gates, n int) {
 	t.Helper()
 	for range n {
-		done(t, enter(t, g, id, gate.Limits{Timeout: time.Second}), gate.Failed)
+		done(t, enter(t, g, "shop", gate.Limits{Timeout: time.Second}), gate.Failed)
 	}
 }
 
@@ -137,7 +137,7 @@ func TestPlaceThatWasPaidForIsHadOnce(t *testing.T) {
 	g := replica(t, bustest.Start(t), "r", 8, gate.DefaultPolicy())
 	limits := gate.Limits{Rate: 4, Burst: 1, Timeout: time.Second}
 	done(t, enter(t, g, "shop", limits), gate.Worked)
-	d := refused(t, g, "shop", limits)
+	d := refused(t, g, limits)
 	require.True(t, d.Paid)
 	require.WithinDuration(t, time.Now().Add(250*time.Millisecond), d.At, 249*time.Millisecond)
 	<-time.After(time.Until(d.At))
@@ -220,7 +220,7 @@ func TestPlacesMoveToWhoNeedsThem(t *testing.T) {
 	a, b := replica(t, srv, "a", 8, gate.DefaultPolicy()), replica(t, srv, "b", 8, gate.DefaultPolicy())
 	limits := gate.Limits{Concurrency: 2, Timeout: time.Second}
 	first, second := enter(t, a, "shop", limits), enter(t, a, "shop", limits)
-	refused(t, b, "shop", limits)
+	refused(t, b, limits)
 	done(t, first, gate.Worked)
 	done(t, second, gate.Worked)
 	eventually(t, func() bool {
@@ -236,11 +236,11 @@ func TestBreaker(t *testing.T) {
 	policy := quick()
 	a, b := replica(t, srv, "a", 8, policy), replica(t, srv, "b", 8, policy)
 	limits := gate.Limits{Timeout: time.Second}
-	fail(t, a, "shop", policy.Failures-1)
+	fail(t, a, policy.Failures-1)
 	done(t, enter(t, a, "shop", limits), gate.Worked) // a success begins the count anew
-	fail(t, a, "shop", policy.Failures-1)
+	fail(t, a, policy.Failures-1)
 	require.Zero(t, a.Health("shop").Trips)
-	fail(t, a, "shop", 1)
+	fail(t, a, 1)
 	require.Equal(t, 1, a.Health("shop").Trips)
 	require.Equal(t, events.EndpointFailing, a.Health("shop").View().State)
 	eventually(t, func() bool { return b.Health("shop").Trips == 1 }, "the other replica never hears of it")
@@ -252,10 +252,10 @@ func TestHeldBackComeBackOneAfterTheOther(t *testing.T) {
 	policy.OpenBase = time.Minute
 	policy.OpenCap = time.Minute
 	g := replica(t, bustest.Start(t), "r", 8, policy)
-	fail(t, g, "shop", policy.Failures)
+	fail(t, g, policy.Failures)
 	open := g.Health("shop").NotBefore
 	for i := range 20 {
-		d := refused(t, g, "shop", gate.Limits{Timeout: time.Second})
+		d := refused(t, g, gate.Limits{Timeout: time.Second})
 		require.False(t, d.Paid)
 		require.WithinDuration(t, open.Add(time.Duration(i)*policy.Spacing), d.At, 0)
 	}
@@ -267,16 +267,16 @@ func TestOneProbeOverAllReplicas(t *testing.T) {
 	policy := quick()
 	a, b := replica(t, srv, "a", 8, policy), replica(t, srv, "b", 8, policy)
 	limits := gate.Limits{Timeout: time.Second}
-	fail(t, a, "shop", policy.Failures)
+	fail(t, a, policy.Failures)
 	eventually(t, func() bool { return b.Health("shop").Trips == 1 }, "the other replica never hears of it")
 	<-time.After(time.Until(a.Health("shop").NotBefore))
 
 	probe := enter(t, a, "shop", limits)
-	refused(t, a, "shop", limits)
-	require.True(t, refused(t, b, "shop", limits).At.After(time.Now()))
+	refused(t, a, limits)
+	require.True(t, refused(t, b, limits).At.After(time.Now()))
 	done(t, probe, gate.Failed)
 	require.Equal(t, 2, a.Health("shop").Trips, "it stays open, longer")
-	refused(t, a, "shop", limits)
+	refused(t, a, limits)
 
 	<-time.After(time.Until(a.Health("shop").NotBefore))
 	eventually(t, func() bool { return b.Health("shop").Trips == 2 }, "the other replica never hears of it")
@@ -294,7 +294,7 @@ func TestProbeThatWasCutShort(t *testing.T) {
 	policy := quick()
 	g := replica(t, bustest.Start(t), "r", 8, policy)
 	limits := gate.Limits{Timeout: time.Second}
-	fail(t, g, "shop", policy.Failures)
+	fail(t, g, policy.Failures)
 	<-time.After(time.Until(g.Health("shop").NotBefore))
 	done(t, enter(t, g, "shop", limits), gate.Neutral)
 	done(t, enter(t, g, "shop", limits), gate.Worked)
@@ -306,7 +306,7 @@ func TestSlowStart(t *testing.T) {
 	policy := quick()
 	g := replica(t, bustest.Start(t), "r", 64, policy)
 	limits := gate.Limits{Timeout: time.Second}
-	fail(t, g, "shop", policy.Failures)
+	fail(t, g, policy.Failures)
 	<-time.After(time.Until(g.Health("shop").NotBefore))
 	done(t, enter(t, g, "shop", limits), gate.Worked)
 	for n := 1; n <= 8; n++ { // one at a time at first, and one more with each success
@@ -314,7 +314,7 @@ func TestSlowStart(t *testing.T) {
 		for range n {
 			held = append(held, enter(t, g, "shop", limits))
 		}
-		refused(t, g, "shop", limits)
+		refused(t, g, limits)
 		for _, ticket := range held[1:] {
 			done(t, ticket, gate.Neutral)
 		}
@@ -332,9 +332,9 @@ func TestReceiverAskedForTime(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, disabled)
 	until := time.Now().Add(time.Minute)
-	require.WithinDuration(t, until, refused(t, a, "shop", limits).At, time.Second)
+	require.WithinDuration(t, until, refused(t, a, limits).At, time.Second)
 	eventually(t, func() bool { return !b.Health("shop").NotBefore.IsZero() }, "the other replica never hears of it")
-	require.WithinDuration(t, until, refused(t, b, "shop", limits).At, time.Second)
+	require.WithinDuration(t, until, refused(t, b, limits).At, time.Second)
 	require.Zero(t, a.Health("shop").Trips, "a receiver that says when it is ready again is not broken")
 	require.Equal(t, events.EndpointActive, a.Health("shop").View().State)
 }
@@ -356,7 +356,7 @@ func TestGoneIsDisabledAtOnce(t *testing.T) {
 	first, second := enter(t, a, "shop", limits), enter(t, a, "shop", limits)
 	require.True(t, done(t, first, gate.Gone))
 	require.False(t, done(t, second, gate.Gone), "it is disabled once")
-	require.True(t, refused(t, a, "shop", limits).Disabled)
+	require.True(t, refused(t, a, limits).Disabled)
 	eventually(t, func() bool { return b.Health("shop").Disabled }, "the other replica never hears of it")
 	require.Equal(t, events.EndpointDisabledState, b.Health("shop").View().State)
 	require.Len(t, b.Disabled(), 1)
@@ -470,6 +470,6 @@ func TestRubbishInTheBucket(t *testing.T) {
 	g := replica(t, srv, "r", 8, policy)
 	limits := gate.Limits{Concurrency: 2, Rate: 1000, Timeout: time.Second}
 	done(t, enter(t, g, "shop", limits), gate.Worked)
-	fail(t, g, "shop", policy.Failures)
+	fail(t, g, policy.Failures)
 	require.Equal(t, 1, g.Health("shop").Trips)
 }
