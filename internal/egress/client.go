@@ -10,6 +10,8 @@ import (
 const (
 	// idleTimeout is shorter than the 60 s after which load balancers commonly close theirs.
 	idleTimeout = 50 * time.Second
+	// maxIdle bounds the idle connections to all hosts together: each costs some 20 KiB.
+	maxIdle = 512
 	// maxHeaderBytes bounds the headers of an answer.
 	maxHeaderBytes = 64 << 10
 	// An HTTP/2 connection that is silent for pingAfter is asked whether it lives, and is given up after pingTimeout.
@@ -45,7 +47,7 @@ func (g *Guard) Client(o ClientOptions) *http.Client {
 			ForceAttemptHTTP2:      true,
 			DisableCompression:     true,
 			IdleConnTimeout:        idleTimeout,
-			MaxIdleConns:           0, // bounded by host, and idle ones leave by themselves
+			MaxIdleConns:           max(maxIdle, o.MaxIdle),
 			MaxIdleConnsPerHost:    o.MaxIdle,
 			MaxResponseHeaderBytes: maxHeaderBytes,
 			HTTP2: &http.HTTP2Config{

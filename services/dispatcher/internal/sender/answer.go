@@ -23,7 +23,7 @@ const (
 // readAnswer reads a bounded part of an answer's body and returns the start of it. That the rest is lost, or the
 // connection, changes nothing: the status has said what there was to say.
 func readAnswer(answer *http.Response) string {
-	if answer.Body == http.NoBody {
+	if answer.Body == http.NoBody || answer.StatusCode == http.StatusSwitchingProtocols { // whose body is a connection
 		return ""
 	}
 	room := int64(firstRead)

@@ -1,6 +1,7 @@
 package sender_test
 
 import (
+	"net"
 	"net/http"
 	"strconv"
 	"testing"
@@ -106,4 +107,16 @@ func TestRetryAfterAsADate(t *testing.T) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	})))
 	require.InDelta(t, 10*time.Minute, result.RetryAfter, float64(5*time.Second))
+}
+
+// TestSwitchingProtocols: what follows is not an answer, and is not waited for.
+func TestSwitchingProtocols(t *testing.T) {
+	t.Parallel()
+	result := sender.Send(t.Context(), request(t, serveRaw(t, func(c *net.TCPConn) {
+		says("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")(c)
+		_, _ = c.Read(make([]byte, 1)) // until the sender goes
+	})))
+	require.Equal(t, sender.Refused, result.Verdict)
+	require.Equal(t, http.StatusSwitchingProtocols, result.Status)
+	require.Less(t, result.Latency, 20*time.Second)
 }
