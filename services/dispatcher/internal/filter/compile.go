@@ -2,18 +2,20 @@ package filter
 
 import (
 	"fmt"
+	"regexp/syntax"
 	"strings"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/overloads"
+	"cel.dev/cel-go/common/types"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
 // Bounds of an expression.
 const (
-	maxNesting      = 32   // of parentheses, lists, calls
+	maxNesting      = 64   // of parentheses, lists, calls, and of a + b + c
 	maxNodes        = 2000 // after the macros were written out
 	maxLoops        = 3    // all, exists, map, filter within one another
 	maxPattern      = 250  // instructions of a compiled regular expression
@@ -46,8 +48,7 @@ func Compile(expression string) (*Filter, error) {
 	if err := checkPatterns(checked); err != nil {
 		return nil, err
 	}
-	program, err := env.Program(checked,
-		cel.OptimizeRegex(boundedMatches()), cel.CostTracking(newPrices()), cel.CostLimit(maxCost))
+	program, err := env.Program(checked, cel.CustomDecoratorV2(meter))
 	if err != nil {
 		return nil, events.Errorf(events.CodeInvalidArgument, "the filter cannot be compiled: %w", err)
 	}
@@ -69,7 +70,7 @@ func environment() (*cel.Env, error) {
 		cel.ParserErrorRecoveryLimit(maxSyntaxErrors),
 		cel.ExpressionNodeLimit(maxNodes),
 		cel.ASTValidators(
-			cel.ValidateComprehensionNestingLimit(maxLoops), cel.ValidateRegexLiterals(), cel.ValidateTimestampLiterals(), cel.ValidateDurationLiterals(),
+			cel.ValidateComprehensionNestingLimit(maxLoops), cel.ValidateTimestampLiterals(), cel.ValidateDurationLiterals(),
 		),
 	)
 }
@@ -82,17 +83,41 @@ func notBool(got *cel.Type) error {
 	return events.Errorf(events.CodeInvalidArgument, "the filter comes to a %s; it must come to true or false", got)
 }
 
-// checkPatterns refuses regular expressions that come out of the event: who publishes it is not who set the filter.
+// checkPatterns refuses regular expressions that are none, that are too large, and that come out of the event: who publishes
+// it is not who set the filter.
 func checkPatterns(checked *cel.Ast) error {
 	calls := ast.MatchDescendants(ast.NavigateAST(checked.NativeRep()), ast.FunctionMatcher(overloads.Matches))
 	for _, call := range calls {
 		args := call.AsCall().Args()
-		if args[len(args)-1].Kind() != ast.LiteralKind {
+		if reason := wrongPattern(args[len(args)-1]); reason != "" {
 			at := checked.NativeRep().SourceInfo().GetStartLocation(call.ID())
-			return events.Errorf(events.CodeInvalidArgument, "the filter is wrong at line %d, column %d: matches takes a pattern that is written there, in quotes", at.Line(), at.Column()+1)
+			return events.Errorf(events.CodeInvalidArgument, "the filter is wrong: line %d, column %d: %s", at.Line(), at.Column()+1, reason)
 		}
 	}
 	return nil
+}
+
+// wrongPattern says what is wrong with the pattern of a call of matches; nothing is "".
+func wrongPattern(arg ast.Expr) string {
+	if arg.Kind() != ast.LiteralKind {
+		return "matches takes a pattern that is written there, in quotes"
+	}
+	text, ok := arg.AsLiteral().(types.String)
+	if !ok {
+		return "matches takes a pattern in quotes"
+	}
+	parsed, err := syntax.Parse(string(text), syntax.Perl)
+	if err != nil {
+		return "the pattern is no regular expression of RE2: " + err.Error()
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return "the pattern is no regular expression of RE2: " + err.Error()
+	}
+	if len(program.Inst) > maxPattern {
+		return fmt.Sprintf("the pattern comes to %d instructions; at most %d are allowed", len(program.Inst), maxPattern)
+	}
+	return ""
 }
 
 // explain words what the compiler found.
@@ -107,14 +132,16 @@ func explain(issues *cel.Issues) error {
 			b.WriteString("; ")
 		}
 		message := strings.ReplaceAll(mistake.Message, " (in container '')", "")
+		message, _, _ = strings.Cut(message, " expecting {") // all that CEL knows
+		message = strings.ReplaceAll(message, "'<EOF>'", "the end")
 		at := mistake.Location
 		if at.Line() > 0 {
-			fmt.Fprintf(&b, "at line %d, column %d: ", at.Line(), at.Column()+1)
+			fmt.Fprintf(&b, "line %d, column %d: ", at.Line(), max(at.Column(), 0)+1)
 		}
 		fmt.Fprintf(&b, "%.200s", message)
 		if strings.HasPrefix(message, "undeclared reference") {
 			b.WriteString(", known are " + variables + " and the functions of CEL")
 		}
 	}
-	return events.Errorf(events.CodeInvalidArgument, "the filter is wrong %s", b.String())
+	return events.Errorf(events.CodeInvalidArgument, "the filter is wrong: %s", b.String())
 }

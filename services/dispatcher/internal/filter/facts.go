@@ -5,7 +5,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 
@@ -70,29 +69,3 @@ func decode(ev events.Event) ref.Val {
 	}
 	return types.DefaultTypeAdapter.NativeToValue(data)
 }
-
-// activation is how the expression asks for its variables.
-type activation struct{ facts *Facts }
-
-// ResolveName implements [cel.Activation].
-func (a activation) ResolveName(name string) (any, bool) {
-	switch ev := &a.facts.ev; name {
-	case "type":
-		return types.String(ev.Type), true
-	case "source":
-		return types.String(ev.Source), true
-	case "subject":
-		return types.String(ev.Subject), true
-	case "id":
-		return types.String(ev.ID), true
-	case "time":
-		return types.Timestamp{Time: ev.Time}, true
-	case "data":
-		return a.facts.value()
-	default:
-		return nil, false
-	}
-}
-
-// Parent implements [cel.Activation].
-func (activation) Parent() cel.Activation { return nil }

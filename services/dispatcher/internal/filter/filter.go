@@ -17,10 +17,15 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/interpreter"
 )
 
-// errNotBool is what an expression comes to that compiled as true or false and turned out to be neither.
-var errNotBool = errors.New("the filter is neither true nor false")
+var (
+	// ErrTooManySteps is the error of an evaluation that was given up.
+	ErrTooManySteps = errors.New("the filter takes too many steps on this event")
+	// errNotBool is what an expression comes to that compiled as true or false and turned out to be neither.
+	errNotBool = errors.New("the filter is neither true nor false")
+)
 
 // Filter is a compiled expression. It is immutable and safe for concurrent use.
 type Filter struct {
@@ -28,17 +33,26 @@ type Filter struct {
 }
 
 // Match reports whether the expression is true. One that cannot be evaluated, because a field is missing, is of another
-// type than the expression needs, or the evaluation took too many steps, is not true; the error says why, and
-// [Facts.Unevaluated] counts it.
+// type than the expression needs, or the evaluation takes too many steps ([ErrTooManySteps]), is not true; the error says
+// why, and [Facts.Unevaluated] counts it.
 func (f *Filter) Match(facts *Facts) (bool, error) {
-	value, _, err := f.program.Eval(activation{facts})
+	verdict, err := f.evaluate(facts)
 	if err != nil {
 		facts.unevaluated.Add(1)
+	}
+	return verdict, err
+}
+
+func (f *Filter) evaluate(facts *Facts) (bool, error) {
+	value, _, err := f.program.Eval(&evaluation{facts: facts, left: maxSteps})
+	if err != nil {
+		if errors.As(err, &interpreter.EvalCancelledError{}) {
+			return false, ErrTooManySteps
+		}
 		return false, err
 	}
 	verdict, ok := value.(types.Bool)
 	if !ok {
-		facts.unevaluated.Add(1)
 		return false, errNotBool
 	}
 	return bool(verdict), nil

@@ -1,0 +1,140 @@
+package filter
+
+import (
+	"strings"
+
+	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/overloads"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
+	"cel.dev/cel-go/interpreter"
+)
+
+// An evaluation has a number of steps, and everything that it does takes some. CEL can count itself, but what it counts
+// takes as long again as the evaluation, grows with the square of it in loops, and has holes: two documents compare in one
+// step, and a text is measured in one. So the plan of each expression is metered here, when it is compiled.
+const (
+	// maxSteps is how many steps an evaluation may take, a step being some 100 ns of a machine of today.
+	maxSteps = 100_000
+	// bytesAStep is how many bytes of a text one step looks at or copies.
+	bytesAStep = 256
+	// membersAStep is how many members of a map one step lists.
+	membersAStep = 8
+	// zoneSteps is what a time zone takes, which is read from a file.
+	zoneSteps = 1000
+)
+
+// metered is a node of the plan that takes steps before it does what it did.
+type metered struct {
+	interpreter.InterpretableCall
+	steps int
+}
+
+// Exec implements [interpreter.InterpretableV2].
+func (m *metered) Exec(frame *interpreter.ExecutionFrame) ref.Val {
+	meter := meterOf(frame)
+	meter.take(m.steps)
+	value := m.InterpretableCall.Exec(frame)
+	meter.take(textSteps(value))
+	return value
+}
+
+// Eval implements [interpreter.Interpretable].
+func (m *metered) Eval(vars interpreter.Activation) ref.Val {
+	return m.Exec(interpreter.AsFrame(vars))
+}
+
+// meteredList is a list or a map that the expression makes.
+type meteredList struct {
+	interpreter.InterpretableConstructor
+	steps int
+}
+
+// Exec implements [interpreter.InterpretableV2].
+func (m *meteredList) Exec(frame *interpreter.ExecutionFrame) ref.Val {
+	meterOf(frame).take(m.steps)
+	return m.InterpretableConstructor.Exec(frame)
+}
+
+// Eval implements [interpreter.Interpretable].
+func (m *meteredList) Eval(vars interpreter.Activation) ref.Val {
+	return m.Exec(interpreter.AsFrame(vars))
+}
+
+// meteredAttribute is a variable, or a field of one. Whoever asks for it may look at all of it.
+type meteredAttribute struct {
+	interpreter.InterpretableAttribute
+}
+
+// AddQualifier implements [interpreter.InterpretableAttribute]; the planner adds one for each field.
+func (m *meteredAttribute) AddQualifier(q interpreter.Qualifier) (interpreter.Attribute, error) {
+	_, err := m.InterpretableAttribute.AddQualifier(q)
+	return m, err
+}
+
+// Exec implements [interpreter.InterpretableV2].
+func (m *meteredAttribute) Exec(frame *interpreter.ExecutionFrame) ref.Val {
+	value := m.InterpretableAttribute.Exec(frame)
+	steps := 1 + textSteps(value)
+	if _, isMap := value.(traits.Mapper); isMap { // whoever loops over it makes a list of its keys first
+		steps += members(value) / membersAStep
+	}
+	meterOf(frame).take(steps)
+	return value
+}
+
+// Eval implements [interpreter.Interpretable].
+func (m *meteredAttribute) Eval(vars interpreter.Activation) ref.Val {
+	return m.Exec(interpreter.AsFrame(vars))
+}
+
+// meter decorates each node of a plan.
+func meter(node interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
+	switch n := node.(type) {
+	case *metered, *meteredList, *meteredAttribute, *comparison, *membership, *matching:
+		return node, nil
+	case interpreter.InterpretableAttribute:
+		return &meteredAttribute{n}, nil
+	case interpreter.InterpretableConstructor:
+		return &meteredList{n, 1 + len(n.InitVals())}, nil
+	case interpreter.InterpretableCall:
+		return meterCall(n)
+	default:
+		return node, nil
+	}
+}
+
+// meterCall decorates a call.
+func meterCall(call interpreter.InterpretableCall) (interpreter.InterpretableV2, error) {
+	args := call.Args()
+	switch name := call.Function(); {
+	case name == operators.Equals, name == operators.NotEquals:
+		return &comparison{call, args[0], args[1], name == operators.Equals}, nil
+	case name == operators.In && len(args) == 2:
+		return &membership{call, args[0], args[1]}, nil
+	case name == overloads.Matches:
+		return newMatching(call, args)
+	case len(args) == 2 && strings.HasPrefix(name, "get"): // time.getHours("Europe/Kyiv")
+		return &metered{call, zoneSteps}, nil
+	}
+	steps := 1
+	for _, arg := range args {
+		if constant, ok := arg.(interpreter.InterpretableConst); ok {
+			steps += textSteps(constant.Value())
+		}
+	}
+	return &metered{call, steps}, nil
+}
+
+// textSteps is how many steps it takes to look at a text; 0 for everything else.
+func textSteps(v ref.Val) int {
+	switch v := v.(type) {
+	case types.String:
+		return len(v) / bytesAStep
+	case types.Bytes:
+		return len(v) / bytesAStep
+	default:
+		return 0
+	}
+}
