@@ -53,7 +53,7 @@ type running struct {
 }
 
 // run starts a dispatcher on a connection of its own. It is stopped when the test ends, if not before.
-func run(t testing.TB, srv *bustest.Server, cfg dispatcher.Config) *running {
+func run(t testing.TB, srv *bustest.Server, cfg dispatcher.Config, change ...func(*dispatcher.Service)) *running {
 	t.Helper()
 	r := &running{bus: srv.Connect(t, "dispatcher"), registry: prometheus.NewRegistry()}
 	svc, err := dispatcher.New(cfg, service.Deps{
@@ -61,6 +61,9 @@ func run(t testing.TB, srv *bustest.Server, cfg dispatcher.Config) *running {
 		Version: "1.2.3", DrainTimeout: 2 * time.Second, Tracer: noop.NewTracerProvider(),
 	})
 	require.NoError(t, err)
+	for _, c := range change {
+		c(svc)
+	}
 	ctx, cancel := context.WithCancel(context.Background()) // it must outlive the test's own context to drain
 	done := make(chan error, 1)
 	go func() { done <- svc.Run(ctx) }()

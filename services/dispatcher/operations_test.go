@@ -12,7 +12,7 @@ import (
 )
 
 // ask waits until the service answers, and returns its answer.
-func ask(t *testing.T, b *bus.Bus, subject, body string) (bus.Reply, error) {
+func ask(t testing.TB, b *bus.Bus, subject, body string) (bus.Reply, error) {
 	t.Helper()
 	var reply bus.Reply
 	var err error

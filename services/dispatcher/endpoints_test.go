@@ -1,0 +1,552 @@
+package dispatcher_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/bus/bustest"
+	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+	"github.com/neuron7x/mlsdm-integrations/pkg/webhook"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/gate"
+)
+
+// onlyBus is a configuration without an endpoint of its own.
+func onlyBus() dispatcher.Config {
+	cfg := config("")
+	cfg.Secret = secret.Value{}
+	return cfg
+}
+
+// call asks for an operation and must succeed.
+func call[Response any](t testing.TB, r *running, operation string, request any) Response {
+	t.Helper()
+	body, err := json.Marshal(request)
+	require.NoError(t, err)
+	reply, err := ask(t, r.bus, "mlsdm."+operation, string(body))
+	require.NoError(t, err, "%s %s", operation, body)
+	return decode[Response](t, reply.Body)
+}
+
+// spec is an endpoint whose public key everybody may know, tried again at once.
+func spec(id, url string) events.EndpointSpec {
+	return events.EndpointSpec{
+		ID: id, URL: url, Signing: []events.EndpointSigning{{Method: events.SignEd25519}}, Retry: waits(9, time.Millisecond), Timeout: "10s",
+	}
+}
+
+// create makes an endpoint.
+func create(t testing.TB, r *running, s events.EndpointSpec) events.Endpoint {
+	t.Helper()
+	return call[events.EndpointChanged](t, r, events.OpEndpointsCreate, events.EndpointCreateRequest{Endpoint: s}).Endpoint
+}
+
+func TestEndpointOfTheBus(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	to := newReceiver(t, nil)
+	r := run(t, srv, onlyBus())
+	e := create(t, r, spec("shop", to.url))
+	require.Equal(t, "bus", e.Source)
+	require.Equal(t, events.EndpointActive, e.Status.State)
+
+	ev := publish(t, r.bus, "custom.deploy", "event-1")
+	h := to.next(t)
+	require.Equal(t, ev.ID, h.id)
+	verifier, err := webhook.New(e.Keys[0].PublicKey)
+	require.NoError(t, err)
+	require.NoError(t, verifier.Verify(h.header, h.body))
+
+	call[events.EndpointChanged](t, r, events.OpEndpointsUpdate, events.EndpointUpdateRequest{ID: "shop", Endpoint: []byte(`{"events":["ci.>"],"headers":{"X-Team":"a"}}`)})
+	publish(t, r.bus, "custom.deploy", "event-2")
+	publish(t, r.bus, "ci.degraded", "event-3")
+	h = to.next(t)
+	require.Equal(t, "event-3", h.id)
+	require.Equal(t, "a", h.header.Get("X-Team"))
+
+	call[events.EndpointDeleted](t, r, events.OpEndpointsDelete, events.EndpointDeleteRequest{ID: "shop"})
+	publish(t, r.bus, "ci.degraded", "event-4")
+	eventually(t, srv, "MLSDM_DELIVERIES", 0)
+	r.stop()
+	require.Empty(t, to.hits)
+}
+
+// A change is in effect on every replica within moments.
+func TestChangesTakeEffectOnEveryReplica(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	to := newReceiver(t, nil)
+	one, two := run(t, srv, onlyBus()), run(t, srv, onlyBus())
+	create(t, one, spec("shop", to.url))
+	begin := time.Now()
+	require.Eventually(t, func() bool {
+		list := 0
+		for range 10 { // whichever replica answers
+			list += len(call[events.EndpointsList](t, two, events.OpEndpointsList, events.EndpointsListRequest{}).Endpoints)
+		}
+		return list == 10
+	}, patience, time.Millisecond)
+	t.Logf("every replica knows the endpoint %s after the answer", time.Since(begin))
+}
+
+func TestFormats(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	r := run(t, srv, onlyBus())
+	bodies := map[string]*receiver{}
+	for _, format := range []string{events.FormatStandard, events.FormatCloudEvents, events.FormatMLSDM} {
+		to := newReceiver(t, nil)
+		s := spec(format, to.url)
+		s.Format = format
+		if format == events.FormatMLSDM {
+			s.Signing = []events.EndpointSigning{{Method: events.SignHMAC, Key: "env:WEBHOOK_TEST_KEY"}}
+		}
+		bodies[format] = to
+		body, err := json.Marshal(events.EndpointCreateRequest{Endpoint: s})
+		require.NoError(t, err)
+		_, err = ask(t, r.bus, "mlsdm."+events.OpEndpointsCreate, string(body))
+		if format == events.FormatMLSDM { // the environment has no such key
+			require.Error(t, err)
+			delete(bodies, format)
+			continue
+		}
+		require.NoError(t, err)
+	}
+	ev := publish(t, r.bus, "custom.deploy", "event-1")
+	for format, to := range bodies {
+		h := to.next(t)
+		got := decode[map[string]any](t, h.body)
+		if format == events.FormatCloudEvents {
+			require.Equal(t, "application/cloudevents+json", h.header.Get("Content-Type"))
+			require.Equal(t, ev.Source, got["source"])
+			continue
+		}
+		require.Equal(t, "application/json", h.header.Get("Content-Type"))
+		require.NotContains(t, got, "source")
+	}
+}
+
+func TestFilterChooses(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	to := newReceiver(t, nil)
+	r := run(t, srv, onlyBus())
+	s := spec("shop", to.url)
+	s.Filter = `data.total > 100`
+	create(t, r, s)
+	for id, data := range map[string]string{"small": `{"total":99}`, "big": `{"total":101}`, "none": `{"x":1}`, "text": `"hello"`} {
+		_, err := r.bus.PublishEvent(t.Context(), events.Event{
+			ID: id, Source: "/test", Type: "custom.order", Time: time.Now(), DataContentType: events.ContentTypeJSON, Data: []byte(data),
+		})
+		require.NoError(t, err)
+	}
+	require.Equal(t, "big", to.next(t).id)
+	r.stop()
+	require.Empty(t, to.hits)
+}
+
+// One dead endpoint delays no other.
+func TestHangingEndpointDelaysNobody(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	release := make(chan struct{})
+	hang := newReceiver(t, func(http.ResponseWriter, hit, int) { <-release })
+	t.Cleanup(func() { close(release) })
+	good := newReceiver(t, nil)
+	cfg := onlyBus()
+	cfg.Workers = 8
+	r := run(t, srv, cfg)
+	create(t, r, spec("hang", hang.url))
+	create(t, r, spec("good", good.url))
+	for i := range 100 {
+		publish(t, r.bus, "custom.deploy", "event-"+strconv.Itoa(i))
+	}
+	for range 100 {
+		good.next(t)
+	}
+}
+
+func TestConcurrencyOfAnEndpoint(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	var inFlight, most atomic.Int64
+	to := newReceiver(t, func(http.ResponseWriter, hit, int) {
+		n := inFlight.Add(1)
+		for {
+			m := most.Load()
+			if n <= m || most.CompareAndSwap(m, n) {
+				break
+			}
+		}
+		<-time.After(5 * time.Millisecond)
+		inFlight.Add(-1)
+	})
+	one, two := run(t, srv, onlyBus()), run(t, srv, onlyBus())
+	s := spec("shop", to.url)
+	s.Concurrency = 2
+	create(t, one, s)
+	const total = 60
+	for i := range total {
+		publish(t, two.bus, "custom.deploy", "event-"+strconv.Itoa(i))
+	}
+	for range total {
+		to.next(t)
+	}
+	require.LessOrEqual(t, most.Load(), int64(2))
+}
+
+func TestRateOfAnEndpoint(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	to := newReceiver(t, nil)
+	one, two := run(t, srv, onlyBus()), run(t, srv, onlyBus())
+	s := spec("shop", to.url)
+	s.RateLimit = &events.EndpointRate{PerSecond: 20, Burst: 1}
+	create(t, one, s)
+	const total = 60
+	begin := time.Now()
+	for i := range total {
+		publish(t, two.bus, "custom.deploy", "event-"+strconv.Itoa(i))
+	}
+	for range total {
+		to.next(t)
+	}
+	// 60 at 20 a second take 2.95 s. What comes too early is a fault; what comes late is a busy machine.
+	require.GreaterOrEqual(t, time.Since(begin), 2900*time.Millisecond)
+	eventually(t, srv, "MLSDM_DELIVERIES", 0)
+}
+
+// What a receiver says decides how often it is tried.
+func TestAttemptsByAnswer(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name     string
+		answer   func(w http.ResponseWriter)
+		attempts string
+		fault    string
+		disabled bool
+	}{
+		{"400", func(w http.ResponseWriter) { w.WriteHeader(http.StatusBadRequest) }, "3", events.FaultReceiver, false},
+		{"404", func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotFound) }, "3", events.FaultReceiver, false},
+		{"302", func(w http.ResponseWriter) { w.Header().Set("Location", "/x"); w.WriteHeader(http.StatusFound) }, "3", events.FaultReceiver, false},
+		{"408", func(w http.ResponseWriter) { w.WriteHeader(http.StatusRequestTimeout) }, "5", events.FaultReceiver, false},
+		{"425", func(w http.ResponseWriter) { w.WriteHeader(http.StatusTooEarly) }, "5", events.FaultReceiver, false},
+		{"429", func(w http.ResponseWriter) { w.WriteHeader(http.StatusTooManyRequests) }, "5", events.FaultReceiver, false},
+		{"500", func(w http.ResponseWriter) { w.WriteHeader(http.StatusInternalServerError) }, "5", events.FaultReceiver, false},
+		{"reset", func(http.ResponseWriter) { panic(http.ErrAbortHandler) }, "5", events.FaultReceiver, false},
+		{"abort", func(w http.ResponseWriter) {
+			w.Header().Set("webhook-delivery", "abort-message")
+			w.WriteHeader(http.StatusInternalServerError)
+		}, "1", events.FaultReceiver, false},
+		{"410", func(w http.ResponseWriter) { w.WriteHeader(http.StatusGone) }, "1", events.FaultReceiver, true},
+		{"disable", func(w http.ResponseWriter) {
+			w.Header().Set("webhook-delivery", "disable")
+			w.WriteHeader(http.StatusBadRequest)
+		}, "1", events.FaultReceiver, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			srv := bustest.Start(t)
+			to := newReceiver(t, func(w http.ResponseWriter, _ hit, _ int) { tt.answer(w) })
+			r := run(t, srv, onlyBus())
+			s := spec("shop", to.url)
+			s.Retry = waits(4, time.Millisecond)
+			create(t, r, s)
+			dead := listen(t, srv, "mlsdm.deadletters.>")
+			publish(t, r.bus, "custom.deploy", "event-1")
+			letter := dead()
+			require.Equal(t, "mlsdm.deadletters.deliveries."+tt.fault+".shop", letter.subject)
+			require.Equal(t, tt.attempts, letter.value(events.HeaderAttempt))
+			state := call[events.Endpoint](t, r, events.OpEndpointsGet, events.EndpointRequest{ID: "shop"}).Status.State
+			require.Equal(t, tt.disabled, state == events.EndpointDisabledState, state)
+		})
+	}
+}
+
+// A disabled endpoint: somebody hears of it, what follows is not delivered, and a probe heals it.
+func TestDisabledAndHealed(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	var working atomic.Bool
+	to := newReceiver(t, func(w http.ResponseWriter, _ hit, _ int) {
+		if !working.Load() {
+			w.WriteHeader(http.StatusGone)
+		}
+	})
+	other := newReceiver(t, nil)
+	r := run(t, srv, onlyBus(), func(s *dispatcher.Service) { s.Hasten(gate.DefaultPolicy(), 500*time.Millisecond) })
+	create(t, r, spec("shop", to.url))
+	s := spec("ops", other.url)
+	s.Events = []string{events.TypeEndpointDisabled, events.TypeEndpointRecovered}
+	create(t, r, s)
+	publish(t, r.bus, "custom.deploy", "event-1")
+	require.Equal(t, "event-1", to.next(t).id)
+	told := decode[map[string]any](t, other.next(t).body)
+	require.Equal(t, events.TypeEndpointDisabled, told["type"])
+	require.Equal(t, "shop", told["data"].(map[string]any)["endpoint_id"])
+
+	publish(t, r.bus, "custom.deploy", "event-2")
+	require.NotEqual(t, "event-2", to.next(t).id, "a probe that fails")
+	working.Store(true)
+	to.next(t)
+	told = decode[map[string]any](t, other.next(t).body)
+	require.Equal(t, events.TypeEndpointRecovered, told["type"])
+	require.Eventually(t, func() bool {
+		return call[events.Endpoint](t, r, events.OpEndpointsGet, events.EndpointRequest{ID: "shop"}).Status.State == events.EndpointActive
+	}, patience, 5*time.Millisecond)
+	publish(t, r.bus, "custom.deploy", "event-3")
+	for to.next(t).id != "event-3" { // beside probes that were on their way
+	}
+	require.Equal(t, 2, endpointEvents(t, srv), "told once each")
+}
+
+// endpointEvents counts the events about endpoints.
+func endpointEvents(t *testing.T, srv *bustest.Server) int {
+	t.Helper()
+	js, err := srv.Conn(t).JetStream()
+	require.NoError(t, err)
+	info, err := js.StreamInfo("MLSDM_EVENTS")
+	require.NoError(t, err)
+	n := 0
+	for seq := info.State.FirstSeq; seq <= info.State.LastSeq; seq++ {
+		m, err := js.GetMsg("MLSDM_EVENTS", seq)
+		require.NoError(t, err)
+		if len(m.Subject) > len("mlsdm.events.endpoint.") && m.Subject[:len("mlsdm.events.endpoint.")] == "mlsdm.events.endpoint." {
+			n++
+		}
+	}
+	return n
+}
+
+// What waits for an endpoint that its operator disables goes to dead letters, as the endpoint's fault.
+func TestDisabledByItsOperator(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	to := newReceiver(t, status(http.StatusInternalServerError))
+	r := run(t, srv, onlyBus())
+	s := spec("shop", to.url)
+	s.Retry = waits(3, 1500*time.Millisecond)
+	create(t, r, s)
+	dead := listen(t, srv, "mlsdm.deadletters.>")
+	publish(t, r.bus, "custom.deploy", "event-1")
+	to.next(t)
+	call[events.EndpointChanged](t, r, events.OpEndpointsUpdate, events.EndpointUpdateRequest{ID: "shop", Endpoint: []byte(`{"disabled":true}`)})
+	require.Equal(t, "mlsdm.deadletters.deliveries.endpoint.shop", dead().subject)
+	require.Empty(t, to.hits)
+	_, err := ask(t, r.bus, "mlsdm."+events.OpDeliveriesReplay, `{"replay_id":"x","to":"shop"}`)
+	require.Equal(t, events.CodeFailedPrecondition, events.CodeOf(err))
+}
+
+// The breaker: an endpoint that fails again and again is left alone for a while, and everything arrives when it works again.
+func TestBreakerLosesNothing(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	var working atomic.Bool
+	var asked atomic.Int64
+	to := newReceiver(t, func(w http.ResponseWriter, _ hit, _ int) {
+		if asked.Add(1); !working.Load() {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+	policy := gate.DefaultPolicy()
+	policy.OpenBase, policy.OpenCap = 300*time.Millisecond, 600*time.Millisecond
+	r := run(t, srv, onlyBus(), func(s *dispatcher.Service) { s.Hasten(policy, time.Hour) })
+	s := spec("shop", to.url)
+	s.Retry = waits(40, time.Millisecond)
+	create(t, r, s)
+	const total = 50
+	for i := range total {
+		publish(t, r.bus, "custom.deploy", "event-"+strconv.Itoa(i))
+	}
+	require.Eventually(t, func() bool {
+		return call[events.Endpoint](t, r, events.OpEndpointsGet, events.EndpointRequest{ID: "shop"}).Status.State == events.EndpointFailing
+	}, patience, time.Millisecond)
+	for len(to.hits) > 0 {
+		<-to.hits
+	}
+	working.Store(true)
+	eventually(t, srv, "MLSDM_DELIVERIES", 0)
+	require.Zero(t, stored(t, srv, "MLSDM_DEADLETTERS"))
+	state := call[events.Endpoint](t, r, events.OpEndpointsGet, events.EndpointRequest{ID: "shop"}).Status.State
+	require.Equal(t, events.EndpointActive, state)
+}
+
+func TestTestEndpoint(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	to := newReceiver(t, func(w http.ResponseWriter, _ hit, n int) {
+		if n == 2 {
+			w.WriteHeader(http.StatusTeapot)
+		}
+	})
+	r := run(t, srv, onlyBus())
+	e := create(t, r, spec("shop", to.url))
+	attempt := call[events.DeliveryAttempt](t, r, events.OpEndpointsTest, events.EndpointRequest{ID: "shop"})
+	require.Equal(t, 200, attempt.Status)
+	require.Equal(t, events.AttemptDelivered, attempt.Outcome)
+	require.NotNil(t, attempt.Timing)
+	h := to.next(t)
+	verifier, err := webhook.New(e.Keys[0].PublicKey)
+	require.NoError(t, err)
+	require.NoError(t, verifier.Verify(h.header, h.body))
+	require.Contains(t, string(h.body), `"webhook.test"`)
+	attempt = call[events.DeliveryAttempt](t, r, events.OpEndpointsTest, events.EndpointRequest{ID: "shop"})
+	require.Equal(t, http.StatusTeapot, attempt.Status)
+	require.Equal(t, events.AttemptDead, attempt.Outcome)
+	_, err = ask(t, r.bus, "mlsdm."+events.OpEndpointsTest, `{"id":"nobody"}`)
+	require.Equal(t, events.CodeNotFound, events.CodeOf(err))
+}
+
+// Strict ordering: one in flight, in the order of the stream, whatever fails, over replicas that come and go.
+func TestStrictOrdering(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	var mu sync.Mutex
+	var arrived []string
+	var inFlight atomic.Int64
+	attempts := map[string]int{}
+	to := newReceiver(t, func(w http.ResponseWriter, h hit, _ int) {
+		if inFlight.Add(1) > 1 {
+			t.Error("two webhooks at one time")
+		}
+		defer inFlight.Add(-1)
+		mu.Lock()
+		defer mu.Unlock()
+		attempts[h.id]++
+		n, err := strconv.Atoi(h.id[len("event-"):])
+		if err != nil {
+			t.Error(err)
+		}
+		if n%13 == 0 && attempts[h.id] <= 2 {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		if len(arrived) == 0 || arrived[len(arrived)-1] != h.id { // at least once
+			arrived = append(arrived, h.id)
+		}
+	})
+	one := run(t, srv, onlyBus())
+	s := spec("shop", to.url)
+	s.Ordering, s.Events = events.OrderingStrict, []string{"custom.>", "custom.order"} // patterns that overlap
+	create(t, one, s)
+	const total = 100
+	publisher := srv.Connect(t, "publisher")
+	for i := range total {
+		publish(t, publisher, "custom.order", "event-"+strconv.Itoa(i))
+	}
+	done := func(n int) func() bool {
+		return func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return len(arrived) >= n
+		}
+	}
+	require.Eventually(t, done(total/4), patience, time.Millisecond)
+	run(t, srv, onlyBus())
+	require.Eventually(t, done(total/2), patience, time.Millisecond)
+	one.stop()
+	require.Eventually(t, done(total), patience, time.Millisecond)
+	mu.Lock()
+	defer mu.Unlock()
+	for i, id := range arrived {
+		require.Equal(t, "event-"+strconv.Itoa(i), id)
+	}
+	require.Equal(t, 3, attempts["event-13"])
+}
+
+// An ordered endpoint gives up, tells, and goes on.
+func TestStrictOrderingGivesUp(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	to := newReceiver(t, func(w http.ResponseWriter, h hit, _ int) {
+		if h.id == "event-0" {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+	r := run(t, srv, onlyBus())
+	s := spec("shop", to.url)
+	s.Ordering, s.Retry = events.OrderingStrict, waits(2, time.Millisecond)
+	create(t, r, s)
+	dead := listen(t, srv, "mlsdm.deadletters.>")
+	for i := range 3 {
+		publish(t, r.bus, "custom.order", "event-"+strconv.Itoa(i))
+	}
+	for _, want := range []string{"event-0", "event-0", "event-0", "event-1", "event-2"} {
+		require.Equal(t, want, to.next(t).id)
+	}
+	letter := dead()
+	require.Equal(t, "mlsdm.deadletters.deliveries.receiver.shop", letter.subject)
+	require.Equal(t, "3", letter.value(events.HeaderAttempt))
+
+	replay := call[events.ReplayReply](t, r, events.OpDeliveriesReplay, events.ReplayRequest{ReplayID: "again"})
+	require.Equal(t, 1, replay.Replayed)
+	require.Equal(t, "event-0", to.next(t).id)
+
+	call[events.EndpointDeleted](t, r, events.OpEndpointsDelete, events.EndpointDeleteRequest{ID: "shop"})
+	js, err := srv.Conn(t).JetStream()
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		_, err := js.ConsumerInfo("MLSDM_EVENTS", events.OrderedConsumer("shop"))
+		return err != nil
+	}, patience, 10*time.Millisecond, "nothing is left of it on the bus")
+}
+
+// Dead letters are replayed to the same endpoint or another, and events to one that did not want them.
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	var working atomic.Bool
+	to := newReceiver(t, func(w http.ResponseWriter, _ hit, _ int) {
+		if !working.Load() {
+			w.WriteHeader(http.StatusBadRequest)
+		}
+	})
+	other := newReceiver(t, nil)
+	r := run(t, srv, onlyBus())
+	s := spec("shop", to.url)
+	s.Retry = waits(1, time.Millisecond)
+	create(t, r, s)
+	s = spec("other", other.url)
+	s.Events = []string{"never.this"}
+	create(t, r, s)
+	const total = 5
+	for i := range total {
+		publish(t, r.bus, "custom.order", "event-"+strconv.Itoa(i))
+	}
+	eventually(t, srv, "MLSDM_DEADLETTERS", total)
+	for len(to.hits) > 0 {
+		<-to.hits
+	}
+	working.Store(true)
+	count := call[events.ReplayReply](t, r, events.OpDeliveriesReplay, events.ReplayRequest{DryRun: true})
+	require.Equal(t, total, count.Matched)
+	require.Zero(t, count.Replayed)
+	require.Equal(t, total, call[events.ReplayReply](t, r, events.OpDeliveriesReplay, events.ReplayRequest{ReplayID: "a"}).Replayed)
+	require.Equal(t, total, call[events.ReplayReply](t, r, events.OpDeliveriesReplay, events.ReplayRequest{ReplayID: "b", To: "other"}).Replayed)
+	for range total {
+		to.next(t)
+		other.next(t)
+	}
+	got := call[events.ReplayReply](t, r, events.OpDeliveriesReplay, events.ReplayRequest{
+		From: events.ReplayEvents, To: "other", ReplayID: "c", DeliveryFilter: events.DeliveryFilter{EventType: "custom.*"},
+	})
+	require.Equal(t, total, got.Replayed)
+	for range total {
+		other.next(t)
+	}
+	list := call[events.DeliveriesList](t, r, events.OpDeliveriesList, events.DeliveriesListRequest{DeliveryFilter: events.DeliveryFilter{Status: events.AttemptDead}})
+	require.Len(t, list.Deliveries, total)
+	require.Eventually(t, func() bool {
+		detail := call[events.DeliveryDetail](t, r, events.OpDeliveriesGet, events.DeliveryRequest{ID: list.Deliveries[0].ID})
+		return len(detail.Attempts) >= 3
+	}, patience, 10*time.Millisecond)
+}
