@@ -57,8 +57,11 @@ func New(keys ...string) (*Webhook, error) {
 	}
 	w := &Webhook{}
 	for i, text := range keys {
-		if err := w.add(text); err != nil {
+		switch err := w.add(text); {
+		case err != nil && len(keys) > 1:
 			return nil, fmt.Errorf("key %d: %w", i+1, err)
+		case err != nil:
+			return nil, err
 		}
 	}
 	return w, nil
