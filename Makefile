@@ -58,6 +58,10 @@ test-integration: ## Run the tests that need Docker (build tag: integration)
 	echo "$(GO) test -tags integration -count=1 -timeout 30m" $$dirs; \
 	$(GO) test -tags integration -count=1 -timeout 30m -v $(TESTFLAGS) $$dirs
 
+.PHONY: test-faults
+test-faults: ## Run the fault tests of webhooks at full length: tens of minutes
+	MLSDM_TEST_FAULTS=full $(GO) test -count=1 -timeout 60m -v $(TESTFLAGS) ./test/webhooks
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target of both modules for FUZZTIME (10s) each
 	@set -e; \

@@ -47,7 +47,7 @@ func (s *stack) createBad(b *testing.B, kind, eventType string) {
 
 // createOne makes an endpoint over the bus.
 func (s *stack) createOne(spec events.EndpointSpec) error {
-	spec.Signing = []events.EndpointSigning{{Key: "env:BENCH_SECRET"}}
+	spec.Signing = []events.EndpointSigning{{Key: "env:WEBHOOK_BENCH_KEY"}}
 	body, err := json.Marshal(events.EndpointCreateRequest{Endpoint: spec})
 	if err != nil {
 		return err

@@ -63,7 +63,7 @@ func newStack(b *testing.B, dispatchers int) *stack {
 	s.nats = process.StartNATS(b, programs.Path(b, "nats-server"), map[string]string{"GOMEMLIMIT": memoryLimit})
 	s.env = map[string]string{
 		"NATS_URL": s.nats.URL, "MLSDM_ADMIN_ADDR": "off", "WEBHOOK_URL": s.sinkURL + "/ok/0", "WEBHOOK_SECRET": secret,
-		"WEBHOOK_ALLOW_LOOPBACK": "true", "WEBHOOK_EVENTS": custom("bench"), "BENCH_SECRET": secret,
+		"WEBHOOK_ALLOW_LOOPBACK": "true", "WEBHOOK_EVENTS": custom("bench"), "WEBHOOK_BENCH_KEY": secret,
 	}
 	provision := process.Start(b, programs.Path(b, "mlsdmctl"), "", map[string]string{"NATS_URL": s.nats.URL}, "provision")
 	require.Zero(b, provision.Exit(), "%s%s", provision.Out, provision.Errs)

@@ -1,0 +1,95 @@
+package webhooks_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+)
+
+const (
+	// unacked is how long after an event was taken its ack may still be on its way, on a machine that has much to do.
+	unacked = 1500 * time.Millisecond
+	// mostRepeats is the share of webhooks that may arrive twice.
+	mostRepeats = 0.01
+)
+
+// requireKept checks that every event has been taken by each receiver, is in dead letters, or waits.
+func (s *stack) requireKept(t *testing.T, receivers []*receiver) {
+	t.Helper()
+	dead := s.held(t, events.StreamDeadLetters, "deadletters.deliveries.>")
+	waiting := s.held(t, events.StreamDeliveries, "deliveries.>")
+	for _, r := range receivers {
+		r.mu.Lock()
+		lost := 0
+		for n, got := range r.got {
+			if got.taken.IsZero() && !dead[r.id][n] && !waiting[r.id][n] {
+				lost++
+			}
+		}
+		t.Logf("%s: %d events in %d requests: %d taken, %d in dead letters, %d wait", r.id, len(r.got), r.requests, r.distinct, len(dead[r.id]), len(waiting[r.id]))
+		r.mu.Unlock()
+		require.Zero(t, lost, "events for %s are lost", r.id)
+	}
+}
+
+// held reads which events a stream holds for each endpoint.
+func (s *stack) held(t *testing.T, stream, subject string) map[string]map[int]bool {
+	t.Helper()
+	from, err := s.js.Stream(within(t), events.Subjects{}.StreamName(stream))
+	require.NoError(t, err)
+	all := map[string]map[int]bool{}
+	for next := uint64(1); ; {
+		m, err := from.GetMsg(t.Context(), next, jetstream.WithGetMsgSubject(events.Subjects{}.Below(subject)))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return all
+		}
+		require.NoError(t, err)
+		next = m.Sequence + 1
+		endpoint := m.Header.Get(events.HeaderEndpoint)
+		n, ok := numberOf(m.Header.Get(events.HeaderEventID))
+		require.True(t, ok, "%v", m.Header)
+		if all[endpoint] == nil {
+			all[endpoint] = map[int]bool{}
+		}
+		all[endpoint][n] = true
+	}
+}
+
+// requireFewRepeats checks that events were taken twice seldom, and only where something was killed before the first time
+// could be acked.
+func (s *stack) requireFewRepeats(t *testing.T, receivers []*receiver) {
+	t.Helper()
+	repeats, taken := 0, 0
+	for _, r := range receivers {
+		r.mu.Lock()
+		taken += r.distinct
+		for _, again := range r.repeated {
+			repeats++
+			require.True(t, s.killedSoonAfter(again.before), "event %d was taken by %s at %s and again at %s, although nothing was killed then: %v",
+				again.number, r.id, again.before.Format(time.StampMilli), again.again.Format(time.StampMilli), s.kills)
+		}
+		r.mu.Unlock()
+	}
+	t.Logf("%d webhooks were taken, %d of them twice, %d processes were killed", taken, repeats, len(s.kills))
+	require.Less(t, float64(repeats), max(1, float64(taken)*mostRepeats), "too many webhooks arrive twice")
+}
+
+// killedSoonAfter reports whether something was killed before what was taken at a time could be acked. What the server
+// wrote last before it was killed may be gone, and while it is away nothing is acked.
+func (s *stack) killedSoonAfter(taken time.Time) bool {
+	for _, k := range s.kills {
+		end := k.at
+		if k.nats {
+			end = k.over.Add(unacked)
+		}
+		if !taken.Before(k.at.Add(-unacked)) && !taken.After(end.Add(unacked/10)) {
+			return true
+		}
+	}
+	return false
+}
