@@ -26,6 +26,9 @@ type webhooksCommand struct {
 	Test    webhooksTestCommand    `cmd:"" help:"Post a signed test webhook now, and tell what came of it."`
 	Apply   webhooksApplyCommand   `cmd:"" help:"Make the endpoints what a YAML file says."`
 	Export  webhooksExportCommand  `cmd:"" help:"Print the endpoints as such a YAML file."`
+
+	Listen webhooksListenCommand `cmd:"" help:"Receive webhooks on this machine, verify them and show them."`
+	Verify webhooksVerifyCommand `cmd:"" help:"Check one webhook that was saved to a file, and say what is wrong with it."`
 }
 
 // Help shows examples.
@@ -94,11 +97,12 @@ func (g webhooksGetCommand) Run(ctx context.Context, c *connection, t terminal) 
 
 // showEndpoint prints all of an endpoint, a field a line.
 func showEndpoint(out io.Writer, e events.Endpoint) error {
-	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	fields, err := fieldsOf(e.EndpointSpec)
 	if err != nil {
 		return err
 	}
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	fmt.Fprintf(w, "id\t%s\n", printable(e.ID))
 	for _, f := range fields {
 		fmt.Fprintf(w, "%s\t%s\n", printable(f.Field), jsonText(f.To))
 	}
@@ -143,7 +147,7 @@ func describeKey(key events.EndpointKey) string {
 	if !key.ExpiresAt.IsZero() {
 		parts = append(parts, "until "+key.ExpiresAt.Local().Format(time.DateTime))
 	}
-	return strings.Join(parts, "  ")
+	return strings.Join(parts, " ")
 }
 
 // withClient connects and does work. Each call has the patience of the command line.

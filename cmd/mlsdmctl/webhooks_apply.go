@@ -75,7 +75,7 @@ func (w webhooksApplyCommand) Run(ctx context.Context, c *connection, t terminal
 				return err
 			}
 		}
-		return p.failure(want)
+		return p.failure()
 	})
 }
 
@@ -120,13 +120,8 @@ func (w webhooksApplyCommand) carryOut(ctx context.Context, c *connection, t ter
 	if len(removals) == 0 {
 		return nil
 	}
-	if p.failed() > 0 {
-		for _, s := range removals {
-			s.fail(errors.New("it is not removed because others failed"))
-		}
-		return nil
-	}
-	if !w.Yes {
+	failed := p.failed() > 0
+	if !w.Yes && !failed {
 		ids := make([]string, 0, len(removals))
 		for _, s := range removals {
 			ids = append(ids, printable(s.ID))
@@ -136,7 +131,9 @@ func (w webhooksApplyCommand) carryOut(ctx context.Context, c *connection, t ter
 		}
 	}
 	for _, s := range removals {
-		if err := cl.Call(ctx, events.OpEndpointsDelete, events.EndpointDeleteRequest{ID: s.ID, Revision: s.revision}, nil); err != nil {
+		if failed {
+			s.fail(errors.New("it is not removed because others failed"))
+		} else if err := cl.Call(ctx, events.OpEndpointsDelete, events.EndpointDeleteRequest{ID: s.ID, Revision: s.revision}, nil); err != nil {
 			s.fail(err)
 		}
 		if !c.JSON {

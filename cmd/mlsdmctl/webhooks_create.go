@@ -56,6 +56,6 @@ func (w webhooksCreateCommand) Run(ctx context.Context, c *connection, t termina
 		if w.DryRun {
 			did = "would be made"
 		}
-		return report(c, t, sink, did, w.DryRun, events.EndpointSpec{}, change)
+		return report(c, t, sink, did, w.DryRun, nil, change)
 	})
 }

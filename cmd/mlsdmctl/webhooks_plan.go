@@ -58,6 +58,8 @@ func (w webhooksApplyCommand) plan(ctx context.Context, cl *client.Client, want 
 		s := &step{ID: e.ID, Action: actionCreate, spec: e.EndpointSpec, overlap: overlapOf(w.Overlap)}
 		if exists {
 			s.Action, s.revision = actionChange, was.Revision
+		} else {
+			was.ID = e.ID // which is not worth a line
 		}
 		if s.Changes, err = declared.Diff(was.EndpointSpec, e.EndpointSpec); err != nil {
 			return nil, err
@@ -134,9 +136,9 @@ func (p *plan) failed() int {
 }
 
 // failure is the error of a plan that was not carried out whole.
-func (p *plan) failure(want []declared.Endpoint) error {
+func (p *plan) failure() error {
 	if n := p.failed(); n > 0 {
-		return fmt.Errorf("%d of %d endpoints failed", n, max(len(want), n))
+		return fmt.Errorf("%d of %d endpoints failed", n, len(p.Endpoints))
 	}
 	return nil
 }

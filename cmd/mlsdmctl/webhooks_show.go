@@ -11,9 +11,9 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
-// fieldsOf lists what a specification says, a field an entry.
+// fieldsOf lists what a specification says beside its id, a field an entry.
 func fieldsOf(spec events.EndpointSpec) ([]declared.Change, error) {
-	return declared.Diff(events.EndpointSpec{}, spec)
+	return declared.Diff(events.EndpointSpec{ID: spec.ID}, spec)
 }
 
 // jsonText writes a value of JSON for a person, in one line.
@@ -53,9 +53,13 @@ type changeReport struct {
 	Secrets  []toldSecret      `json:"secrets,omitempty"`
 }
 
-// report prints what became of one endpoint, and the secrets that were generated for it.
-func report(c *connection, t terminal, sink *secretSink, did string, dryRun bool, was events.EndpointSpec, change client.EndpointChange) error {
-	changes, err := declared.Diff(was, change.Endpoint.EndpointSpec)
+// report prints what became of one endpoint, and the secrets that were generated for it. One that is new was nil.
+func report(c *connection, t terminal, sink *secretSink, did string, dryRun bool, was *events.EndpointSpec, change client.EndpointChange) error {
+	fresh := was == nil
+	if fresh {
+		was = &events.EndpointSpec{ID: change.Endpoint.ID}
+	}
+	changes, err := declared.Diff(*was, change.Endpoint.EndpointSpec)
 	if err != nil {
 		return err
 	}
@@ -67,7 +71,7 @@ func report(c *connection, t terminal, sink *secretSink, did string, dryRun bool
 		return printJSON(t, changeReport{DryRun: dryRun, Endpoint: change.Endpoint, Changes: append([]declared.Change{}, changes...), Secrets: told})
 	}
 	fmt.Fprintf(t.out, "%s %s\n", printable(change.Endpoint.ID), did)
-	if err := printChanges(t.out, "  ", changes, was.ID == ""); err != nil {
+	if err := printChanges(t.out, "  ", changes, fresh); err != nil {
 		return err
 	}
 	return sink.print(t, told)

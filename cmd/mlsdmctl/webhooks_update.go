@@ -68,7 +68,7 @@ func (w webhooksUpdateCommand) Run(ctx context.Context, c *connection, t termina
 		if err != nil {
 			return err
 		}
-		return report(c, t, sink, didChange(change.Changes, w.DryRun), w.DryRun, was.EndpointSpec, change)
+		return report(c, t, sink, didChange(change.Changes, w.DryRun), w.DryRun, &was.EndpointSpec, change)
 	})
 }
 
