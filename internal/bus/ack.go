@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-
-	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
 // ackPrefix starts the reply subject of every message that a consumer hands out, and of nothing else.
@@ -79,13 +77,4 @@ func (p position) message(raw *nats.Msg) *Message {
 // time is when the message was stored.
 func (p position) time() time.Time {
 	return time.Unix(0, int64(p.nanos)) //nolint:gosec // parseNumber bounds it
-}
-
-// newMessage reads what JetStream says about a message from its reply subject.
-func newMessage(raw *nats.Msg) (*Message, error) {
-	p, ok := parseAck(raw.Reply)
-	if !ok {
-		return nil, events.Errorf(events.CodeInternal, "%q is no reply subject of a stored message", raw.Reply)
-	}
-	return p.message(raw), nil
 }

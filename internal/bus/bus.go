@@ -45,6 +45,8 @@ type Bus struct {
 	log      *slog.Logger
 	metrics  *metrics
 	tracer   trace.Tracer
+	tracing  bool // somebody looks at the spans
+	outbox   *outbox
 
 	closed  chan struct{}
 	closing atomic.Bool // Close was called
@@ -75,6 +77,7 @@ func Connect(ctx context.Context, cfg Config, name string, o Options) (*Bus, err
 	if tracers == nil {
 		tracers = noop.NewTracerProvider()
 	}
+	_, untraced := tracers.(noop.TracerProvider)
 	m, err := newMetrics(o.Metrics)
 	if err != nil {
 		return nil, err
@@ -82,6 +85,7 @@ func Connect(ctx context.Context, cfg Config, name string, o Options) (*Bus, err
 	b := &Bus{
 		name: name, subjects: subjects, log: log, metrics: m, closed: make(chan struct{}),
 		tracer:      tracers.Tracer("github.com/neuron7x/mlsdm-integrations/internal/bus"),
+		tracing:     !untraced,
 		onReconnect: make(map[int]func()),
 	}
 	opts, err := b.natsOptions(cfg, o)
@@ -91,7 +95,10 @@ func Connect(ctx context.Context, cfg Config, name string, o Options) (*Bus, err
 	if err := b.dial(ctx, strings.Join(cfg.servers(), ","), opts); err != nil {
 		return nil, err
 	}
-	if b.js, err = jetstream.New(b.nc, jetstream.WithPublishAsyncMaxPending(4096), jetstream.WithPublishAsyncTimeout(asyncTimeout)); err != nil {
+	if b.js, err = jetstream.New(b.nc); err == nil {
+		b.outbox, err = openOutbox(b)
+	}
+	if err != nil {
 		b.nc.Close()
 		return nil, fmt.Errorf("jetstream: %w", err)
 	}
@@ -293,10 +300,13 @@ func (b *Bus) Connected() error {
 // Closed is closed when the connection is closed for good: by [Bus.Close], or because the server refused to take it back.
 func (b *Bus) Closed() <-chan struct{} { return b.closed }
 
-// Close flushes what was published, drains what is subscribed and waits until the connection is closed, or until ctx ends;
-// then it closes at once and returns ctx's error.
+// Close waits for the acks of what was published, drains what is subscribed and waits until the connection is closed, or until
+// ctx ends; then it closes at once and returns ctx's error.
 func (b *Bus) Close(ctx context.Context) error {
 	b.closing.Store(true)
+	if b.nc.IsConnected() {
+		b.outbox.settled(ctx)
+	}
 	if b.nc.Drain() != nil { // not connected: nothing can be flushed
 		b.nc.Close()
 	}

@@ -85,5 +85,4 @@ const (
 	pingInterval     = 20 * time.Second
 	apiTimeout       = 5 * time.Second
 	publishTimeout   = 10 * time.Second
-	asyncTimeout     = 30 * time.Second // after which the place of an ack that got lost is free again
 )

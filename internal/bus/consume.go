@@ -4,15 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
-	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/retry"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
@@ -31,9 +25,6 @@ type Message struct {
 	Attempt int
 }
 
-// ErrConsumerGone is wrapped by what [Bus.Consume] returns when there is no such consumer, or not any more.
-var ErrConsumerGone = errors.New("the consumer is gone")
-
 // ConsumeConfig says how a durable consumer is read.
 type ConsumeConfig struct {
 	// Stream and Durable name the consumer; Stream as [events.Subjects.StreamName] gives it.
@@ -43,6 +34,9 @@ type ConsumeConfig struct {
 	// Prefetch is how many more messages wait here, so that quick handlers need not wait for the server. Leave it 0 for
 	// handlers that take long: a waiting message is one that another replica could have taken.
 	Prefetch int
+	// MaxBytes bounds the bodies of all messages that are held, whatever Workers and Prefetch allow; 0 is no bound. It is taken
+	// to be at least twice what the server takes in one message.
+	MaxBytes int64
 	// MaxAttempts is how often a message is tried before it is given up; 0 is [DefaultMaxAttempts], negative is no limit.
 	// Being handed out counts: also what a crash or a shutdown cut short. A message whose handling never ends, because it
 	// brings the process down each time, is given up without another try ten deliveries later.
@@ -110,13 +104,13 @@ func (b *Bus) Consume(ctx context.Context, cfg ConsumeConfig, handler func(conte
 	})
 	defer stopTimer()
 
-	w := &worker{bus: b, cfg: cfg, handler: handler, extend: consumer.CachedInfo().Config.AckWait / 2}
+	w := newWorker(b, cfg, handler)
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
 		w.watchBacklog(work, consumer)
 	}()
-	err = b.pull(ctx, work, cancelWork, w)
+	err = b.pull(ctx, work, cancelWork, w, consumer.CachedInfo().Config.AckWait/2)
 	cancelWork()
 	<-watched
 	return err
@@ -147,120 +141,5 @@ func (b *Bus) findConsumer(ctx context.Context, cfg ConsumeConfig) (jetstream.Co
 		case <-b.closed:
 		case <-time.After(pullRetry):
 		}
-	}
-}
-
-// worker handles the messages of one Consume call.
-type worker struct {
-	bus     *Bus
-	cfg     ConsumeConfig
-	handler func(context.Context, *Message) error
-	extend  time.Duration // how often the server is told that the work goes on
-}
-
-// handle runs the handler on one message and settles it; stop ends the signs of life that began when it was received.
-func (w *worker) handle(ctx context.Context, raw *nats.Msg, stop func()) {
-	defer stop()
-	m, err := newMessage(raw)
-	if err != nil {
-		w.bus.log.ErrorContext(ctx, "a message without JetStream metadata was ignored", "subject", raw.Subject, "err", err)
-		return
-	}
-	labels := []string{w.cfg.Stream, w.cfg.Durable}
-	inFlight := w.bus.metrics.inFlight.WithLabelValues(labels...)
-	inFlight.Inc()
-	defer inFlight.Dec()
-
-	ctx = ContextFromHeader(ctx, m.Header)
-	destination := w.bus.template(m.Subject)
-	ctx, span := w.bus.tracer.Start(ctx, "process "+destination, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
-		attribute.String("messaging.system", "nats"), attribute.String("messaging.operation.name", "process"),
-		attribute.String("messaging.operation.type", "process"), attribute.String("messaging.destination.template", destination),
-		attribute.String("messaging.consumer.group.name", w.cfg.Durable),
-		attribute.Int("messaging.nats.attempt", m.Attempt),
-	))
-	defer span.End()
-
-	start := time.Now()
-	if w.worn(m) {
-		err = retry.Permanent(fmt.Errorf("handed out %d times, and its handling never came to an end", m.Attempt))
-	} else {
-		err = safely(func() error { return w.handler(ctx, m) })
-	}
-	w.bus.metrics.consumeS.WithLabelValues(labels...).Observe(time.Since(start).Seconds())
-	if err != nil {
-		span.SetStatus(codes.Error, string(events.CodeOf(err)))
-	}
-	w.settle(ctx, raw, m, err)
-}
-
-// keepAlive tells the server at intervals that a message is being worked on, until stop is called.
-func keepAlive(raw *nats.Msg, every time.Duration) (stop func()) {
-	if every <= 0 {
-		return func() {}
-	}
-	var mu sync.Mutex
-	stopped := false
-	var timer *time.Timer
-	mu.Lock()
-	defer mu.Unlock()
-	timer = time.AfterFunc(every, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if stopped {
-			return
-		}
-		// A failure means that the connection is down. The server may then hand the message out again, which is allowed; but
-		// the connection may as well be back before that.
-		if err := raw.InProgress(); !errors.Is(err, nats.ErrConnectionClosed) {
-			timer.Reset(every)
-		}
-	})
-	return func() {
-		mu.Lock()
-		defer mu.Unlock()
-		stopped = true
-		timer.Stop()
-	}
-}
-
-// panicError is a panic of a handler as an error.
-type panicError struct {
-	value any
-	stack []byte
-}
-
-func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
-
-// safely runs f and turns a panic into an error: one bad message must not take the process down.
-func safely(f func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = &panicError{value: r, stack: debug.Stack()}
-		}
-	}()
-	return f()
-}
-
-// watchBacklog publishes the consumer's backlog as metrics, so that a stalled consumer can be seen.
-func (w *worker) watchBacklog(ctx context.Context, consumer jetstream.Consumer) {
-	const every = 15 * time.Second
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		infoCtx, cancel := context.WithTimeout(ctx, apiTimeout)
-		info, err := consumer.Info(infoCtx)
-		cancel()
-		if err != nil { // the gauges keep their last value; the pull loop reports what is wrong
-			w.bus.log.DebugContext(ctx, "the consumer's state is not known", "consumer", w.cfg.Durable, "err", err)
-			continue
-		}
-		w.bus.metrics.pending.WithLabelValues(w.cfg.Stream, w.cfg.Durable).Set(float64(info.NumPending))
-		w.bus.metrics.waiting.WithLabelValues(w.cfg.Stream, w.cfg.Durable).Set(float64(info.NumWaiting))
 	}
 }

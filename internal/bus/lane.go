@@ -65,11 +65,22 @@ func (l *lanes) idle() *lane {
 	return nil
 }
 
-// ask sends a request for batch messages.
-func (l *lanes) ask(ln *lane, batch int, now time.Time) error {
+// asked is how many requests are at the server.
+func (l *lanes) asked() int {
+	n := 0
+	for _, ln := range l.all {
+		if ln.left > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// ask sends a request for batch messages, of maxBytes together unless that is 0.
+func (l *lanes) ask(ln *lane, batch int, maxBytes int64, now time.Time) error {
 	ln.sent++
 	reply := ln.inbox + "." + strconv.FormatUint(ln.sent, 10)
-	body := fmt.Appendf(nil, `{"batch":%d,"expires":%d,"idle_heartbeat":%d}`, batch, pullExpiry.Nanoseconds(), pullHeartbeat.Nanoseconds())
+	body := fmt.Appendf(nil, `{"batch":%d,"max_bytes":%d,"expires":%d,"idle_heartbeat":%d}`, batch, maxBytes, pullExpiry.Nanoseconds(), pullHeartbeat.Nanoseconds())
 	if err := l.bus.nc.PublishRequest(l.api, reply, body); err != nil {
 		return err
 	}

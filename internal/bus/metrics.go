@@ -17,6 +17,8 @@ type metrics struct {
 	served    *prometheus.CounterVec
 	serveS    *prometheus.HistogramVec
 	published *prometheus.CounterVec
+
+	stored, duplicate, failed prometheus.Counter // of published
 }
 
 // newMetrics makes and registers the metrics; a nil registerer keeps them unregistered.
@@ -44,6 +46,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "mlsdm_bus_published_total", Help: "Messages published to JetStream, by result: stored, duplicate, failed.",
 		}, []string{"result"}),
 	}
+	m.stored, m.duplicate, m.failed = m.published.WithLabelValues("stored"), m.published.WithLabelValues("duplicate"), m.published.WithLabelValues("failed")
 	m.connected.Set(1)
 	if reg == nil {
 		return m, nil

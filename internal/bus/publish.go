@@ -37,26 +37,53 @@ type Ack struct {
 	Duplicate bool
 }
 
-// Publish stores one message and waits for JetStream's ack. Without a deadline of ctx it waits ten seconds.
+// Publish stores one message and waits for JetStream's ack, for at most ten seconds. A message with an ID outlives a reconnect:
+// it is sent again.
+//
 // Errors are an [events.Error]: failed_precondition when no stream takes the subject, invalid_argument when the message is
 // larger than the server takes, unavailable otherwise; it may then be published again with the same ID.
 func (b *Bus) Publish(ctx context.Context, m Msg) (Ack, error) {
-	ctx, cancel := withTimeout(ctx, publishTimeout)
-	defer cancel()
-	ctx, span := b.publishSpan(ctx, m)
-	defer span.End()
-	msg, err := b.natsMsg(ctx, m)
-	if err == nil {
-		var ack *jetstream.PubAck
-		if ack, err = b.js.PublishMsg(ctx, msg); err == nil {
-			b.countPublished(ack)
-			return Ack{Stream: ack.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate}, nil
-		}
+	if b.tracing {
+		var span trace.Span
+		ctx, span = b.publishSpan(ctx, m)
+		defer span.End()
 	}
-	b.metrics.published.WithLabelValues("failed").Inc()
+	ack, err := b.publish(ctx, m)
+	if err == nil {
+		return ack, nil
+	}
+	b.metrics.failed.Inc()
 	err = publishError(m.Subject, err)
-	span.SetStatus(codes.Error, string(events.CodeOf(err)))
+	if b.tracing {
+		trace.SpanFromContext(ctx).SetStatus(codes.Error, string(events.CodeOf(err)))
+	}
 	return Ack{}, err
+}
+
+// publish sends one message and waits for its ack.
+func (b *Bus) publish(ctx context.Context, m Msg) (Ack, error) {
+	msg, err := b.natsMsg(ctx, m)
+	if err != nil {
+		return Ack{}, err
+	}
+	r, err := b.outbox.send(ctx, msg)
+	if err != nil {
+		return Ack{}, err
+	}
+	return b.await(ctx, r)
+}
+
+// await waits for one ack and counts it.
+func (b *Bus) await(ctx context.Context, r *receipt) (Ack, error) {
+	ack, err := b.outbox.await(ctx, r)
+	switch {
+	case err != nil:
+	case ack.Duplicate:
+		b.metrics.duplicate.Inc()
+	default:
+		b.metrics.stored.Inc()
+	}
+	return ack, err
 }
 
 // PublishAll stores several messages, all on their way at once and in their order, and waits for every ack. The error says
@@ -67,75 +94,31 @@ func (b *Bus) PublishAll(ctx context.Context, msgs []Msg) error {
 		_, err := b.Publish(ctx, msgs[0])
 		return err
 	}
-	ctx, cancel := withTimeout(ctx, publishTimeout)
-	defer cancel()
-	futures := make([]jetstream.PubAckFuture, len(msgs))
-	errs := make([]error, 0, len(msgs))
+	receipts := make([]*receipt, len(msgs))
+	var errs []error
 	for i, m := range msgs {
-		future, err := b.publishAsync(ctx, m)
+		msg, err := b.natsMsg(ctx, m)
+		if err == nil {
+			receipts[i], err = b.outbox.send(ctx, msg)
+		}
 		if err != nil {
 			errs = append(errs, publishError(m.Subject, err))
-			continue
 		}
-		futures[i] = future
 	}
-	for i, future := range futures {
-		if future == nil {
+	for i, r := range receipts {
+		if r == nil {
 			continue
 		}
-		if err := b.await(ctx, future); err != nil {
+		if _, err := b.await(ctx, r); err != nil {
 			errs = append(errs, publishError(msgs[i].Subject, err))
 		}
 	}
 	if len(errs) == 0 {
 		return nil
 	}
-	b.metrics.published.WithLabelValues("failed").Add(float64(len(errs)))
+	b.metrics.failed.Add(float64(len(errs)))
 	const few = 5
 	return fmt.Errorf("%d of %d messages were not stored: %w", len(errs), len(msgs), errors.Join(errs[:min(few, len(errs))]...))
-}
-
-// await waits for one ack. What is there already counts, even if ctx has ended.
-func (b *Bus) await(ctx context.Context, future jetstream.PubAckFuture) error {
-	select {
-	case ack := <-future.Ok():
-		b.countPublished(ack)
-		return nil
-	case err := <-future.Err():
-		return err
-	default:
-	}
-	select {
-	case ack := <-future.Ok():
-		b.countPublished(ack)
-		return nil
-	case err := <-future.Err():
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// publishAsync sends one message of several. A full window is back-pressure, not a failure: the message is then published
-// and waited for by itself.
-func (b *Bus) publishAsync(ctx context.Context, m Msg) (jetstream.PubAckFuture, error) {
-	msg, err := b.natsMsg(ctx, m)
-	if err != nil {
-		return nil, err
-	}
-	if err := ctx.Err(); err != nil { // waiting for a place in the window heeds no context
-		return nil, err
-	}
-	future, err := b.js.PublishMsgAsync(msg)
-	if !errors.Is(err, jetstream.ErrTooManyStalledMsgs) {
-		return future, err
-	}
-	ack, err := b.js.PublishMsg(ctx, msg)
-	if err != nil {
-		return nil, err
-	}
-	b.countPublished(ack)
-	return nil, nil //nolint:nilnil // stored already: there is nothing left to wait for
 }
 
 // PublishEvent stores an event on its subject, under its id. An event without a trace gets that of ctx.
@@ -163,7 +146,7 @@ func (b *Bus) natsMsg(ctx context.Context, m Msg) (*nats.Msg, error) {
 	if m.ID != "" {
 		msg.Header[events.HeaderMsgID] = []string{m.ID}
 	}
-	if carrier(msg.Header).Get(events.HeaderTraceParent) == "" {
+	if trace.SpanContextFromContext(ctx).IsValid() && carrier(msg.Header).Get(events.HeaderTraceParent) == "" {
 		InjectTrace(ctx, msg.Header)
 	}
 	if limit := b.nc.MaxPayload(); limit > 0 && int64(msg.Size()) > limit {
@@ -174,12 +157,24 @@ func (b *Bus) natsMsg(ctx context.Context, m Msg) (*nats.Msg, error) {
 
 // checkSubject refuses what is no subject to publish on. Tokens that come from users may hold anything.
 func checkSubject(subject string) error {
-	for token := range strings.SplitSeq(subject, ".") {
-		if token == "" || token == "*" || token == ">" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-			return events.Errorf(events.CodeInvalidArgument, "%q is no subject to send to: it is made of tokens without spaces, joined by dots, none of them * or >", subject)
+	start := 0 // of the token
+	for i := range len(subject) + 1 {
+		if i < len(subject) && subject[i] != '.' {
+			if subject[i] <= ' ' || subject[i] == 0x7f {
+				return subjectError(subject)
+			}
+			continue
 		}
+		if token := subject[start:i]; token == "" || token == "*" || token == ">" {
+			return subjectError(subject)
+		}
+		start = i + 1
 	}
 	return nil
+}
+
+func subjectError(subject string) error {
+	return events.Errorf(events.CodeInvalidArgument, "%q is no subject to send to: it is made of tokens without spaces, joined by dots, none of them * or >", subject)
 }
 
 // sendable reports whether a name can be that of a header. What others sent may hold names that can only be read.
@@ -204,15 +199,6 @@ func ContextFromHeaderIfNone(ctx context.Context, header map[string][]string) co
 		return ctx
 	}
 	return ContextFromHeader(ctx, header)
-}
-
-// countPublished counts one stored message.
-func (b *Bus) countPublished(ack *jetstream.PubAck) {
-	if ack.Duplicate {
-		b.metrics.published.WithLabelValues("duplicate").Inc()
-		return
-	}
-	b.metrics.published.WithLabelValues("stored").Inc()
 }
 
 // publishError gives a failed publish its code.

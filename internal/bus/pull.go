@@ -2,17 +2,11 @@ package bus
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-
-	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
 // Timings of the pull loop.
@@ -28,28 +22,45 @@ const (
 // together (max_waiting, 512) and drops the rest without a word.
 const pullRequests = 8
 
+// What matters of requests that are bounded in bytes: what a message has beside body and headers, and how the server says
+// that the next one does not fit any more.
+const (
+	pullOverhead = 4 << 10
+	pullFull     = "Message Size Exceeds MaxBytes"
+)
+
 // stubbornAfter is how long handlers may take to notice that their context is canceled.
 const stubbornAfter = 5 * time.Second
 
 // pull asks the server for as many messages as there are free places, no more. The client library's own Consume holds
 // messages for which no worker is free, which then wait for nothing, time out and are handled twice.
-func (b *Bus) pull(intake, work context.Context, cancelWork context.CancelFunc, w *worker) error {
+// The server is told at least once in extend that a message is still held.
+func (b *Bus) pull(intake, work context.Context, cancelWork context.CancelFunc, w *worker, extend time.Duration) error {
 	places := w.cfg.Workers + w.cfg.Prefetch
+	changed := make(chan struct{}, 1)
 	p := &puller{
-		bus: b, worker: w, places: places,
+		bus: b, worker: w, places: places, crew: newCrew(w, places, changed),
 		// Room for every place, for a status of each request, and for what a lost request may still send.
 		received: make(chan *nats.Msg, 4*places+64),
-		changed:  make(chan struct{}, 1),
+		changed:  changed,
 		again:    make(chan struct{}, 1),
-		slots:    make(chan struct{}, w.cfg.Workers),
 		verdicts: make(chan error, 1),
 	}
 	p.lanes = lanes{bus: b, api: "$JS.API.CONSUMER.MSG.NEXT." + w.cfg.Stream + "." + w.cfg.Durable, received: p.received}
+	if w.cfg.MaxBytes > 0 {
+		// Any one message must fit a request, and a request at least must always be possible beside what is held.
+		largest := b.nc.MaxPayload() + pullOverhead
+		w.cfg.MaxBytes = max(w.cfg.MaxBytes, 2*largest)
+		p.grant = max(largest, w.cfg.MaxBytes/4)
+	}
 	if err := p.lanes.open(min(places, pullRequests)); err != nil {
 		return fmt.Errorf("subscribing for %s: %w", w.cfg.Durable, err)
 	}
 	remove := b.afterReconnect(func() { notify(p.again) })
 	defer remove()
+	over := make(chan struct{})
+	defer close(over)
+	go p.crew.keepAlive(extend, over)
 	err := p.run(intake, work)
 	if err != nil { // without a connection no result can be kept: the work is for nothing
 		cancelWork()
@@ -76,9 +87,8 @@ type puller struct {
 	received chan *nats.Msg
 	changed  chan struct{} // a place became free
 	again    chan struct{} // the connection was made again
-	slots    chan struct{}
-	handlers sync.WaitGroup
-	held     atomic.Int64 // messages received and not finished
+	crew     *crew
+	grant    int64 // bytes that one request may bring; 0 is no bound
 
 	verdicts chan error // of looking whether the consumer is gone: why it is, or nil
 
@@ -140,7 +150,7 @@ func (p *puller) renew(ctx context.Context, now time.Time, silence time.Duration
 // ask sends a pull request for all free places, when it is time for one.
 func (p *puller) ask(ctx context.Context) {
 	owed := p.lanes.owed()
-	free := p.places - int(p.held.Load()) - owed
+	free := p.places - int(p.crew.count.Load()) - owed
 	if free < 1 || ctx.Err() != nil || !p.bus.nc.IsConnected() { // the reconnect asks again
 		return
 	}
@@ -155,13 +165,18 @@ func (p *puller) ask(ctx context.Context) {
 	}
 	// What comes next will come on a request that is there. Another is worth its while when it is the larger one.
 	lane := p.lanes.idle()
-	if free < owed || lane == nil {
+	if free < owed || lane == nil || !p.fits() {
 		return
 	}
 	p.due = false
-	if err := p.lanes.ask(lane, free, now); err != nil {
+	if err := p.lanes.ask(lane, free, p.grant, now); err != nil {
 		p.refused(ctx, err.Error())
 	}
+}
+
+// fits reports whether the bytes that another request may bring have room beside those that are held or on their way.
+func (p *puller) fits() bool {
+	return p.grant == 0 || p.crew.bytes.Load()+int64(p.lanes.asked()+1)*p.grant <= p.worker.cfg.MaxBytes
 }
 
 // lookAgain makes the loop ask after a while, if it is not to do so sooner.
@@ -178,7 +193,7 @@ func (p *puller) take(intake, work context.Context, msg *nats.Msg) {
 	if isMessage(msg) {
 		p.lanes.got(msg, now)
 		p.failing, p.missing = "", 0
-		p.start(intake, work, msg)
+		p.crew.take(intake, work, msg)
 		return
 	}
 	switch status := msg.Header.Get("Status"); status {
@@ -188,6 +203,9 @@ func (p *puller) take(intake, work context.Context, msg *nats.Msg) {
 		p.lanes.status(msg, true, now)
 	default: // 409 consumer deleted, leadership change, server shutdown, …; 503 nobody serves the consumer
 		p.lanes.status(msg, true, now)
+		if msg.Header.Get("Description") == pullFull {
+			return
+		}
 		p.refused(intake, strings.TrimSpace(status+" "+msg.Header.Get("Description")))
 	}
 }
@@ -197,7 +215,7 @@ func (p *puller) refused(ctx context.Context, why string) {
 	p.pause = time.Now().Add(pullRetry)
 	if !p.looking {
 		p.looking = true
-		p.handlers.Go(func() { p.verdicts <- p.bus.goneBecause(ctx, p.worker.cfg) })
+		p.crew.hands.Go(func() { p.verdicts <- p.bus.goneBecause(ctx, p.worker.cfg) })
 	}
 	if p.failing != why {
 		p.failing = why
@@ -206,63 +224,13 @@ func (p *puller) refused(ctx context.Context, why string) {
 	}
 }
 
-// goneBecause returns the server's word that a consumer does not exist; nil when it does, or when nobody knows.
-func (b *Bus) goneBecause(ctx context.Context, cfg ConsumeConfig) error {
-	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
-	defer cancel()
-	_, err := b.js.Consumer(ctx, cfg.Stream, cfg.Durable)
-	if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
-		return err
-	}
-	return nil
-}
-
-// judge ends the loop when the consumer was missing twice in a row, half a second apart: one that is made again at once, as
-// an operator may do, is the same to us.
-func (p *puller) judge(why error) error {
-	p.looking = false
-	if why == nil {
-		p.missing = 0
-		return nil
-	}
-	if p.missing++; p.missing < 2 {
-		return nil
-	}
-	return events.Errorf(events.CodeFailedPrecondition, "consumer %s of stream %s: %w",
-		p.worker.cfg.Durable, p.worker.cfg.Stream, fmt.Errorf("%w: %w", ErrConsumerGone, why))
-}
-
-// start gives a message to a worker as soon as one is free, or back if the stop comes first. The server is told from the
-// start that somebody has it: a message that waits here for longer than its ack timeout would be handled twice.
-func (p *puller) start(intake, work context.Context, msg *nats.Msg) {
-	p.held.Add(1)
-	stop := keepAlive(msg, p.worker.extend)
-	p.handlers.Go(func() {
-		defer func() {
-			p.held.Add(-1)
-			notify(p.changed)
-		}()
-		if intake.Err() == nil {
-			select {
-			case p.slots <- struct{}{}:
-				defer func() { <-p.slots }()
-				p.worker.handle(work, msg, stop)
-				return
-			case <-intake.Done():
-			case <-work.Done():
-			}
-		}
-		stop()
-		p.giveBack(work, msg)
-	})
-}
-
 // drain finishes what was begun and gives back what the server still sent. It returns when nothing is held any more, or
 // with an error when handlers do not end although their context has.
 func (p *puller) drain(work context.Context) error {
 	done, left := make(chan struct{}), make(chan struct{})
+	p.crew.dismiss(work)
 	go func() {
-		p.handlers.Wait()
+		p.crew.hands.Wait()
 		close(done)
 	}()
 	go func() {
@@ -274,7 +242,7 @@ func (p *puller) drain(work context.Context) error {
 	for done != nil || left != nil {
 		select {
 		case msg := <-p.received:
-			p.giveBack(work, msg)
+			p.worker.giveBack(work, msg)
 		case <-done:
 			done = nil
 		case <-left:
@@ -286,13 +254,13 @@ func (p *puller) drain(work context.Context) error {
 			stubborn = timer.C
 		case <-stubborn:
 			return fmt.Errorf("%d messages of %s are still being handled %s after they were canceled: their handlers do not heed their context",
-				p.held.Load(), p.worker.cfg.Durable, stubbornAfter)
+				p.crew.count.Load(), p.worker.cfg.Durable, stubbornAfter)
 		}
 	}
 	for {
 		select {
 		case msg := <-p.received:
-			p.giveBack(work, msg)
+			p.worker.giveBack(work, msg)
 		default:
 			p.bus.flush(work) // the acks
 			return nil
@@ -320,16 +288,4 @@ func (b *Bus) flush(ctx context.Context) {
 	if err := b.nc.FlushWithContext(ctx); err != nil {
 		b.log.DebugContext(ctx, "flushing failed; the connection broke", "err", err)
 	}
-}
-
-// giveBack returns a message that nobody began, so that another replica may have it at once.
-func (p *puller) giveBack(ctx context.Context, msg *nats.Msg) {
-	if !isMessage(msg) {
-		return
-	}
-	if err := msg.Nak(); err != nil {
-		p.bus.log.DebugContext(ctx, "a message could not be given back; the server hands it out again by itself", "err", err)
-		return
-	}
-	p.bus.metrics.consumed.WithLabelValues(p.worker.cfg.Stream, p.worker.cfg.Durable, "returned").Inc()
 }

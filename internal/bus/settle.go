@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"strconv"
@@ -16,6 +17,9 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
+// resultAck is what became of a message that was handled. It is by far the most frequent outcome, so its counter is at hand.
+const resultAck = "ack"
+
 // settle turns what a handler returned into the one word that the server is told about the message.
 func (w *worker) settle(ctx context.Context, raw *nats.Msg, m *Message, cause error) {
 	delay, asked := retry.Delay(cause)
@@ -24,7 +28,7 @@ func (w *worker) settle(ctx context.Context, raw *nats.Msg, m *Message, cause er
 	var err error
 	switch {
 	case cause == nil:
-		result, err = "ack", raw.Ack()
+		result, err = resultAck, w.bus.nc.Publish(raw.Reply, nil) // an empty answer is an ack
 	case ctx.Err() != nil: // cut short by the shutdown: nobody's fault, so another replica may have it at once
 		result, err = "returned", raw.Nak()
 	case retry.IsPermanent(cause), lastAttempt:
@@ -34,7 +38,11 @@ func (w *worker) settle(ctx context.Context, raw *nats.Msg, m *Message, cause er
 	default:
 		result, err = "retry", raw.NakWithDelay(w.backoff(m))
 	}
-	w.bus.metrics.consumed.WithLabelValues(w.cfg.Stream, w.cfg.Durable, result).Inc()
+	if result == resultAck {
+		w.acked.Inc()
+	} else {
+		w.bus.metrics.consumed.WithLabelValues(w.cfg.Stream, w.cfg.Durable, result).Inc()
+	}
 	w.logOutcome(ctx, m, result, cause)
 	if err != nil {
 		w.bus.log.WarnContext(ctx, "the server was not told what became of a message; it will hand it out again",
@@ -107,6 +115,9 @@ func (b *Bus) DeadLetter(ctx context.Context, subject string, m *Message, cause 
 
 // logOutcome writes the one log line of a message. Success is worth one only when somebody debugs.
 func (w *worker) logOutcome(ctx context.Context, m *Message, result string, cause error) {
+	if cause == nil && !w.bus.log.Enabled(ctx, slog.LevelDebug) {
+		return
+	}
 	attrs := []any{"subject", m.Subject, "sequence", m.Sequence, "attempt", m.Attempt, "result", result}
 	if cause == nil {
 		w.bus.log.DebugContext(ctx, "message handled", attrs...)
@@ -119,6 +130,8 @@ func (w *worker) logOutcome(ctx context.Context, m *Message, result string, caus
 		w.bus.log.ErrorContext(ctx, "a handler panicked", append(attrs, "stack", string(panicked.stack))...)
 	case result == "dead":
 		w.bus.log.ErrorContext(ctx, "message given up", attrs...)
+	case result == "later": // as the handler wants it
+		w.bus.log.InfoContext(ctx, "message put off", attrs...)
 	default:
 		w.bus.log.WarnContext(ctx, "message not handled yet", attrs...)
 	}
@@ -137,4 +150,16 @@ func oneLine(s string) string {
 		s = strings.ToValidUTF8(s[:limit], "") + "…"
 	}
 	return s
+}
+
+// giveBack returns a message that nobody began, so that another replica may have it at once.
+func (w *worker) giveBack(ctx context.Context, msg *nats.Msg) {
+	if !isMessage(msg) {
+		return
+	}
+	if err := msg.Nak(); err != nil {
+		w.bus.log.DebugContext(ctx, "a message could not be given back; the server hands it out again by itself", "err", err)
+		return
+	}
+	w.bus.metrics.consumed.WithLabelValues(w.cfg.Stream, w.cfg.Durable, "returned").Inc()
 }
