@@ -54,7 +54,7 @@ func (h *History) letter(ctx context.Context, m *bus.Message) (events.Delivery, 
 		}
 		return events.Delivery{}, err
 	}
-	if full, err := h.deliveryOf(whole, endpointID); err == nil { // otherwise it is what it is: a message that nobody can read
+	if full, _, err := h.deliveryOf(whole, endpointID); err == nil { // otherwise it is what it is: a message that nobody can read
 		d.ID, d.EventID, d.EventType = full.ID, full.Event.ID, full.Event.Type
 	}
 	return d, nil
@@ -79,27 +79,27 @@ func attempts(m *bus.Message) int {
 }
 
 // deliveryOf makes the first attempt of a delivery of what a dead letter holds: a delivery, or, of a strictly ordered endpoint,
-// an event in any of its forms. It keeps its id when it goes where it should have gone.
-func (h *History) deliveryOf(m *bus.Message, to string) (delivery.Delivery, error) {
-	published := headerTime(m, events.HeaderPublishedAt)
-	ev, err := h.eventOf(m, published)
+// an event in any of its forms. It keeps its id when it goes where it should have gone. The body is the structured event.
+func (h *History) deliveryOf(m *bus.Message, to string) (d delivery.Delivery, body []byte, err error) {
+	ev, body, err := h.eventOf(m)
 	if err != nil {
-		return delivery.Delivery{}, err
+		return delivery.Delivery{}, nil, err
 	}
-	d := delivery.New(ev, to, published)
+	d = delivery.New(ev, to, headerTime(m, events.HeaderPublishedAt))
 	_, own := lastTokens(m.Subject)
 	if id := events.HeaderValue(m.Header, events.HeaderDelivery); own == to && events.CheckToken(events.HeaderDelivery, id) == nil {
 		d.ID = id
 	}
-	return d, nil
+	return d, body, nil
 }
 
-// eventOf reads the event that a dead letter of a delivery holds.
-func (h *History) eventOf(m *bus.Message, published time.Time) (events.Event, error) {
+// eventOf reads the event that a dead letter of a delivery holds, and gives it in structured form too.
+func (h *History) eventOf(m *bus.Message) (ev events.Event, body []byte, err error) {
 	value := func(name string) string { return events.HeaderValue(m.Header, name) }
 	subject := value(events.HeaderDeadSubject)
 	if _, ok := h.subjects.EventType(subject); !ok {
-		return events.ParseStructured(m.Body)
+		ev, err = events.ParseStructured(m.Body)
+		return ev, m.Body, err
 	}
 	header := make(map[string][]string, len(m.Header))
 	for name, values := range m.Header { // its own Nats-Msg-Id is not that of the event
@@ -110,21 +110,21 @@ func (h *History) eventOf(m *bus.Message, published time.Time) (events.Event, er
 	if id := value(events.HeaderDeadMsgID); id != "" {
 		header[events.HeaderMsgID] = []string{id}
 	}
-	stored := events.Stored{Stream: value(events.HeaderDeadStream), Time: published}
-	if published.IsZero() {
+	stored := events.Stored{Stream: value(events.HeaderDeadStream), Time: headerTime(m, events.HeaderPublishedAt)}
+	if stored.Time.IsZero() {
 		stored.Time = m.Time
 	}
 	if seq, err := strconv.ParseUint(value(events.HeaderDeadSequence), 10, 64); err == nil {
 		stored.Sequence = seq
 	}
-	ev, err := events.FromMessage(h.subjects, subject, header, m.Body, stored)
-	if err != nil {
-		return events.Event{}, err
+	if ev, err = events.FromMessage(h.subjects, subject, header, m.Body, stored); err != nil {
+		return events.Event{}, nil, err
 	}
 	if id := value(events.HeaderEventID); events.CheckID(events.HeaderEventID, id) == nil {
 		ev.ID = id // the one under which it was tried, if it has none of its own
 	}
-	return ev, nil
+	body, err = ev.MarshalJSON()
+	return ev, body, err
 }
 
 // headerTime reads a time that only informs: one that cannot be read is not known.

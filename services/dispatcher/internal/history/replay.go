@@ -126,11 +126,11 @@ func (p *page) addLetter(ctx context.Context, m *bus.Message) (step, error) {
 	if err != nil {
 		return 0, err
 	}
-	fresh, err := p.h.deliveryOf(whole, to)
+	fresh, body, err := p.h.deliveryOf(whole, to)
 	if err != nil {
 		return p.skip(), nil //nolint:nilerr // counted: nobody can read it
 	}
-	return p.take(m, fresh), nil
+	return p.take(m, fresh, body), nil
 }
 
 // addEvent takes an event.
@@ -146,9 +146,12 @@ func (p *page) addEvent(_ context.Context, m *bus.Message) (step, error) {
 		return p.skip(), nil
 	case p.r.DryRun:
 		return p.counted(), nil
-	default:
-		return p.take(m, delivery.New(ev, p.r.To, m.Time)), nil
 	}
+	body, err := ev.MarshalJSON()
+	if err != nil {
+		return p.skip(), nil //nolint:nilerr // counted
+	}
+	return p.take(m, delivery.New(ev, p.r.To, m.Time), body), nil
 }
 
 // cannotDeliver asks, once for each endpoint and page, whether nothing can be delivered to it.
@@ -165,12 +168,8 @@ func (p *page) cannotDeliver(endpointID string) bool {
 }
 
 // take puts a delivery on the page, unless that is full or the server would not take it.
-func (p *page) take(m *bus.Message, d delivery.Delivery) step {
+func (p *page) take(m *bus.Message, d delivery.Delivery, body []byte) step {
 	d.ReplayID = p.r.ReplayID
-	body, err := d.Event.MarshalJSON()
-	if err != nil {
-		return p.skip()
-	}
 	if len(p.msgs) > 0 && p.bytes+len(body) > pageBytes {
 		return 0
 	}
