@@ -78,17 +78,21 @@ func New(p Parts) (*Endpoint, error) {
 		return nil, err
 	}
 	e.parts.Hidden = hidden(p)
-	if p.Broken != nil {
-		return e, nil
-	}
-	if err := checkTarget(p.URL, p.Spec.TLS); err != nil {
-		return nil, err
-	}
-	e.signing, err = newSigning(p.Keys, wantsBodySignature(p.Spec))
-	if err != nil {
-		return nil, err
+	if p.Broken == nil {
+		if err := e.arm(); err != nil {
+			return nil, err
+		}
 	}
 	return e, nil
+}
+
+// arm makes ready what an endpoint needs that can send.
+func (e *Endpoint) arm() (err error) {
+	if err := checkTarget(e.parts.URL, e.parts.Spec.TLS); err != nil {
+		return err
+	}
+	e.signing, err = newSigning(e.parts.Keys, wantsBodySignature(e.parts.Spec))
+	return err
 }
 
 // ID returns the endpoint's id.
