@@ -38,10 +38,15 @@ func (r Record) Generated() bool { return r.Reference == "" }
 // Ended reports whether the key signs no more.
 func (r Record) Ended(now time.Time) bool { return !r.ExpiresAt.IsZero() && !now.Before(r.ExpiresAt) }
 
-// View returns the key as it may be shown.
+// View returns the key as it may be shown. A record that was written by hand may have the key itself where its reference
+// belongs.
 func (r Record) View() events.EndpointKey {
+	reference := r.Reference
+	if !r.Generated() && !IsReference(reference) {
+		reference = "***"
+	}
 	return events.EndpointKey{
-		ID: r.ID, Method: r.Method, Reference: r.Reference, PublicKey: r.PublicKey, CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt,
+		ID: r.ID, Method: r.Method, Reference: reference, PublicKey: r.PublicKey, CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt,
 	}
 }
 

@@ -73,13 +73,24 @@ func (r *Resolver) Check(reference string) error { return r.rules.check(referenc
 // Resolve returns what a reference stands for. Errors are an [events.Error] of code invalid_argument, permission_denied,
 // not_found, failed_precondition or unavailable, or ctx's.
 func (r *Resolver) Resolve(ctx context.Context, reference string) (secret.Value, error) {
+	return r.resolve(ctx, reference, r.options.FreshFor)
+}
+
+// Refresh is Resolve for who has a value already and wants to know whether it has changed: it asks the store unless that has
+// been done a short while ago, for somebody else.
+func (r *Resolver) Refresh(ctx context.Context, reference string) (secret.Value, error) {
+	return r.resolve(ctx, reference, r.options.FreshFor/2)
+}
+
+// resolve is Resolve with a value that is no older than is given.
+func (r *Resolver) resolve(ctx context.Context, reference string, fresh time.Duration) (secret.Value, error) {
 	if err := r.Check(reference); err != nil {
 		return secret.Value{}, err
 	}
 	if !Remote(reference) {
 		return r.variable(reference)
 	}
-	if last, ok := r.kept.get(reference); ok && time.Since(last.asked) < last.counts(r.options.FreshFor) {
+	if last, ok := r.kept.get(reference); ok && time.Since(last.asked) < last.counts(fresh) {
 		return last.value, last.err
 	}
 	answer := r.asking.DoChan(reference, func() (any, error) {

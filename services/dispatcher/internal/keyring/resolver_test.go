@@ -157,6 +157,22 @@ func TestARotatedSecretTakesEffect(t *testing.T) {
 	})
 }
 
+func TestRefreshAsksSooner(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r, s := resolver(t)
+		for _, step := range []struct {
+			after time.Duration
+			asked int64
+		}{{0, 1}, {keyring.DefaultFreshFor/2 - time.Second, 1}, {time.Second, 2}, {time.Second, 2}} {
+			pass(step.after)
+			_, err := r.Refresh(t.Context(), "secret:webhook.a")
+			require.NoError(t, err)
+			require.Equal(t, step.asked, s.asked.Load())
+		}
+	})
+}
+
 func TestTheLastValueOutlivesItsStoreForAWhile(t *testing.T) {
 	t.Parallel()
 	for name, broken := range map[string]func(*store){

@@ -94,8 +94,30 @@ func (rec record) parts(revision uint64) target.Parts {
 	}
 	slices.SortStableFunc(shown, func(a, b events.EndpointKey) int { return b.CreatedAt.Compare(a.CreatedAt) })
 	return target.Parts{
-		Spec: rec.Spec, Source: sourceBus, Revision: revision, CreatedAt: rec.CreatedAt, UpdatedAt: rec.UpdatedAt, Shown: shown,
+		Spec: withoutLiterals(rec.Spec), Source: sourceBus, Revision: revision, CreatedAt: rec.CreatedAt, UpdatedAt: rec.UpdatedAt, Shown: shown,
 	}
+}
+
+// literal stands for a key in the clear, which nobody can store but by hand.
+const literal = "***"
+
+// withoutLiterals returns a specification that can be shown, whoever wrote it: with nothing where only a reference may stand.
+func withoutLiterals(spec events.EndpointSpec) events.EndpointSpec {
+	inTheClear := func(text string) bool { return text != "" && !keyring.IsReference(text) }
+	if slices.ContainsFunc(spec.Signing, func(key events.EndpointSigning) bool { return inTheClear(key.Key) }) {
+		spec.Signing = slices.Clone(spec.Signing)
+		for i, key := range spec.Signing {
+			if inTheClear(key.Key) {
+				spec.Signing[i].Key = literal
+			}
+		}
+	}
+	if spec.TLS != nil && inTheClear(spec.TLS.Key) {
+		hidden := *spec.TLS
+		hidden.Key = literal
+		spec.TLS = &hidden
+	}
+	return spec
 }
 
 // keys opens the keys that sign.

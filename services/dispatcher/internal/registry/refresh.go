@@ -24,7 +24,7 @@ const (
 	sweepEvery = time.Minute
 )
 
-// refreshAfter is when an endpoint's secrets are asked for again: when the resolver does not count on its last answer any more.
+// refreshAfter is how long after they were asked for an endpoint's secrets are asked for again.
 func (r *Registry) refreshAfter() time.Duration {
 	fresh := r.cfg.Resolver.FreshFor()
 	return fresh + time.Duration(jitter*rand.Float64()*float64(fresh)) //nolint:gosec // spreads load
@@ -86,7 +86,7 @@ func (r *Registry) next() *entry {
 
 // refresh asks for the secrets of an entry, and compiles its endpoint if they are others than before.
 func (r *Registry) refresh(ctx context.Context, e *entry) {
-	s, err := collect(ctx, e.record, r.cfg.Resolver.Resolve)
+	s, err := collect(ctx, e.record, r.cfg.Resolver.Refresh)
 	if ctx.Err() != nil {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
@@ -88,15 +89,24 @@ func (r *Registry) Rotate(ctx context.Context, req events.EndpointRotateRequest)
 				staying = append(staying, key)
 			}
 		}
-		d.record.Spec.Signing = []events.EndpointSigning{want}
-		for _, other := range effective(old.Spec.Signing) {
-			if other.Method != want.Method {
-				d.record.Spec.Signing = append(d.record.Spec.Signing, other)
-			}
-		}
+		d.record.Spec.Signing = resigned(old.Spec.Signing, want)
 		d.record.Keys, err = c.settle(staying, ending)
 		return d, err
 	})
+}
+
+// resigned is the list of keys that is asked for when one has taken the place of all others of its method.
+func resigned(old []events.EndpointSigning, want events.EndpointSigning) []events.EndpointSigning {
+	signing := []events.EndpointSigning{want}
+	for _, other := range effective(old) {
+		if other.Method != want.Method {
+			signing = append(signing, other)
+		}
+	}
+	if slices.Equal(signing, effective(old)) {
+		return old // perhaps in fewer words
+	}
+	return signing
 }
 
 // change edits an endpoint and stores it, again from the beginning when somebody else was faster, so that no change is lost.

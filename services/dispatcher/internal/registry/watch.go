@@ -8,6 +8,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/keyring"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/target"
 )
 
 // How long an endpoint is held back for its secrets.
@@ -48,6 +49,9 @@ func (r *Registry) take(ctx context.Context, kv bus.KVEntry) {
 	}
 	rec, err := decode(kv.Key, kv.Value)
 	e := &entry{record: rec, revision: kv.Revision}
+	if err == nil { // somebody may have written it by hand
+		err = target.Check(rec.Spec)
+	}
 	if err == nil {
 		e.remote = rec.remote()
 		e.compiled, err = r.compile(ctx, rec, kv.Revision, r.cfg.Resolver.Peek)
@@ -74,7 +78,12 @@ func (r *Registry) logBroken(ctx context.Context, e *entry, cause error) {
 func (r *Registry) put(e *entry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e.due = time.Now().Add(r.refreshAfter())
+	// What the resolver knew is perhaps as old as it may be, and an endpoint that is changed all the time must not put its
+	// question off for ever.
+	e.due = time.Now().Add(r.refreshAfter() / 2)
+	if old, ok := r.entries[e.record.Spec.ID]; ok && old.remote && old.due.Before(e.due) {
+		e.due = old.due
+	}
 	r.entries[e.record.Spec.ID] = e
 	if e.endpoint != nil {
 		r.dirty(e)
