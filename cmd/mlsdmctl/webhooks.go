@@ -27,6 +27,8 @@ type webhooksCommand struct {
 	Apply   webhooksApplyCommand   `cmd:"" help:"Make the endpoints what a YAML file says."`
 	Export  webhooksExportCommand  `cmd:"" help:"Print the endpoints as such a YAML file."`
 
+	Deliveries webhooksDeliveriesCommand `cmd:"" help:"Show what became of deliveries, and deliver again."`
+
 	Listen webhooksListenCommand `cmd:"" help:"Receive webhooks on this machine, verify them and show them."`
 	Verify webhooksVerifyCommand `cmd:"" help:"Check one webhook that was saved to a file, and say what is wrong with it."`
 }
