@@ -40,7 +40,7 @@ func TestStrictOrder(t *testing.T) {
 		server.Close()
 	})
 	s.create(t, events.EndpointSpec{
-		ID: endpoint, URL: server.URL, Events: []string{eventType}, Ordering: events.OrderingStrict, Timeout: "500ms",
+		ID: endpoint, URL: server.URL, Events: []string{eventType}, Ordering: events.OrderingStrict, Timeout: "1s",
 		Retry: slices.Repeat([]string{"100ms"}, events.MaxEndpointRetries),
 	})
 	published := make(chan error, 1)
@@ -56,12 +56,14 @@ func TestStrictOrder(t *testing.T) {
 		published <- nil
 	}()
 
-	for k := range kills {
-		to.await(t, (k+1)*count/(kills+1))
-		s.killReplica(t, k%len(s.replicas))
+	hurry := func() { // a dispatcher that starts sets it back
 		s.hurry(t, events.Subjects{}.StreamName(events.StreamEvents), events.OrderedConsumer(endpoint), ackWait)
 	}
-	to.await(t, count)
+	for k := range kills {
+		to.await(t, (k+1)*count/(kills+1), hurry)
+		s.killReplica(t, k%len(s.replicas))
+	}
+	to.await(t, count, hurry)
 	require.NoError(t, <-published)
 	to.mu.Lock()
 	defer to.mu.Unlock()
@@ -114,8 +116,8 @@ func (q *queue) enter(ctx context.Context, number int) (fail answer) {
 	if number != q.next && number != q.next-1 { // the last one may come again: who sent it was killed
 		q.wrong = append(q.wrong, fmt.Sprintf("event %d came when it was the turn of %d", number, q.next))
 	}
-	failures := []answer{refuse, hangUp, refuse, hangUp, hang}
-	if i := q.random.IntN(100); i < len(failures) {
+	failures := []answer{refuse, hangUp, refuse, hangUp, refuse, hangUp, hang}
+	if i := q.random.IntN(200); i < len(failures) {
 		q.failed++
 		return failures[i]
 	}
@@ -146,11 +148,11 @@ func (q *queue) leave(ctx context.Context) {
 	}
 }
 
-// await waits until n events were taken.
-func (q *queue) await(t *testing.T, n int) {
+// await waits until n events were taken, and does something again and again meanwhile.
+func (q *queue) await(t *testing.T, n int, meanwhile func()) {
 	t.Helper()
 	var news watch
-	tick := time.NewTicker(50 * time.Millisecond)
+	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		q.mu.Lock()
@@ -164,6 +166,7 @@ func (q *queue) await(t *testing.T, n int) {
 		select {
 		case <-q.changed:
 		case <-tick.C:
+			meanwhile()
 		}
 	}
 }
