@@ -1,14 +1,10 @@
 package filter
 
 import (
-	"regexp"
-
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/common/types/traits"
 	"cel.dev/cel-go/interpreter"
-
-	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
 // The calls that take as many steps as their arguments are large.
@@ -79,51 +75,6 @@ func (m *membership) Exec(frame *interpreter.ExecutionFrame) ref.Val {
 
 // Eval implements [interpreter.Interpretable].
 func (m *membership) Eval(vars interpreter.Activation) ref.Val {
-	return m.Exec(interpreter.AsFrame(vars))
-}
-
-// maxMatched is the longest text that is held against a regular expression, in bytes.
-const maxMatched = 16 << 10
-
-// matching is text.matches("pattern"), with the pattern compiled once.
-type matching struct {
-	interpreter.InterpretableCall
-	text    interpreter.InterpretableV2
-	pattern *regexp.Regexp
-}
-
-func newMatching(call interpreter.InterpretableCall, args []interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
-	constant, ok := args[len(args)-1].(interpreter.InterpretableConst)
-	if !ok { // checkPatterns has seen to it
-		return nil, events.Errorf(events.CodeInvalidArgument, "matches takes a pattern in quotes")
-	}
-	text, ok := constant.Value().(types.String)
-	if !ok {
-		return nil, events.Errorf(events.CodeInvalidArgument, "matches takes a pattern in quotes")
-	}
-	pattern, err := regexp.Compile(string(text))
-	if err != nil {
-		return nil, err
-	}
-	return &matching{call, args[0], pattern}, nil
-}
-
-// Exec implements [interpreter.InterpretableV2].
-func (m *matching) Exec(frame *interpreter.ExecutionFrame) ref.Val {
-	value := m.text.Exec(frame)
-	text, ok := value.(types.String)
-	switch {
-	case !ok:
-		return types.ValOrErr(value, "no such overload")
-	case len(text) > maxMatched:
-		return types.NewErr("a text of %d bytes is too long for matches, which looks at %d at most", len(text), maxMatched)
-	}
-	meterOf(frame).take(1 + len(text)) // a byte may take as long as the pattern is large
-	return types.Bool(m.pattern.MatchString(string(text)))
-}
-
-// Eval implements [interpreter.Interpretable].
-func (m *matching) Eval(vars interpreter.Activation) ref.Val {
 	return m.Exec(interpreter.AsFrame(vars))
 }
 

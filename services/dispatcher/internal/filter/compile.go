@@ -2,7 +2,6 @@ package filter
 
 import (
 	"fmt"
-	"regexp/syntax"
 	"strings"
 
 	"cel.dev/cel-go/cel"
@@ -106,18 +105,15 @@ func wrongPattern(arg ast.Expr) string {
 	if !ok {
 		return "matches takes a pattern in quotes"
 	}
-	parsed, err := syntax.Parse(string(text), syntax.Perl)
-	if err != nil {
+	size, err := instructions(string(text))
+	switch {
+	case err != nil:
 		return "the pattern is no regular expression of RE2: " + err.Error()
+	case size > maxPattern:
+		return fmt.Sprintf("the pattern comes to %d instructions; at most %d are allowed", size, maxPattern)
+	default:
+		return ""
 	}
-	program, err := syntax.Compile(parsed.Simplify())
-	if err != nil {
-		return "the pattern is no regular expression of RE2: " + err.Error()
-	}
-	if len(program.Inst) > maxPattern {
-		return fmt.Sprintf("the pattern comes to %d instructions; at most %d are allowed", len(program.Inst), maxPattern)
-	}
-	return ""
 }
 
 // explain words what the compiler found.

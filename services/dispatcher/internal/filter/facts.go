@@ -7,6 +7,7 @@ import (
 
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/body"
@@ -35,13 +36,17 @@ func (f *Facts) Unevaluated() int { return int(f.unevaluated.Load()) }
 
 // Endpoint returns the endpoint that an event of the dispatcher tells of; it is empty for other events.
 func (f *Facts) Endpoint() string {
-	var about struct {
-		EndpointID string `json:"endpoint_id"`
-	}
-	if json.Unmarshal(f.ev.Data, &about) != nil { // not one of ours, so about no endpoint
+	data, _ := f.value()
+	members, ok := data.(traits.Mapper)
+	if !ok { // not one of ours, so about no endpoint
 		return ""
 	}
-	return about.EndpointID
+	id, _ := members.Find(types.String("endpoint_id"))
+	text, ok := id.(types.String)
+	if !ok {
+		return ""
+	}
+	return string(text)
 }
 
 // value returns the data as a value of CEL.

@@ -137,7 +137,8 @@ func (e *Endpoint) Body(ev events.Event) (text []byte, contentType string, err e
 // Wants reports whether the endpoint is to get an event: it is not disabled, one of its patterns fits, and its filter is
 // true. News of deliveries and endpoints it gets only by their exact type, and never about itself.
 func (e *Endpoint) Wants(facts *filter.Facts) bool {
-	return e.takes(facts.Type(), noEcho(facts.Type())) && e.accepts(facts, noEcho(facts.Type()))
+	exact := noEcho(facts.Type())
+	return e.takes(facts.Type(), exact) && e.accepts(facts, exact)
 }
 
 // takes reports whether the endpoint is on and one of its patterns fits a type, which only its exact name does when it is
