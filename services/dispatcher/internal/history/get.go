@@ -146,9 +146,13 @@ func (h *History) deadEvent(ctx context.Context, seq uint64) (json.RawMessage, e
 	if err != nil {
 		return nil, err
 	}
-	_, text, err := h.eventOf(m)
+	ev, err := h.eventOf(m)
 	if err != nil {
 		return nil, nil //nolint:nilerr // why it is a dead letter
+	}
+	text, err := ev.MarshalJSON()
+	if err != nil {
+		return nil, fmt.Errorf("writing the event of a dead letter as JSON: %w", err)
 	}
 	return text, nil
 }

@@ -57,9 +57,10 @@ func (s *setup) dead(fault, endpoint string, ev events.Event) delivery.Delivery 
 	s.t.Helper()
 	d := delivery.New(ev, endpoint, time.Date(2026, 1, 31, 12, 0, 1, 0, time.UTC))
 	d.Attempt = 3
-	body, err := ev.MarshalJSON()
+	d.FirstAttemptAt, d.Slot, d.Probe, d.ReplayID = time.Now(), time.Now(), 3, "a-former-one"
+	header, body, err := d.Message()
 	require.NoError(s.t, err)
-	s.deadMessage(fault, endpoint, s.bus.Subjects().DeliveryReady(endpoint), d.Header(), body)
+	s.deadMessage(fault, endpoint, s.bus.Subjects().DeliveryReady(endpoint), header, body)
 	return d
 }
 

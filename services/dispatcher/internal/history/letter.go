@@ -54,15 +54,18 @@ func (h *History) letter(ctx context.Context, m *bus.Message) (events.Delivery, 
 		}
 		return events.Delivery{}, err
 	}
-	if full, _, err := h.deliveryOf(whole, endpointID); err == nil { // otherwise it is what it is: a message that nobody can read
+	if full, err := h.deliveryOf(whole, endpointID); err == nil { // otherwise it is what it is: a message that nobody can read
 		d.ID, d.EventID, d.EventType = full.ID, full.Event.ID, full.Event.Type
 	}
 	return d, nil
 }
 
+// headerSize is what the server adds to a message whose body it leaves out: the size of that.
+const headerSize = "Nats-Msg-Size"
+
 // whole returns a message of which only the headers may have been read.
 func (h *History) whole(ctx context.Context, m *bus.Message) (*bus.Message, error) {
-	if len(m.Body) > 0 {
+	if len(m.Body) > 0 || events.HeaderValue(m.Header, headerSize) == "" {
 		return m, nil
 	}
 	return h.streams.StoredMessage(ctx, m.Stream, m.Sequence)
@@ -79,33 +82,33 @@ func attempts(m *bus.Message) int {
 }
 
 // deliveryOf makes the first attempt of a delivery of what a dead letter holds: a delivery, or, of a strictly ordered endpoint,
-// an event in any of its forms. It keeps its id when it goes where it should have gone. The body is the structured event.
-func (h *History) deliveryOf(m *bus.Message, to string) (d delivery.Delivery, body []byte, err error) {
-	ev, body, err := h.eventOf(m)
+// an event in any of its forms. It keeps its id when it goes where it should have gone.
+func (h *History) deliveryOf(m *bus.Message, to string) (delivery.Delivery, error) {
+	ev, err := h.eventOf(m)
 	if err != nil {
-		return delivery.Delivery{}, nil, err
+		return delivery.Delivery{}, err
 	}
-	d = delivery.New(ev, to, headerTime(m, events.HeaderPublishedAt))
+	d := delivery.New(ev, to, headerTime(m, events.HeaderPublishedAt))
 	_, own := lastTokens(m.Subject)
 	if id := events.HeaderValue(m.Header, events.HeaderDelivery); own == to && events.CheckToken(events.HeaderDelivery, id) == nil {
 		d.ID = id
 	}
-	return d, body, nil
+	return d, nil
 }
 
-// eventOf reads the event that a dead letter of a delivery holds, and gives it in structured form too.
-func (h *History) eventOf(m *bus.Message) (ev events.Event, body []byte, err error) {
+// eventOf reads the event that a dead letter of a delivery holds.
+func (h *History) eventOf(m *bus.Message) (events.Event, error) {
 	value := func(name string) string { return events.HeaderValue(m.Header, name) }
-	subject := value(events.HeaderDeadSubject)
-	if _, ok := h.subjects.EventType(subject); !ok {
-		ev, err = events.ParseStructured(m.Body)
-		return ev, m.Body, err
-	}
 	header := make(map[string][]string, len(m.Header))
-	for name, values := range m.Header { // its own Nats-Msg-Id is not that of the event
-		if !strings.HasPrefix(strings.ToLower(name), "nats-") {
+	for name, values := range m.Header { // without what tells of the former delivery, and the Nats-Msg-Id of the dead letter
+		if lower := strings.ToLower(name); !strings.HasPrefix(lower, "nats-") && !strings.HasPrefix(lower, "mlsdm-") {
 			header[name] = values
 		}
+	}
+	subject := value(events.HeaderDeadSubject)
+	if _, ok := h.subjects.EventType(subject); !ok {
+		d, err := delivery.Read("", header, m.Body)
+		return d.Event, err
 	}
 	if id := value(events.HeaderDeadMsgID); id != "" {
 		header[events.HeaderMsgID] = []string{id}
@@ -117,14 +120,14 @@ func (h *History) eventOf(m *bus.Message) (ev events.Event, body []byte, err err
 	if seq, err := strconv.ParseUint(value(events.HeaderDeadSequence), 10, 64); err == nil {
 		stored.Sequence = seq
 	}
-	if ev, err = events.FromMessage(h.subjects, subject, header, m.Body, stored); err != nil {
-		return events.Event{}, nil, err
+	ev, err := events.FromMessage(h.subjects, subject, header, m.Body, stored)
+	if err != nil {
+		return events.Event{}, err
 	}
 	if id := value(events.HeaderEventID); events.CheckID(events.HeaderEventID, id) == nil {
 		ev.ID = id // the one under which it was tried, if it has none of its own
 	}
-	body, err = ev.MarshalJSON()
-	return ev, body, err
+	return ev, nil
 }
 
 // headerTime reads a time that only informs: one that cannot be read is not known.

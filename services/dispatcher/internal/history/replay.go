@@ -126,11 +126,11 @@ func (p *page) addLetter(ctx context.Context, m *bus.Message) (step, error) {
 	if err != nil {
 		return 0, err
 	}
-	fresh, body, err := p.h.deliveryOf(whole, to)
+	fresh, err := p.h.deliveryOf(whole, to)
 	if err != nil {
 		return p.skip(), nil //nolint:nilerr // counted: nobody can read it
 	}
-	return p.take(m, fresh, body), nil
+	return p.take(m, fresh), nil
 }
 
 // addEvent takes an event.
@@ -146,12 +146,9 @@ func (p *page) addEvent(_ context.Context, m *bus.Message) (step, error) {
 		return p.skip(), nil
 	case p.r.DryRun:
 		return p.counted(), nil
+	default:
+		return p.take(m, delivery.New(ev, p.r.To, m.Time)), nil
 	}
-	body, err := ev.MarshalJSON()
-	if err != nil {
-		return p.skip(), nil //nolint:nilerr // counted
-	}
-	return p.take(m, delivery.New(ev, p.r.To, m.Time), body), nil
 }
 
 // cannotDeliver asks, once for each endpoint and page, whether nothing can be delivered to it.
@@ -168,14 +165,16 @@ func (p *page) cannotDeliver(endpointID string) bool {
 }
 
 // take puts a delivery on the page, unless that is full or the server would not take it.
-func (p *page) take(m *bus.Message, d delivery.Delivery, body []byte) step {
+func (p *page) take(m *bus.Message, d delivery.Delivery) step {
 	d.ReplayID = p.r.ReplayID
+	header, body, err := d.Message()
+	if err != nil {
+		return p.skip()
+	}
 	if len(p.msgs) > 0 && p.bytes+len(body) > pageBytes {
 		return 0
 	}
-	msg := bus.Msg{
-		Subject: p.h.subjects.DeliveryReady(d.EndpointID), ID: p.messageID(m, d.EndpointID), Header: d.Header(), Body: body,
-	}
+	msg := bus.Msg{Subject: p.h.subjects.DeliveryReady(d.EndpointID), ID: p.messageID(m, d.EndpointID), Header: header, Body: body}
 	if d.Event.TraceParent != "" {
 		msg.Header[events.HeaderTraceParent] = []string{d.Event.TraceParent}
 		if d.Event.TraceState != "" {

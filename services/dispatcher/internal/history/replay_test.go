@@ -28,6 +28,8 @@ func fresh(t *testing.T, m message, endpoint, replay string) delivery.Delivery {
 	d, err := delivery.Read(endpoint, m.header, m.body)
 	require.NoError(t, err)
 	require.Zero(t, d.FirstAttemptAt)
+	require.Zero(t, d.Slot)
+	require.Zero(t, d.Probe)
 	return d
 }
 
@@ -336,4 +338,37 @@ func TestReplaySkipsWhatTheServerDoesNotTake(t *testing.T) {
 	reply, err := s.h.Replay(t.Context(), events.ReplayRequest{ReplayID: "again"})
 	require.NoError(t, err)
 	require.Equal(t, events.ReplayReply{Matched: 2, Replayed: 1, Skipped: 1, Scanned: 2, Done: true}, reply)
+}
+
+// TestReplayOfWhatLacksHeadersOrBody: a delivery that somebody put there by hand has only a body, one of an event without data
+// has none.
+func TestReplayOfWhatLacksHeadersOrBody(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	byHand := event("by-hand", "custom.x")
+	s.deadMessage(events.FaultReceiver, "a", "mlsdm.deliveries.ready.a", nil, []byte(jsonOf(t, byHand)))
+	empty := event("empty", "custom.y")
+	empty.Data = nil
+	s.dead(events.FaultReceiver, "a", empty)
+	next := s.deliveries()
+	for _, ev := range []events.Event{byHand, empty} {
+		id := delivery.New(ev, "a", time.Time{}).ID
+		got, err := s.h.Get(t.Context(), events.DeliveryRequest{ID: id})
+		require.NoError(t, err)
+		require.Equal(t, ev.Type, got.Delivery.EventType)
+		require.JSONEq(t, jsonOf(t, ev), string(got.Event))
+		for name, r := range map[string]events.ReplayRequest{
+			"delivery": {DeliveryID: id}, "event": {EventID: ev.ID}, "type": {DeliveryFilter: events.DeliveryFilter{EventType: ev.Type}},
+		} {
+			r.ReplayID = name + "-" + ev.ID
+			sum, _ := s.replayAll(r)
+			require.Equal(t, 1, sum.Replayed, name)
+			d := fresh(t, next(), "a", r.ReplayID)
+			require.Equal(t, id, d.ID)
+			require.Equal(t, ev, d.Event)
+			r.DryRun = true
+			sum, _ = s.replayAll(r)
+			require.Equal(t, 1, sum.Matched, name)
+		}
+	}
 }
