@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"sync"
@@ -9,7 +10,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/registry"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/target"
 )
 
 // update changes an endpoint that is there.
@@ -232,4 +236,41 @@ func TestOnlyOneOfManyCreates(t *testing.T) {
 	require.Len(t, made, 1)
 	secrets := open(t, key, made[0])
 	require.True(t, verifies(t, signed(t, replicas[0], "orders", time.Now()), secrets[0]) || verifies(t, signed(t, replicas[1], "orders", time.Now()), secrets[0]))
+}
+
+func TestWhatCannotBePreparedIsNotStored(t *testing.T) {
+	t.Parallel()
+	r := newStack(t).start(t, func(cfg *registry.Config) {
+		cfg.Prepare = func(_ context.Context, e *target.Endpoint) error {
+			if e.Strict() {
+				return events.Errorf(events.CodeUnavailable, "no consumer can be made")
+			}
+			return nil
+		}
+	})
+	wanted := spec("orders")
+	wanted.Ordering = events.OrderingStrict
+	_, err := r.Create(t.Context(), events.EndpointCreateRequest{Endpoint: wanted, RecipientKey: newKey(t).Public()})
+	refused(t, err, events.CodeUnavailable, "consumer")
+	require.Zero(t, r.Set().Len())
+	_, _, err = r.bucket(t).Get(t.Context(), "orders")
+	require.ErrorIs(t, err, bus.ErrNotFound)
+}
+
+func TestABucketThatDoesNotAnswerIsUnavailable(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	r := s.start(t)
+	r.create(t, spec("orders"))
+	s.server.Shutdown()
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	_, err := r.Create(ctx, events.EndpointCreateRequest{Endpoint: spec("more"), RecipientKey: newKey(t).Public()})
+	refused(t, err, events.CodeUnavailable, "bucket")
+	_, err = r.Update(ctx, events.EndpointUpdateRequest{ID: "orders", Endpoint: []byte(`{"timeout":"1s"}`)})
+	refused(t, err, events.CodeUnavailable, "bucket")
+	_, err = r.Delete(ctx, events.EndpointDeleteRequest{ID: "orders"})
+	refused(t, err, events.CodeUnavailable, "bucket")
+	_, ok := r.Set().Get("orders")
+	require.True(t, ok, "what is known stays in use")
 }
