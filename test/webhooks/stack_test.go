@@ -3,6 +3,7 @@ package webhooks_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -32,6 +33,15 @@ type kill struct {
 	at   time.Time // just before
 	over time.Time // when another was there in its stead
 	nats bool      // that was the NATS server
+}
+
+// String makes failures readable.
+func (k kill) String() string {
+	what := "a dispatcher"
+	if k.nats {
+		what = "the server"
+	}
+	return fmt.Sprintf("%s from %s to %s", what, k.at.Format(time.StampMilli), k.over.Format(time.StampMilli))
 }
 
 // startStack starts a provisioned server and n dispatchers. What a dispatcher that was killed held is handed out again after
