@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"io/fs"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -92,7 +91,12 @@ type tty struct {
 	*bytes.Buffer
 }
 
-func (tty) Stat() (fs.FileInfo, error)    { return os.Stat(os.DevNull) }
+// device is what is known of a terminal's file.
+type device struct{ fs.FileInfo }
+
+func (device) Mode() fs.FileMode { return fs.ModeDevice | fs.ModeCharDevice }
+
+func (tty) Stat() (fs.FileInfo, error)    { return device{}, nil }
 func (t tty) Read(p []byte) (int, error)  { return t.Reader.Read(p) }
 func keyboard(text string) tty            { return tty{Reader: strings.NewReader(text)} }
 func screen() tty                         { return tty{Buffer: new(bytes.Buffer)} }

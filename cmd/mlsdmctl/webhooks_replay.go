@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -338,14 +339,18 @@ func confirmReplay(ctx context.Context, t terminal) error {
 // errNotReplayed ends a replay that was not confirmed.
 var errNotReplayed = errors.New("nothing was delivered: the question was not answered with y; --yes does not ask")
 
-// interactive reports whether a stream is a terminal, or looks like one.
+// interactive reports whether a stream is a terminal, or looks like one. The null device, which looks like one too, is none.
 func interactive(stream any) bool {
 	f, ok := stream.(interface{ Stat() (fs.FileInfo, error) })
 	if !ok {
 		return false
 	}
 	info, err := f.Stat()
-	return err == nil && info.Mode()&fs.ModeCharDevice != 0
+	if err != nil || info.Mode()&fs.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull)
+	return err != nil || !os.SameFile(info, null)
 }
 
 // thousands writes a number with commas.

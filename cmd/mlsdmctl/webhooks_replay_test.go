@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -157,6 +158,12 @@ func TestReplayCannotAsk(t *testing.T) {
 		require.Equal(t, 2, code, "%s: %s", args, errs)
 	}
 	require.Empty(t, f.replays)
+
+	null, err := os.Open(os.DevNull)
+	require.NoError(t, err)
+	defer null.Close()
+	require.False(t, interactive(null))
+	require.True(t, interactive(keyboard("")))
 }
 
 // TestReplayIsInterrupted: the page in work is finished, the way to go on is told, and going on repeats nothing.
