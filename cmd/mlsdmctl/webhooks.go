@@ -61,7 +61,7 @@ func (webhooksListCommand) Run(ctx context.Context, c *connection, t terminal) e
 		}
 		w := tabwriter.NewWriter(t.out, 0, 4, 2, ' ', 0)
 		for _, e := range all {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", printable(e.ID), printable(e.Status.State), printable(oneLine(e.URL, 80)), printable(patternsOf(e)), printable(e.Source))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", printable(e.ID), printable(stateOf(e)), printable(oneLine(e.URL, 80)), printable(patternsOf(e)), printable(e.Source))
 		}
 		return w.Flush()
 	})
@@ -73,6 +73,14 @@ func patternsOf(e events.Endpoint) string {
 		return ">"
 	}
 	return oneLine(strings.Join(e.Events, " "), 80)
+}
+
+// stateOf writes how an endpoint does. The operator's switch outranks what is known of the receiver.
+func stateOf(e events.Endpoint) string {
+	if e.Disabled {
+		return events.EndpointDisabledState
+	}
+	return e.Status.State
 }
 
 // webhooksGetCommand shows one endpoint.
@@ -124,7 +132,7 @@ func showEndpoint(out io.Writer, e events.Endpoint) error {
 	}
 	at("created", e.CreatedAt)
 	at("updated", e.UpdatedAt)
-	row("state", e.Status.State)
+	row("state", stateOf(e))
 	row("reason", e.Status.Reason)
 	at("since", e.Status.Since)
 	at("failing since", e.Status.FailingSince)

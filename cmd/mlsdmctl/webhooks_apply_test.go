@@ -76,9 +76,10 @@ func TestApplyGoesOnBehindAFailure(t *testing.T) {
 	f.mlsdmctl(t, 0, "", "webhooks", "create", "old", "https://example.com/old")
 	f.refuse["audit"] = "the filter is no CEL"
 	file := declare(t, declaration)
-	_, errs := f.mlsdmctl(t, 1, "", "webhooks", "apply", "-f", file, "--dry-run")
+	out, errs := f.mlsdmctl(t, 1, "", "webhooks", "apply", "-f", file, "--dry-run")
+	require.Contains(t, out, "to do: 1 to create, 0 to change, 0 to remove, 0 as declared, 1 wrong\n")
 	require.Contains(t, errs, "1 of 2 endpoints failed")
-	out, errs := f.mlsdmctl(t, 1, "", "webhooks", "apply", "-f", file, "--prune", "--yes")
+	out, errs = f.mlsdmctl(t, 1, "", "webhooks", "apply", "-f", file, "--prune", "--yes")
 	require.Contains(t, out, "  ! invalid_argument: the filter is no CEL\n")
 	require.Contains(t, out, "audit failed: invalid_argument: the filter is no CEL\n")
 	require.Contains(t, out, "billing created\n")

@@ -147,7 +147,9 @@ func (p *plan) failure() error {
 func (p *plan) print(t terminal) error {
 	counts := make(map[string]int)
 	for _, s := range p.Endpoints {
-		counts[s.Action]++
+		if s.Error == "" {
+			counts[s.Action]++
+		}
 		if err := s.print(t); err != nil {
 			return err
 		}
@@ -156,8 +158,12 @@ func (p *plan) print(t terminal) error {
 	if counts[actionKeep] == len(p.Endpoints) {
 		word = "nothing to do"
 	}
-	_, err := fmt.Fprintf(t.out, "%s: %d to create, %d to change, %d to remove, %d as declared\n",
-		word, counts[actionCreate], counts[actionChange], counts[actionRemove], counts[actionKeep])
+	wrong := ""
+	if n := p.failed(); n > 0 {
+		wrong = fmt.Sprintf(", %d wrong", n)
+	}
+	_, err := fmt.Fprintf(t.out, "%s: %d to create, %d to change, %d to remove, %d as declared%s\n",
+		word, counts[actionCreate], counts[actionChange], counts[actionRemove], counts[actionKeep], wrong)
 	return err
 }
 

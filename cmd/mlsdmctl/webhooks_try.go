@@ -59,7 +59,7 @@ func showTestResult(t terminal, a events.DeliveryAttempt) error {
 			name string
 			ms   float64
 		}{{"DNS", a.Timing.DNSMS}, {"connect", a.Timing.ConnectMS}, {"TLS", a.Timing.TLSMS}, {"first byte", a.Timing.FirstByteMS}} {
-			if part.ms > 0 {
+			if part.ms >= 0.05 {
 				parts = append(parts, fmt.Sprintf("%s %.1f", part.name, part.ms))
 			}
 		}

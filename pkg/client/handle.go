@@ -98,6 +98,9 @@ type Handling struct {
 // new is handed out. A restart of the server may cut waits short. What cannot be read as an event never will be: it is
 // reported to [OnBadEvent] and passed over.
 //
+// On a closed bus the user needs $JS.API.CONSUMER.INFO, CREATE (and what is below it), MSG.NEXT of the consumer, and
+// $JS.ACK.<stream>.<consumer>.>; without CREATE it can use what an operator has made.
+//
 // It returns when no further event can be missed. A connection that breaks delays events and loses none.
 func (c *Client) Handle(ctx context.Context, name string, mux *Mux, options ...HandleOption) (*Handling, error) {
 	set := handleSettings{retry: fastSchedule(), concurrency: 1, takeOver: DefaultTakeOver, drain: DefaultDrain}

@@ -38,6 +38,8 @@ func (h *Handling) run(ctx context.Context, p *puller) error {
 
 // intake asks, receives and hands out until ctx ends. It returns how many events are still being handled.
 func (h *Handling) intake(ctx, work context.Context, p *puller, finished chan struct{}) (held int, err error) {
+	permitted, release := h.client.denials.await(ctx, p.api)
+	defer release()
 	status := h.client.nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
 	defer h.client.nc.RemoveStatusListener(status)
 	tick := time.NewTicker(pullPause)
@@ -51,8 +53,11 @@ func (h *Handling) intake(ctx, work context.Context, p *puller, finished chan st
 			h.set.log.DebugContext(ctx, "the server cannot be asked for events; asking until it can", "err", err)
 		}
 		select {
-		case <-ctx.Done():
-			return held, nil
+		case <-permitted.Done():
+			if ctx.Err() == nil { // a server that forbids to ask would not say so on the inbox
+				err = context.Cause(permitted)
+			}
+			return held, err
 		case <-finished:
 			held--
 		case <-status: // after a reconnect the server has forgotten all requests

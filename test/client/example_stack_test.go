@@ -182,3 +182,40 @@ func must(err error) {
 		panic(err)
 	}
 }
+
+// Durable handlers go on where they were: what happened while the process was away is handled when it is back.
+func ExampleClient_Handle() {
+	url, stop := startStack()
+	defer stop()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+
+	c, err := client.Connect(ctx, url)
+	if err != nil {
+		panic(err)
+	}
+	defer c.Close()
+	handled := make(chan string, 1)
+	var mux client.Mux
+	mux.OnEvent("custom.*", func(_ context.Context, ev events.Event) error {
+		handled <- ev.Type + " " + string(ev.Data)
+		return nil
+	})
+	work := func() { // the life of one process
+		h, err := c.Handle(ctx, "docs", &mux, client.Since(time.Hour)) // which counts the first time only
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(<-handled)
+		h.Stop()
+	}
+	for _, version := range []string{`"1"`, `"2"`} {
+		if _, err := c.PublishData(ctx, "custom.deploy", []byte(version)); err != nil {
+			panic(err)
+		}
+		work()
+	}
+	// Output:
+	// custom.deploy "1"
+	// custom.deploy "2"
+}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 
@@ -464,4 +465,17 @@ func TestHandleRefuses(t *testing.T) {
 	_, err = connect(t, bustest.Start(t, bustest.Bare())).Handle(t.Context(), "test", mux)
 	requireCode(t, events.CodeFailedPrecondition, err)
 	require.ErrorContains(t, err, "mlsdmctl provision")
+}
+
+func TestHandlersThatMayNotAsk(t *testing.T) {
+	t.Parallel()
+	s := bustest.Start(t)
+	s.RestartWith(t, bustest.Configure(func(o *server.Options) {
+		o.Users = []*server.User{{Username: "u", Password: "p", Permissions: &server.Permissions{
+			Publish: &server.SubjectPermission{Deny: []string{"$JS.API.CONSUMER.MSG.NEXT.>"}},
+		}}}
+	}))
+	handler, _ := collect()
+	h := handle(t, connect(t, s, client.Password("u", "p")), muxOf("custom.x", handler))
+	requireCode(t, events.CodePermissionDenied, h.Err())
 }
