@@ -62,7 +62,7 @@ func known() config.Known {
 			"webhook-retry",
 			"webhook-seal-keys",
 			"webhook-secret",
-			"webhook-secret-names",
+			"webhook-secrets",
 			"webhook-timeout",
 			"webhook-url",
 			"webhook-workers",

@@ -25,13 +25,13 @@ type Config struct {
 	Format        string         `name:"webhook-format" env:"WEBHOOK_FORMAT" default:"standard" help:"Body of what is posted to it: standard, cloudevents, or mlsdm (that of the Python client)."`
 	Retry         []string       `name:"webhook-retry" env:"WEBHOOK_RETRY" default:"fast" help:"When it is tried again: fast (3 attempts within seconds), standard (10 within 76 hours), or waits such as 5s,1m,1h."`
 	Timeout       time.Duration  `name:"webhook-timeout" env:"WEBHOOK_TIMEOUT" default:"15s" help:"How long one attempt to post to it may take, up to 5m."`
-	AllowNetworks []string       `name:"webhook-allow-networks" env:"WEBHOOK_ALLOW_NETWORKS" placeholder:"CIDR" help:"Networks that are not public and may be posted to all the same, also without TLS, such as 10.1.0.0/16."`
+	AllowNetworks []string       `name:"webhook-allow-networks" env:"WEBHOOK_ALLOW_NETWORKS" placeholder:"CIDR" help:"Networks that are not public and may be posted to all the same, also without TLS, such as 10.1.0.0/16. Metadata services only by their own address."`
 	AllowLoopback bool           `name:"webhook-allow-loopback" env:"WEBHOOK_ALLOW_LOOPBACK" help:"Post to receivers on this machine too (127.0.0.0/8 and ::1), beside the networks above."`
-	AllowHosts    []string       `name:"webhook-allow-hosts" env:"WEBHOOK_ALLOW_HOSTS" placeholder:"HOST" help:"Hosts that may be posted to wherever their names lead, also without TLS; *.example.com stands for all below it."`
+	AllowHosts    []string       `name:"webhook-allow-hosts" env:"WEBHOOK_ALLOW_HOSTS" placeholder:"HOST" help:"Hosts that may be posted to although their names lead to private addresses, also without TLS; *.example.com stands for all below it."`
 	AllowHTTP     bool           `name:"webhook-allow-http" env:"WEBHOOK_ALLOW_HTTP" help:"Post to public addresses without TLS too."`
 	Proxy         secret.Value   `name:"webhook-proxy" env:"WEBHOOK_PROXY" placeholder:"URL" help:"HTTP proxy (CONNECT) through which everything is posted; addresses are judged before all the same."`
 	SealKeys      []secret.Value `name:"webhook-seal-keys" env:"WEBHOOK_SEAL_KEYS" placeholder:"KEY" help:"Keys (base64 of 32 bytes) that close generated signing keys where they are kept; the first closes, all open."`
-	SecretNames   []string       `name:"webhook-secret-names" env:"WEBHOOK_SECRET_NAMES" default:"webhook.*" help:"Names of the secrets that endpoints may refer to as secret:NAME."`
+	Secrets       []string       `name:"webhook-secrets" env:"WEBHOOK_SECRETS" default:"webhook.*" help:"Names of the secrets that endpoints may refer to as secret:NAME."`
 	Workers       int            `name:"webhook-workers" env:"WEBHOOK_WORKERS" default:"128" help:"First attempts at the same time, 2 to 1024; a quarter as many more make later ones."`
 }
 

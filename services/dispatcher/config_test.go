@@ -44,7 +44,9 @@ func TestValidate(t *testing.T) {
 		{"proxy", func(c *dispatcher.Config) { c.Proxy = secret.NewValue(testSecret) }, "webhook-proxy"},
 		{"hosts", func(c *dispatcher.Config) { c.AllowHosts = []string{"a*b"} }, "webhook-allow-hosts"},
 		{"plain http", func(c *dispatcher.Config) { c.URL, c.AllowHTTP = "http://example.com/", true }, ""},
-		{"host without TLS", func(c *dispatcher.Config) { c.URL, c.AllowHosts = "http://hooks.example.com/", []string{"*.example.com"} }, ""},
+		{"host without TLS", func(c *dispatcher.Config) {
+			c.URL, c.AllowHosts = "http://hooks.example.com/", []string{"*.example.com"}
+		}, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

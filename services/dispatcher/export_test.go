@@ -7,4 +7,6 @@ import (
 )
 
 // Hasten makes a dispatcher that does not run yet do in moments what takes days.
-func (s *Service) Hasten(policy gate.Policy, probe time.Duration) { s.policy, s.probeEvery = policy, probe }
+func (s *Service) Hasten(policy gate.Policy, probe time.Duration) {
+	s.policy, s.probeEvery = policy, probe
+}

@@ -24,6 +24,8 @@ type metrics struct {
 	inFlight prometheus.Gauge
 	lost     prometheus.Counter
 
+	unevaluated prometheus.Counter
+
 	endpoints sync.Map // of *endpointMetrics by id, so that nothing is looked up by its labels for each delivery
 }
 
@@ -59,12 +61,15 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 		lost: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "mlsdm_webhook_attempt_records_lost_total", Help: "Records of attempts that could not be stored; the deliveries went on.",
 		}),
+		unevaluated: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "mlsdm_webhook_filters_unevaluated_total", Help: "Filters that could not be evaluated on an event, so that it did not match.",
+		}),
 	}
 	if registry == nil {
 		return m, nil
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.routed, m.held, m.attempts, m.attemptS, m.deliverS, m.inFlight, m.lost} {
+	for _, c := range []prometheus.Collector{m.routed, m.held, m.attempts, m.attemptS, m.deliverS, m.inFlight, m.lost, m.unevaluated} {
 		errs = append(errs, registry.Register(c))
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
+	"github.com/neuron7x/mlsdm-integrations/internal/config"
 	"github.com/neuron7x/mlsdm-integrations/internal/egress"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret/remote"
@@ -57,14 +58,24 @@ func (s *Service) newRegistry() (*registry.Registry, error) {
 // newResolver makes what resolves the references of endpoints. Whoever may make endpoints must not learn the dispatcher's own
 // secrets by that.
 func (s *Service) newResolver(store secret.Store) (*keyring.Resolver, error) {
-	return keyring.NewResolver(keyring.Options{
-		Store: store, Allow: s.cfg.SecretNames, Refused: ownSecrets(), Lookup: os.LookupEnv,
-	})
+	refused, err := ownSettings()
+	if err != nil {
+		return nil, err
+	}
+	return keyring.NewResolver(keyring.Options{Store: store, Allow: s.cfg.Secrets, Refused: refused, Lookup: os.LookupEnv})
 }
 
-// ownSecrets lists the settings that hold secrets of the dispatcher itself.
-func ownSecrets() []string {
-	return []string{"WEBHOOK_SECRET", "WEBHOOK_SEAL_KEYS", "WEBHOOK_PROXY", "WEBHOOK_URL"}
+// ownSettings lists the environment variables of the dispatcher itself.
+func ownSettings() ([]string, error) {
+	fields, err := config.Fields(&Config{})
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, 0, len(fields))
+	for _, f := range fields {
+		names = append(names, f.Env...)
+	}
+	return names, nil
 }
 
 // serve answers requests about endpoints and deliveries.
@@ -74,10 +85,10 @@ func (s *Service) serve(ctx context.Context) error {
 		Operations: []bus.Operation{
 			{Name: events.OpEndpointsList, Timeout: endpointTimeout, Handler: answer(now(s.registry.List))},
 			{Name: events.OpEndpointsGet, Timeout: endpointTimeout, Handler: answer(now(s.registry.Get))},
-			{Name: events.OpEndpointsCreate, Timeout: endpointTimeout, Handler: answer(s.registry.Create)},
-			{Name: events.OpEndpointsUpdate, Timeout: endpointTimeout, Handler: answer(s.registry.Update)},
-			{Name: events.OpEndpointsDelete, Timeout: endpointTimeout, Handler: answer(s.registry.Delete)},
-			{Name: events.OpEndpointsRotate, Timeout: endpointTimeout, Handler: answer(s.registry.Rotate)},
+			{Name: events.OpEndpointsCreate, Timeout: endpointTimeout, Handler: strictly(s.registry.Create)},
+			{Name: events.OpEndpointsUpdate, Timeout: endpointTimeout, Handler: strictly(s.registry.Update)},
+			{Name: events.OpEndpointsDelete, Timeout: endpointTimeout, Handler: strictly(s.registry.Delete)},
+			{Name: events.OpEndpointsRotate, Timeout: endpointTimeout, Handler: strictly(s.registry.Rotate)},
 			{Name: events.OpEndpointsTest, Timeout: testTimeout, Handler: answer(s.testEndpoint)},
 			{Name: events.OpDeliveriesList, Timeout: pageTimeout, Handler: answer(s.history.List)},
 			{Name: events.OpDeliveriesGet, Timeout: pageTimeout, Handler: answer(s.history.Get)},
@@ -88,12 +99,28 @@ func (s *Service) serve(ctx context.Context) error {
 
 // answer makes a handler of an operation. An empty body asks for as much as {}.
 func answer[Request, Response any](do func(context.Context, Request) (Response, error)) func(context.Context, *bus.Request) error {
+	return handler(func(body []byte, v any) error {
+		if len(body) == 0 {
+			return nil
+		}
+		return events.DecodeJSON(body, v)
+	}, do)
+}
+
+// strictly makes a handler of an operation that changes something: a field that there is not is one that is misspelt, and would
+// not do what its writer thinks.
+func strictly[Request, Response any](do func(context.Context, Request) (Response, error)) func(context.Context, *bus.Request) error {
+	return handler(registry.Decode, do)
+}
+
+// handler makes a handler of an operation.
+func handler[Request, Response any](
+	decode func(body []byte, v any) error, do func(context.Context, Request) (Response, error),
+) func(context.Context, *bus.Request) error {
 	return func(ctx context.Context, r *bus.Request) error {
 		var request Request
-		if len(r.Body) > 0 {
-			if err := events.DecodeJSON(r.Body, &request); err != nil {
-				return err
-			}
+		if err := decode(r.Body, &request); err != nil {
+			return err
 		}
 		if v, ok := any(request).(interface{ Validate() error }); ok {
 			if err := v.Validate(); err != nil {

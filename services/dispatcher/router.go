@@ -48,7 +48,11 @@ func readEvent(subjects events.Subjects, m *bus.Message) (events.Event, error) {
 
 // wanting returns the endpoints that get an event from here. Strictly ordered ones read the events themselves.
 func (s *Service) wanting(ev events.Event) []*target.Endpoint {
-	all := s.registry.Set().For(filter.NewFacts(ev))
+	facts := filter.NewFacts(ev)
+	all := s.registry.Set().For(facts)
+	if n := facts.Unevaluated(); n > 0 {
+		s.metrics.unevaluated.Add(float64(n))
+	}
 	wanting := all[:0:0]
 	for _, e := range all {
 		if !e.Strict() && !s.gates.Health(e.ID()).Disabled {

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -82,15 +83,14 @@ type question struct {
 // questions has an entry for every operation of the catalogue. The key is one to which a secret could be sealed.
 func questions(xkey string) map[string]question {
 	none := question{good: []string{`{}`, ``, `{"unknown":1}`}, empty: true}
-	return map[string]question{
+	all := map[string]question{
 		events.OpEmbed: {
 			good: []string{`{"input":"hello"}`, `{"model":"local/hash-384","input":["a","b"],"encoding_format":"base64"}`, `{"input":"x","unknown":[{}]}`},
 			bad:  badEmbeddings(),
 		},
-		events.OpGenerate:      {good: []string{`{"prompt":"hello"}`, `{"messages":[{"role":"user","content":"hi"}]}`}, bad: badChats()},
-		events.OpEndpointsList: none,
-		events.OpCIStatus:      none,
-		events.OpCICheck:       none,
+		events.OpGenerate: {good: []string{`{"prompt":"hello"}`, `{"messages":[{"role":"user","content":"hi"}]}`}, bad: badChats()},
+		events.OpCIStatus: none,
+		events.OpCICheck:  none,
 		events.OpEndpointsGet: {good: []string{`{"id":"default"}`, `{"id":"default","unknown":1}`}, bad: []bad{
 			invalid("nothing", `{}`), invalid("id a number", `{"id":5}`), invalid("id no token", `{"id":"a.b"}`),
 			invalid("id a wildcard", `{"id":">"}`), invalid("id too long", `{"id":"`+strings.Repeat("x", 1000)+`"}`),
@@ -103,6 +103,9 @@ func questions(xkey string) map[string]question {
 			invalid("no key", `{"name":"openai_api_key"}`), invalid("no xkey", `{"name":"openai_api_key","recipient_key":"XABC"}`),
 		}},
 	}
+	maps.Copy(all, endpointQuestions())
+	maps.Copy(all, deliveryQuestions())
+	return all
 }
 
 // badEmbeddings are refused by embed, at both doors.

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -149,6 +150,6 @@ func (r *receiver) await(t *testing.T, what string, enough func([]hook) bool) []
 func (r *receiver) env(patterns string) map[string]string {
 	return map[string]string{
 		"WEBHOOK_URL": r.url, "WEBHOOK_SECRET": secret, "WEBHOOK_EVENTS": patterns, "WEBHOOK_ALLOW_NETWORKS": "127.0.0.0/8",
-		"WEBHOOK_BACKOFF_BASE": "200ms", "WEBHOOK_BACKOFF_JITTER": "100ms",
+		"WEBHOOK_RETRY": "250ms,500ms,1s,2s,4s", "WEBHOOK_SEAL_KEYS": base64.StdEncoding.EncodeToString(make([]byte, 32)),
 	}
 }

@@ -41,7 +41,7 @@ func TestStory(t *testing.T) {
 	common := map[string]string{"NATS_URL": srv.URL(), "MLSDM_ADMIN_ADDR": "off"}
 	dispatcher := func() *process.Process {
 		env := to.env(events.TypeCIDegraded + "," + events.TypeSystemRecoveryTriggered)
-		env["WEBHOOK_BACKOFF_BASE"] = "500ms" // the third try is more than a second after the first, which shows in its timestamp
+		env["WEBHOOK_RETRY"] = "700ms,1500ms,2s" // the third try is more than a second after the first, which shows in its timestamp
 		maps.Copy(env, common)
 		return start(t, "dispatcher", env)
 	}

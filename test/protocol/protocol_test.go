@@ -2,6 +2,7 @@ package protocol_test
 
 import (
 	"context"
+	"encoding/base64"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,7 +27,9 @@ func document(t *testing.T) string {
 func settings(t *testing.T, doc, url string) map[string]string {
 	t.Helper()
 	command, _, _ := strings.Cut(strings.ReplaceAll(block(t, doc, "sh"), "\\\n", " "), " mlsdmctl up")
-	env := map[string]string{"WEBHOOK_ALLOW_LOOPBACK": "true"} // as mlsdmctl up has it by itself
+	env := map[string]string{ // as mlsdmctl up has it by itself
+		"WEBHOOK_ALLOW_LOOPBACK": "true", "WEBHOOK_SEAL_KEYS": base64.StdEncoding.EncodeToString(make([]byte, 32)),
+	}
 	for setting := range strings.FieldsSeq(command) {
 		name, value, ok := strings.Cut(setting, "=")
 		require.True(t, ok, setting)
