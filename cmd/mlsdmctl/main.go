@@ -86,6 +86,6 @@ func run(ctx context.Context, args []string, t terminal) int {
 
 // complain tells the person at the terminal what went wrong.
 func complain(t terminal, err error) int {
-	fmt.Fprintf(t.err, "mlsdmctl: %v\n", err)
+	fmt.Fprintf(t.err, "mlsdmctl: %s\n", printable(err.Error()))
 	return lifecycle.ExitCode(err)
 }

@@ -95,8 +95,8 @@ type Handling struct {
 // error, a panic or a crash. After an error it waits as [RetryFast] says, or another of these options, or longer where the
 // error says so ([events.Error.RetryAfter]); being handed out counts as an attempt, even when a crash cut it short. In the
 // end it is given up: see [OnGiveUp] and [Permanent]. Up to 20,000 events may wait for their retries; beyond that nothing
-// new is handed out. A restart of the server may cut waits short. What cannot be read as an event never will be: it is
-// reported to [OnBadEvent] and passed over.
+// new is handed out. In a cluster, another server that takes over may cut waits short. What cannot be read as an event never
+// will be: it is reported to [OnBadEvent] and passed over.
 //
 // On a closed bus the user needs $JS.API.CONSUMER.INFO, CREATE (and what is below it), MSG.NEXT of the consumer, and
 // $JS.ACK.<stream>.<consumer>.>; without CREATE it can use what an operator has made.
