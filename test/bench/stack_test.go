@@ -22,7 +22,7 @@ const (
 	// secret signs the webhooks, of the stack and of the ceiling.
 	secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLjwA"
 	// memoryLimit is what the NATS server is told not to exceed without need, as in docker-compose.yml.
-	memoryLimit = "100MiB"
+	memoryLimit = "128MiB"
 	// patience is how long is waited for what must happen.
 	patience = 5 * time.Minute
 	// quickly is how often is looked whether it has.
