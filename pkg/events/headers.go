@@ -60,6 +60,9 @@ const (
 	HeaderDeadMsgID    = "Mlsdm-Dead-Msg-Id"
 	// HeaderDeadFault says of a delivery whose fault it is: receiver, endpoint or internal.
 	HeaderDeadFault = "Mlsdm-Dead-Fault"
+	// HeaderDeadStatus and HeaderDeadClass are those of its last attempt: the HTTP status, the class of the error.
+	HeaderDeadStatus = "Mlsdm-Dead-Status"
+	HeaderDeadClass  = "Mlsdm-Dead-Class"
 )
 
 // Media types of bodies.
@@ -133,5 +136,7 @@ func Headers() []Header {
 		{HeaderDeadTime, "dead letters", "RFC 3339 time at which it was given up"},
 		{HeaderDeadMsgID, "dead letters", "its former Nats-Msg-Id"},
 		{HeaderDeadFault, "dead letters of deliveries", "whose fault: receiver, endpoint or internal"},
+		{HeaderDeadStatus, "dead letters of deliveries", "HTTP status of the last attempt, if there was an answer"},
+		{HeaderDeadClass, "dead letters of deliveries", "class of the last attempt's error: dns, connect, tls, timeout, reset, protocol, redirect, status, blocked, endpoint"},
 	}
 }

@@ -50,6 +50,9 @@ const (
 	maxWorkers = 1024
 )
 
+// retryWorkers is how many attempts after the first are made at the same time, as the help of Workers says.
+func (c Config) retryWorkers() int { return max(c.Workers/4, 1) }
+
 // Validate checks what one setting cannot say alone. Its errors quote neither the URL nor the secret.
 func (c Config) Validate() error {
 	if c.Workers < minWorkers || c.Workers > maxWorkers {

@@ -111,7 +111,7 @@ func (s *Service) Run(ctx context.Context) error {
 	group.Go(func() error { return s.route(running) })
 	group.Go(func() error { return s.serve(running) })
 	group.Go(func() error { return s.deliver(running, events.ConsumerWorkers, s.cfg.Workers) })
-	group.Go(func() error { return s.deliver(running, events.ConsumerRetries, max(s.cfg.Workers/4, 1)) })
+	group.Go(func() error { return s.deliver(running, events.ConsumerRetries, s.cfg.retryWorkers()) })
 	group.Go(func() error { return s.deliverOrdered(running) })
 	group.Go(func() error { return s.tellOfDisabled(running) })
 	group.Go(func() error {
@@ -125,13 +125,27 @@ func (s *Service) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
+// openRetry is the pause before the bus is asked again.
+const openRetry = time.Second
+
 // open makes what needs the bus.
 func (s *Service) open(ctx context.Context) error {
 	var err error
-	if s.state, err = s.bus.KV(ctx, events.BucketEndpointState); err != nil {
-		return err
+	for { // the bucket was there a moment ago; the server may be on its way back
+		if s.state, err = s.bus.KV(ctx, events.BucketEndpointState); err == nil {
+			break
+		}
+		if events.CodeOf(err) == events.CodeFailedPrecondition {
+			return err
+		}
+		s.log.WarnContext(ctx, "the state of endpoints cannot be read yet; trying again", "err", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(openRetry):
+		}
 	}
-	s.gates = gate.New(s.state, events.NewID(), s.cfg.Workers, s.policy, s.log)
+	s.gates = gate.New(s.state, events.NewID(), s.cfg.Workers+s.cfg.retryWorkers(), s.policy, s.log)
 	if s.registry, err = s.newRegistry(); err != nil {
 		return fmt.Errorf("the endpoints: %w", err)
 	}

@@ -342,6 +342,7 @@ func TestDisabledByItsOperator(t *testing.T) {
 	call[events.EndpointChanged](t, r, events.OpEndpointsUpdate, events.EndpointUpdateRequest{ID: "shop", Endpoint: []byte(`{"disabled":true}`)})
 	require.Equal(t, "mlsdm.deadletters.deliveries.endpoint.shop", dead().subject)
 	require.Empty(t, to.hits)
+	require.Equal(t, events.EndpointDisabledState, call[events.Endpoint](t, r, events.OpEndpointsGet, events.EndpointRequest{ID: "shop"}).Status.State)
 	_, err := ask(t, r.bus, "mlsdm."+events.OpDeliveriesReplay, `{"replay_id":"x","to":"shop"}`)
 	require.Equal(t, events.CodeFailedPrecondition, events.CodeOf(err))
 }

@@ -49,6 +49,12 @@ func (s *Service) giveUp(ctx context.Context, m *bus.Message, d delivery.Deliver
 	}
 	maps.Copy(dead.Header, d.Header())
 	dead.Header[events.HeaderDeadFault] = []string{why.fault}
+	if why.status != 0 {
+		dead.Header[events.HeaderDeadStatus] = []string{strconv.Itoa(why.status)}
+	}
+	if why.class != "" {
+		dead.Header[events.HeaderDeadClass] = []string{why.class}
+	}
 	if err := s.bus.DeadLetter(ctx, s.bus.Subjects().DeadDelivery(why.fault, d.EndpointID), &dead, why.err); err != nil {
 		return err
 	}

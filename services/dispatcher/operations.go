@@ -50,9 +50,17 @@ func (s *Service) newRegistry() (*registry.Registry, error) {
 		Client: func(c *tls.Config) *http.Client {
 			return s.guard.Client(egress.ClientOptions{MaxIdle: s.cfg.Workers, TLS: c})
 		},
-		Static: static, Status: func(id string) events.EndpointStatus { return s.gates.Health(id).View() },
+		Static: static, Status: s.status,
 		Prepare: s.prepare, Forget: s.forget, Enable: s.gates.Enable,
 	}), nil
+}
+
+// status says how an endpoint does.
+func (s *Service) status(id string) events.EndpointStatus {
+	if to, ok := s.registry.Set().Get(id); ok && to.Disabled() {
+		return events.EndpointStatus{State: events.EndpointDisabledState, Reason: "by its operator"}
+	}
+	return s.gates.Health(id).View()
 }
 
 // newResolver makes what resolves the references of endpoints. Whoever may make endpoints must not learn the dispatcher's own

@@ -129,6 +129,7 @@ func (s *Service) deliverHead(ctx context.Context, id string, m *bus.Message) er
 		}
 	}
 	stored := *m // as a delivery, which it becomes if it is given up
+	stored.Subject = s.bus.Subjects().DeliveryReady(id)
 	if stored.Header, stored.Body, err = d.Message(); err != nil {
 		return err
 	}

@@ -70,6 +70,7 @@ func (s *Service) pass(ctx context.Context, m *bus.Message, to *target.Endpoint,
 		s.metrics.of(to.ID()).held.Inc()
 		return later(wait{delivery: d, at: decision.At})
 	}
+	defer decision.Ticket.Leave() // should it not come to an outcome
 	result := s.attempt(ctx, to, d)
 	disabled, err := decision.Ticket.Done(context.WithoutCancel(ctx), outcomeOf(result))
 	if err != nil { // this replica goes by it; the others find out by themselves
@@ -116,6 +117,9 @@ func (s *Service) settle(ctx context.Context, m *bus.Message, to *target.Endpoin
 func limitsOf(to *target.Endpoint) gate.Limits {
 	spec := to.Spec()
 	limits := gate.Limits{Concurrency: spec.Concurrency, Timeout: to.Timeout()}
+	if to.Strict() { // its consumer gives out one event at a time
+		limits.Concurrency = 0
+	}
 	if spec.RateLimit != nil {
 		limits.Rate, limits.Burst = spec.RateLimit.PerSecond, spec.RateLimit.Burst
 	}

@@ -23,16 +23,16 @@ func sealKey(dir string) (string, error) {
 		return strings.TrimSpace(string(text)), nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("the key of the dispatcher's signing keys: %w", err)
+		return "", fmt.Errorf("the key of the dispatcher's signing keys, in the data folder: %w", err)
 	}
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails: it ends the process instead (crypto/rand)
 	encoded := base64.StdEncoding.EncodeToString(key)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("the key of the dispatcher's signing keys: %w", err)
+		return "", fmt.Errorf("the key of the dispatcher's signing keys, in the data folder: %w", err)
 	}
 	if err := os.WriteFile(path, []byte(encoded+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("the key of the dispatcher's signing keys: %w", err)
+		return "", fmt.Errorf("the key of the dispatcher's signing keys, in the data folder: %w", err)
 	}
 	return encoded, nil
 }

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -45,6 +46,7 @@ type gate struct {
 	latency  time.Duration // of attempts, a moving mean
 	streak   int           // failures in a row
 	began    time.Time     // when the failing began, without a success since
+	tripped  bool          // the breaker was open, or the endpoint disabled, when last seen
 	ramp     int           // slow start: how many may be in flight; 0 is no bound
 	next     time.Time     // when the next of those may come back that were held back
 	places   int           // that this replica has under Limits.Concurrency
@@ -87,6 +89,9 @@ func (g *Gates) Enter(ctx context.Context, id string, settings Limits, slot time
 	}
 	ticket, back, err := at.enter(ctx, settings)
 	if ticket == nil || err != nil {
+		if probe { // it does not take place, so that another may
+			err = errors.Join(err, at.endProbe(ctx))
+		}
 		return Decision{At: back}, err
 	}
 	ticket.probe = probe
@@ -94,15 +99,14 @@ func (g *Gates) Enter(ctx context.Context, id string, settings Limits, slot time
 		return Decision{Ticket: ticket}, nil
 	}
 	due, err := at.rate.reserve(ctx, &at.limits, settings)
-	if err != nil {
-		ticket.leave()
-		return Decision{}, err
+	if err == nil && !due.After(time.Now()) {
+		return Decision{Ticket: ticket}, nil
 	}
-	if wait := time.Until(due); wait > 0 {
-		ticket.leave()
-		return Decision{At: due, Paid: true}, nil
+	ticket.Leave()
+	if probe {
+		err = errors.Join(err, at.endProbe(ctx))
 	}
-	return Decision{Ticket: ticket}, nil
+	return Decision{At: due, Paid: true}, err
 }
 
 // later gives the next time at which somebody may come back, from a moment on, and keeps those that get one apart.
@@ -144,17 +148,15 @@ func (g *gate) patienceForProbe(timeout time.Duration) time.Duration {
 	return min(max(2*g.latency, least), max(timeout, least))
 }
 
-// healthChanged is called when another replica may have changed the health.
+// healthChanged is called when the health may have changed, by whichever replica. When the breaker closes, or the endpoint is
+// enabled, attempts begin anew, slowly.
 func (g *gate) healthChanged() {
 	h := g.health.get()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if h.Trips == 0 && !h.Disabled && g.streak > 0 { // closed elsewhere
-		g.closed()
+	tripped := h.Trips > 0 || h.Disabled
+	if g.tripped && !tripped {
+		g.streak, g.began, g.ramp, g.next = 0, time.Time{}, 1, time.Time{}
 	}
-}
-
-// closed begins anew, slowly.
-func (g *gate) closed() {
-	g.streak, g.began, g.ramp, g.next = 0, time.Time{}, 1, time.Time{}
+	g.tripped = tripped
 }

@@ -64,6 +64,20 @@ func (g *Gates) see(e bus.KVEntry) {
 	if at.health.see(e) {
 		at.healthChanged()
 	}
+	if e.Deleted {
+		g.drop(id, at)
+	}
+}
+
+// drop lets go of the gate of an endpoint that is gone, if nobody is in it.
+func (g *Gates) drop(id string, at *gate) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	if at.tickets.n == 0 && len(at.waiting) == 0 && g.all[id] == at {
+		delete(g.all, id)
+	}
 }
 
 // of returns the gate of an endpoint.

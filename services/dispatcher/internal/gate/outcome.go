@@ -39,6 +39,10 @@ func (t *Ticket) Done(ctx context.Context, o Outcome) (disabled bool, err error)
 	g := t.gate
 	now := time.Now()
 	g.mu.Lock()
+	if t.left {
+		g.mu.Unlock()
+		return false, nil
+	}
 	g.left(t)
 	if o.Result != Neutral {
 		g.learn(now.Sub(t.start))
@@ -64,11 +68,7 @@ func (t *Ticket) Done(ctx context.Context, o Outcome) (disabled bool, err error)
 			g.streak++
 			trip = t.probe || (health.Trips == 0 && g.streak >= g.gates.policy.Failures)
 		}
-	case Refused:
-		if t.probe { // it answers: the breaker need not be open
-			g.closed()
-		}
-	case Gone:
+	case Refused, Gone:
 	}
 	if g.began.IsZero() {
 		g.began = now
@@ -110,23 +110,17 @@ func (g *gate) endProbe(ctx context.Context) error {
 
 // recover closes the breaker. A wait that the receiver asked for stays: another attempt went through before it began.
 func (g *gate) recover(ctx context.Context, now time.Time) error {
-	closed := false
 	_, err := g.health.update(ctx, func(h Health) (Health, bool) {
 		if h.Disabled {
 			return h, false
 		}
-		closed = h.Trips > 0
 		next := Health{Generation: h.Generation, Told: h.Told}
 		if h.Trips == 0 && h.NotBefore.After(now) {
 			next.NotBefore = h.NotBefore
 		}
 		return next, next != h
 	})
-	if closed {
-		g.mu.Lock()
-		g.closed()
-		g.mu.Unlock()
-	}
+	g.healthChanged()
 	return err
 }
 
@@ -164,6 +158,7 @@ func (g *gate) worse(ctx context.Context, t *Ticket, o Outcome, now, began time.
 		}
 		return h, h != before
 	})
+	g.healthChanged()
 	return disabled, err
 }
 
@@ -194,10 +189,6 @@ func (g *Gates) Enable(ctx context.Context, id string) error {
 		next := Health{Generation: h.Generation}
 		return next, next != h
 	})
-	if err == nil {
-		at.mu.Lock()
-		at.closed()
-		at.mu.Unlock()
-	}
+	at.healthChanged()
 	return err
 }

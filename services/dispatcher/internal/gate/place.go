@@ -12,6 +12,7 @@ type Ticket struct {
 	gate       *gate
 	start      time.Time
 	probe      bool
+	left       bool
 	prev, next *Ticket
 }
 
@@ -148,16 +149,20 @@ func (g *gate) pace() time.Duration {
 // expected is how long the next in the queue would wait for a place.
 func (g *gate) expected() time.Duration { return g.pace() * time.Duration(len(g.waiting)+1) }
 
-// leave gives the place back without an outcome.
-func (t *Ticket) leave() {
+// Leave gives the place back without an outcome. It does nothing after [Ticket.Done], so that it can be deferred for the case
+// that there is none.
+func (t *Ticket) Leave() {
 	g := t.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.left(t)
+	if !t.left {
+		g.left(t)
+	}
 }
 
 // left removes t and calls the next.
 func (g *gate) left(t *Ticket) {
+	t.left = true
 	g.tickets.remove(t)
 	g.gates.inFlight.Add(-1)
 	g.call()

@@ -24,6 +24,7 @@ const (
 	maxReply      = 4 << 20
 	replyHeadroom = 8 << 10
 	maxErrorText  = 512 // of an entry of a list
+	maxClass      = 32
 )
 
 // Streams is what of the bus is needed; [bus.Bus] is one.

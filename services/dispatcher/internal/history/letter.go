@@ -42,7 +42,10 @@ func (h *History) letter(ctx context.Context, m *bus.Message) (events.Delivery, 
 		ID: clip(value(events.HeaderDelivery), events.MaxIDLength), EndpointID: endpointID,
 		EventID: clip(value(events.HeaderEventID), events.MaxIDLength), EventType: clip(value(events.HeaderEventType), events.MaxTypeLength),
 		Status: events.AttemptDead, Attempt: attempts(m), At: m.Time.UTC(), Error: clip(value(events.HeaderDeadReason), maxErrorText),
-		Fault: fault, DeadLetter: m.Sequence,
+		Fault: fault, DeadLetter: m.Sequence, ErrorClass: clip(value(events.HeaderDeadClass), maxClass),
+	}
+	if status, err := strconv.Atoi(value(events.HeaderDeadStatus)); err == nil && status > 0 && status < 1000 {
+		d.HTTPStatus = status
 	}
 	if d.ID != "" && d.EventID != "" && d.EventType != "" {
 		return d, nil

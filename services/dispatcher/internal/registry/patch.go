@@ -52,6 +52,12 @@ func asksToEnable(patch json.RawMessage) bool {
 	return json.Unmarshal(patch, &says) == nil && says.Disabled != nil && !*says.Disabled
 }
 
+// onlyEnables reports whether a change says that and nothing else.
+func onlyEnables(patch json.RawMessage) bool {
+	var fields map[string]json.RawMessage
+	return json.Unmarshal(patch, &fields) == nil && len(fields) == 1 && asksToEnable(patch)
+}
+
 // mergePatch applies a JSON Merge Patch (RFC 7396) to a value. Both are JSON of limited depth.
 func mergePatch(value, patch json.RawMessage) (json.RawMessage, error) {
 	if !isObject(patch) {
