@@ -94,13 +94,13 @@ func (ev Event) SetBinary(header map[string][]string) bool {
 		}
 	}
 	const prefix = HeaderCloudEventPrefix
-	header[prefix+"specversion"] = []string{SpecVersion}
-	header[prefix+"id"] = []string{escapeAttribute(ev.ID)}
-	header[prefix+"source"] = []string{escapeAttribute(ev.Source)}
-	header[prefix+"type"] = []string{escapeAttribute(ev.Type)}
-	header[prefix+"time"] = []string{ev.Time.UTC().Format(time.RFC3339Nano)}
-	if ev.DataContentType != "" {
-		header[HeaderContentType] = []string{ev.DataContentType}
+	values := [...]string{
+		SpecVersion, escapeAttribute(ev.ID), escapeAttribute(ev.Source), escapeAttribute(ev.Type), ev.Time.UTC().Format(time.RFC3339Nano), ev.DataContentType,
+	}
+	for i, name := range [...]string{prefix + "specversion", prefix + "id", prefix + "source", prefix + "type", prefix + "time", HeaderContentType} {
+		if values[i] != "" || name != HeaderContentType {
+			header[name] = values[i : i+1 : i+1] // one array for all
+		}
 	}
 	setAttributeHeader(header, "subject", ev.Subject)
 	setAttributeHeader(header, "dataschema", ev.DataSchema)

@@ -88,7 +88,10 @@ func (d *draft) fillIn(header map[string][]string, stored Stored) {
 func readForm(header map[string][]string, body []byte) (draft, error) {
 	contentType := HeaderValue(header, HeaderContentType)
 	media := ""
-	if contentType != "" {
+	switch contentType {
+	case "", ContentTypeCloudEvent, ContentTypeJSON: // what nearly all are
+		media = contentType
+	default:
 		var err error
 		if media, _, err = mime.ParseMediaType(contentType); err != nil {
 			return draft{}, Errorf(CodeInvalidArgument, "the Content-Type %q is not a media type", truncate(contentType, 80))

@@ -111,13 +111,15 @@ func (ev Event) checkAttributes() error {
 			return err
 		}
 	}
-	if _, err := url.Parse(ev.Source); err != nil {
-		return Errorf(CodeInvalidArgument, "source %q is not a URI reference", truncate(ev.Source, 80))
+	if !isPath(ev.Source) {
+		if _, err := url.Parse(ev.Source); err != nil {
+			return Errorf(CodeInvalidArgument, "source %q is not a URI reference", truncate(ev.Source, 80))
+		}
 	}
 	if year := ev.Time.UTC().Year(); year < 1 || year > 9999 {
 		return Errorf(CodeInvalidArgument, "time is in the year %d; RFC 3339 knows the years 1 to 9999", year)
 	}
-	if ev.DataContentType != "" {
+	if ev.DataContentType != "" && ev.DataContentType != ContentTypeJSON {
 		if _, _, err := mime.ParseMediaType(ev.DataContentType); err != nil {
 			return Errorf(CodeInvalidArgument, "datacontenttype %q is not a media type", truncate(ev.DataContentType, 80))
 		}
@@ -249,4 +251,19 @@ func formatUUIDv7(b [16]byte, t time.Time) string {
 	b[6] = b[6]&0x0f | 0x70
 	b[8] = b[8]&0x3f | 0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16])
+}
+
+// isPath reports whether source is an absolute path of plain letters, which is a URI reference as it stands and what most
+// sources are.
+func isPath(source string) bool {
+	if len(source) < 2 || source[0] != '/' || source[1] == '/' {
+		return false
+	}
+	for i := range len(source) {
+		c := source[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '/' && c != '-' && c != '_' && c != '.' {
+			return false
+		}
+	}
+	return true
 }

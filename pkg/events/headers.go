@@ -83,7 +83,7 @@ func HeaderValue(header map[string][]string, name string) string {
 	}
 	found, value := "", ""
 	for k, v := range header {
-		if len(v) > 0 && strings.EqualFold(k, name) && (found == "" || k < found) {
+		if len(v) > 0 && len(k) == len(name) && strings.EqualFold(k, name) && (found == "" || k < found) {
 			found, value = k, v[0]
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/delivery"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/gate"
@@ -38,8 +39,13 @@ func (s *Service) span(ctx context.Context, to *target.Endpoint, d delivery.Deli
 			attribute.Int("http.request.resend_count", d.Attempt-1),
 		)
 	}
-	header := traced(ctx, make(map[string][]string, 2), d.Event)
-	return events.HeaderValue(header, events.HeaderTraceParent), func(result sender.Result) {
+	traceParent = d.Event.TraceParent
+	if span.SpanContext().IsValid() {
+		header := make(map[string][]string, 2)
+		bus.InjectTrace(ctx, header)
+		traceParent = events.HeaderValue(header, events.HeaderTraceParent)
+	}
+	return traceParent, func(result sender.Result) {
 		defer span.End()
 		if result.Status != 0 {
 			span.SetAttributes(attribute.Int("http.response.status_code", result.Status))
@@ -64,7 +70,7 @@ func (s *Service) send(ctx context.Context, to *target.Endpoint, d delivery.Deli
 	header := make(http.Header, len(own)+8) // with room for ours
 	maps.Copy(header, own)
 	header["Content-Type"] = []string{contentType}
-	header["User-Agent"] = []string{"mlsdm-webhooks/" + s.version}
+	header["User-Agent"] = s.userAgent
 	if isTraceParent(traceParent) { // it was the publisher's to choose: nothing else gets into our headers
 		header["Traceparent"] = []string{traceParent}
 	}

@@ -69,11 +69,12 @@ func (d Delivery) Message() (header map[string][]string, body []byte, err error)
 // Header returns the headers that carry everything but the event.
 func (d Delivery) Header() map[string][]string {
 	h := make(map[string][]string, 20) // with room for the event, a trace and a schedule
-	h[events.HeaderDelivery] = []string{d.ID}
-	h[events.HeaderEndpoint] = []string{d.EndpointID}
-	h[events.HeaderEventID] = []string{d.Event.ID}
-	h[events.HeaderEventType] = []string{d.Event.Type}
-	h[events.HeaderAttempt] = []string{strconv.Itoa(d.Attempt)}
+	values := [...]string{d.ID, d.EndpointID, d.Event.ID, d.Event.Type, strconv.Itoa(d.Attempt)}
+	for i, name := range [...]string{
+		events.HeaderDelivery, events.HeaderEndpoint, events.HeaderEventID, events.HeaderEventType, events.HeaderAttempt,
+	} {
+		h[name] = values[i : i+1 : i+1] // one array for all
+	}
 	for _, stamp := range [...]struct {
 		name string
 		at   time.Time
@@ -94,6 +95,9 @@ func (d Delivery) Header() map[string][]string {
 // Read reads a delivery that lies on the subject of an endpoint. What is missing beside the event is filled in, so that
 // a person may put a delivery there by hand. Errors are an [events.Error] of code invalid_argument.
 func Read(endpointID string, header map[string][]string, body []byte) (Delivery, error) {
+	if d, ok := readOwn(endpointID, header, body); ok {
+		return d, nil
+	}
 	ev, err := readEvent(header, body)
 	if err != nil {
 		return Delivery{}, err
@@ -114,9 +118,9 @@ func Read(endpointID string, header map[string][]string, body []byte) (Delivery,
 			return Delivery{}, events.Errorf(events.CodeInvalidArgument, "%s must be a number", events.HeaderProbe)
 		}
 	}
-	d.FirstAttemptAt = readTime(header, events.HeaderFirstAttemptAt)
-	d.PublishedAt = readTime(header, events.HeaderPublishedAt)
-	d.Slot = readTime(header, events.HeaderSlot)
+	d.FirstAttemptAt = readTime(events.HeaderValue(header, events.HeaderFirstAttemptAt))
+	d.PublishedAt = readTime(events.HeaderValue(header, events.HeaderPublishedAt))
+	d.Slot = readTime(events.HeaderValue(header, events.HeaderSlot))
 	if id := events.HeaderValue(header, events.HeaderReplay); events.CheckToken(events.HeaderReplay, id) == nil {
 		d.ReplayID = id // it only informs, too
 	}
@@ -132,8 +136,7 @@ func readEvent(header map[string][]string, body []byte) (events.Event, error) {
 }
 
 // readTime reads a time that only informs: one that cannot be read is not known.
-func readTime(header map[string][]string, name string) time.Time {
-	text := events.HeaderValue(header, name)
+func readTime(text string) time.Time {
 	if text == "" {
 		return time.Time{}
 	}
