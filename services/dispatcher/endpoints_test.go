@@ -9,10 +9,12 @@ import (
 	"testing"
 	"time"
 
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus/bustest"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+	"github.com/neuron7x/mlsdm-integrations/internal/secret/seal"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/pkg/webhook"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher"
@@ -97,41 +99,121 @@ func TestChangesTakeEffectOnEveryReplica(t *testing.T) {
 	t.Logf("every replica knows the endpoint %s after the answer", time.Since(begin))
 }
 
+// createWithSecret makes an endpoint whose generated v1 secret is told.
+func createWithSecret(t testing.TB, r *running, s events.EndpointSpec) string {
+	t.Helper()
+	key, err := seal.NewKey()
+	require.NoError(t, err)
+	defer key.Wipe()
+	s.Signing = nil
+	made := call[events.EndpointChanged](t, r, events.OpEndpointsCreate, events.EndpointCreateRequest{Endpoint: s, RecipientKey: key.Public()})
+	require.Len(t, made.Secrets, 1)
+	opened, err := key.Open(made.Secrets[0].Sealed, made.Secrets[0].SenderKey)
+	require.NoError(t, err)
+	return opened.Reveal()
+}
+
 func TestFormats(t *testing.T) {
 	t.Parallel()
 	srv := bustest.Start(t)
 	r := run(t, srv, onlyBus())
-	bodies := map[string]*receiver{}
+	ev := events.Event{
+		ID: "event-1", Source: "/test", Type: "custom.deploy", Time: time.Unix(1_700_000_000, 250_000_000).UTC(),
+		DataContentType: events.ContentTypeJSON, Data: []byte(`{"n":1}`),
+	}
+	type sent struct {
+		hit
+		secret string
+	}
+	got := map[string]sent{}
+	receivers := map[string]*receiver{}
 	for _, format := range []string{events.FormatStandard, events.FormatCloudEvents, events.FormatMLSDM} {
-		to := newReceiver(t, nil)
-		s := spec(format, to.url)
+		receivers[format] = newReceiver(t, nil)
+		s := spec(format, receivers[format].url)
 		s.Format = format
-		if format == events.FormatMLSDM {
-			s.Signing = []events.EndpointSigning{{Method: events.SignHMAC, Key: "env:WEBHOOK_TEST_KEY"}}
-		}
-		bodies[format] = to
-		body, err := json.Marshal(events.EndpointCreateRequest{Endpoint: s})
-		require.NoError(t, err)
-		_, err = ask(t, r.bus, "mlsdm."+events.OpEndpointsCreate, string(body))
-		if format == events.FormatMLSDM { // the environment has no such key
-			require.Error(t, err)
-			delete(bodies, format)
-			continue
-		}
-		require.NoError(t, err)
+		got[format] = sent{secret: createWithSecret(t, r, s)}
 	}
-	ev := publish(t, r.bus, "custom.deploy", "event-1")
-	for format, to := range bodies {
-		h := to.next(t)
-		got := decode[map[string]any](t, h.body)
-		if format == events.FormatCloudEvents {
-			require.Equal(t, "application/cloudevents+json", h.header.Get("Content-Type"))
-			require.Equal(t, ev.Source, got["source"])
-			continue
-		}
-		require.Equal(t, "application/json", h.header.Get("Content-Type"))
-		require.NotContains(t, got, "source")
+	_, err := r.bus.PublishEvent(t.Context(), ev)
+	require.NoError(t, err)
+	for format, to := range receivers {
+		got[format] = sent{to.next(t), got[format].secret}
+		official, err := standardwebhooks.NewWebhook(got[format].secret)
+		require.NoError(t, err)
+		require.NoError(t, official.Verify(got[format].body, got[format].header), format)
 	}
+	require.Equal(t, `{"type":"custom.deploy","timestamp":"2023-11-14T22:13:20.25Z","data":{"n":1}}`, string(got[events.FormatStandard].body))
+	require.Empty(t, got[events.FormatStandard].header.Get("X-Webhook-Signature"))
+	require.Equal(t, "application/cloudevents+json", got[events.FormatCloudEvents].header.Get("Content-Type"))
+	parsed, err := events.ParseStructured(got[events.FormatCloudEvents].body)
+	require.NoError(t, err)
+	require.Equal(t, ev, parsed)
+	require.Equal(t, `{"event_type": "custom.deploy", "timestamp": 1700000000.25, "data": {"n":1}, "source": "/test", "event_id": "event-1"}`,
+		string(got[events.FormatMLSDM].body))
+	verify(t, got[events.FormatMLSDM].secret, got[events.FormatMLSDM].hit) // the rule of the Python client too
+}
+
+// Many retries that fall due together take no worker from what is new.
+func TestRetriesDoNotStarveFirstAttempts(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	const storm = 60
+	var failed, hung atomic.Int64
+	gone := make(chan struct{})
+	slow := newReceiver(t, func(w http.ResponseWriter, _ hit, n int) {
+		if n <= storm {
+			failed.Add(1)
+			w.WriteHeader(http.StatusRequestTimeout)
+			return
+		}
+		hung.Add(1)
+		<-gone // all retries hang
+	})
+	t.Cleanup(func() { close(gone) })
+	good := newReceiver(t, nil)
+	cfg := onlyBus()
+	cfg.Workers = 8
+	policy := gate.DefaultPolicy()
+	policy.Failures = 1 << 30 // no breaker, which would help too
+	r := run(t, srv, cfg, func(s *dispatcher.Service) { s.Hasten(policy, time.Hour) })
+	s := spec("slow", slow.url)
+	s.Events, s.Retry = []string{"custom.slow"}, waits(3, 500*time.Millisecond)
+	create(t, r, s)
+	s = spec("good", good.url)
+	s.Events = []string{"custom.good"}
+	create(t, r, s)
+	for i := range storm {
+		publish(t, r.bus, "custom.slow", "slow-"+strconv.Itoa(i))
+	}
+	require.Eventually(t, func() bool { return failed.Load() == storm }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return hung.Load() >= int64(cfg.Workers/4) }, patience, time.Millisecond)
+	for i := range 100 {
+		publish(t, r.bus, "custom.good", "good-"+strconv.Itoa(i))
+	}
+	for range 100 {
+		good.next(t)
+	}
+}
+
+// Records of attempts that cannot be kept neither lose a delivery nor repeat one.
+func TestDeliveriesNeedNoRecords(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	to := newReceiver(t, nil)
+	r := run(t, srv, onlyBus())
+	create(t, r, spec("shop", to.url))
+	js, err := srv.Conn(t).JetStream()
+	require.NoError(t, err)
+	require.NoError(t, js.DeleteStream("MLSDM_ATTEMPTS"))
+	const total = 20
+	for i := range total {
+		publish(t, r.bus, "custom.deploy", "event-"+strconv.Itoa(i))
+	}
+	for range total {
+		to.next(t)
+	}
+	eventually(t, srv, "MLSDM_DELIVERIES", 0)
+	r.stop()
+	require.Empty(t, to.hits)
 }
 
 func TestFilterChooses(t *testing.T) {

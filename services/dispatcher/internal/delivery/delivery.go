@@ -57,6 +57,9 @@ func (d Delivery) MessageID() string { return d.ID + "-" + strconv.Itoa(d.Attemp
 // Message returns the delivery as it lies in the stream: the event in binary mode, so that who reads it need not parse JSON,
 // or as structured JSON where it would not be the same.
 func (d Delivery) Message() (header map[string][]string, body []byte, err error) {
+	if d.Event.DataContentType == "" && len(d.Event.Data) > 0 {
+		d.Event.DataContentType = events.ContentTypeJSON // which it is without a word about it (CloudEvents 1.0, JSON format)
+	}
 	h := d.Header()
 	if d.Event.SetBinary(h) {
 		return h, d.Event.Data, nil
