@@ -74,5 +74,10 @@ func report(c *connection, t terminal, sink *secretSink, did string, dryRun bool
 	if err := printChanges(t.out, "  ", changes, fresh); err != nil {
 		return err
 	}
+	for _, key := range change.Endpoint.Keys {
+		if key.PublicKey != "" { // the receiver needs it
+			fmt.Fprintf(t.out, "  key  %s\n", printable(describeKey(key)))
+		}
+	}
 	return sink.print(t, told)
 }
