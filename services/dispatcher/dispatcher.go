@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 
@@ -83,10 +84,12 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 func (s *Service) Run(ctx context.Context) error {
 	if err := s.open(ctx); err != nil {
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // to be told to stop is no failure
+			return nil // to be told to stop is no failure
 		}
 		return err
 	}
+	reserved := reserve()
+	defer runtime.KeepAlive(reserved)
 	// What the work needs goes on until the work is done.
 	support, done := context.WithCancel(context.WithoutCancel(ctx))
 	var supporting sync.WaitGroup

@@ -14,8 +14,9 @@ import (
 )
 
 // deadDelivery checks a dead letter of a delivery: whole, and with the reason.
-func deadDelivery(t *testing.T, m message, fault string, ev events.Event, attempt, reason string) {
+func deadDelivery(t *testing.T, m message, ev events.Event, attempt, reason string) {
 	t.Helper()
+	const fault = events.FaultReceiver
 	require.Equal(t, "mlsdm.deadletters.deliveries."+fault+".default", m.subject)
 	got, err := events.ParseBinary(m.header, m.body)
 	require.NoError(t, err)
@@ -44,7 +45,7 @@ func TestDeadLetterAfterTheLastAttempt(t *testing.T) {
 	ev := publish(t, r.bus, "custom.deploy", "event-1")
 
 	letter := dead()
-	deadDelivery(t, letter, events.FaultReceiver, ev, "3", "500")
+	deadDelivery(t, letter, ev, "3", "500")
 	news := decode[events.Event](t, failed().body)
 	payload, err := events.Decode[events.DeliveryFailed](news)
 	require.NoError(t, err)
@@ -80,13 +81,13 @@ func TestReplayedByHand(t *testing.T) {
 	r := run(t, srv, cfg)
 	ev := publish(t, r.bus, "custom.deploy", "event-1")
 	letter := dead()
-	deadDelivery(t, letter, events.FaultReceiver, ev, "3", "500")
+	deadDelivery(t, letter, ev, "3", "500")
 
 	body, err := ev.MarshalJSON()
 	require.NoError(t, err)
 	_, err = r.bus.Publish(t.Context(), bus.Msg{Subject: "mlsdm.deliveries.ready.default", Body: body})
 	require.NoError(t, err)
-	deadDelivery(t, dead(), events.FaultReceiver, ev, "3", "500")
+	deadDelivery(t, dead(), ev, "3", "500")
 	eventually(t, srv, "MLSDM_DELIVERIES", 0)
 	require.Len(t, to.hits, 6)
 }
@@ -106,7 +107,7 @@ func TestNoEchoes(t *testing.T) {
 	_, err = r.bus.PublishEvent(t.Context(), ev)
 	require.NoError(t, err)
 	require.Equal(t, ev.ID, to.next(t).id, "about another endpoint, and asked for by name")
-	deadDelivery(t, dead(), events.FaultReceiver, ev, "2", "500")
+	deadDelivery(t, dead(), ev, "2", "500")
 	eventually(t, srv, "MLSDM_DELIVERIES", 0)
 	r.stop()
 	require.Equal(t, 1, stored(t, srv, "MLSDM_EVENTS"), "no news about lost news")
@@ -119,7 +120,7 @@ func TestGoneIsFinal(t *testing.T) {
 	dead := listen(t, srv, "mlsdm.deadletters.>")
 	r := run(t, srv, config(to.url))
 	ev := publish(t, r.bus, "custom.deploy", "event-1")
-	deadDelivery(t, dead(), events.FaultReceiver, ev, "1", "410")
+	deadDelivery(t, dead(), ev, "1", "410")
 	to.next(t)
 	r.stop()
 	require.Empty(t, to.hits)

@@ -26,7 +26,8 @@ type metrics struct {
 
 	unevaluated prometheus.Counter
 
-	endpoints sync.Map // of *endpointMetrics by id, so that nothing is looked up by its labels for each delivery
+	mu        sync.RWMutex
+	endpoints map[string]*endpointMetrics // by id, so that nothing is looked up by its labels for each delivery
 }
 
 // endpointMetrics are those of one endpoint.
@@ -38,6 +39,7 @@ type endpointMetrics struct {
 
 func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
+		endpoints: make(map[string]*endpointMetrics),
 		routed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mlsdm_webhook_deliveries_total", Help: "Deliveries made of events, by endpoint.",
 		}, []string{"endpoint"}),
@@ -80,21 +82,32 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 
 // of returns the metrics of an endpoint.
 func (m *metrics) of(id string) *endpointMetrics {
-	if known, ok := m.endpoints.Load(id); ok {
-		return known.(*endpointMetrics) //nolint:forcetypeassert,revive // nothing else is stored
+	m.mu.RLock()
+	known := m.endpoints[id]
+	m.mu.RUnlock()
+	if known != nil {
+		return known
 	}
-	made, _ := m.endpoints.LoadOrStore(id, &endpointMetrics{
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if known = m.endpoints[id]; known != nil {
+		return known
+	}
+	made := &endpointMetrics{
 		routed: m.routed.WithLabelValues(id), held: m.held.WithLabelValues(id),
 		delivered: m.attempts.WithLabelValues(id, events.AttemptDelivered), retry: m.attempts.WithLabelValues(id, events.AttemptRetry),
 		dead:     m.attempts.WithLabelValues(id, events.AttemptDead),
 		attemptS: m.attemptS.WithLabelValues(id), deliverS: m.deliverS.WithLabelValues(id),
-	})
-	return made.(*endpointMetrics) //nolint:forcetypeassert,revive // nothing else is stored
+	}
+	m.endpoints[id] = made
+	return made
 }
 
 // forget removes the metrics of an endpoint that is gone.
 func (m *metrics) forget(id string) {
-	m.endpoints.Delete(id)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.endpoints, id)
 	labels := prometheus.Labels{"endpoint": id}
 	m.routed.DeletePartialMatch(labels)
 	m.held.DeletePartialMatch(labels)

@@ -1,0 +1,160 @@
+package dispatcher_test
+
+import (
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/bus/bustest"
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+)
+
+// Strict ordering: one in flight, in the order of the stream, whatever fails, over replicas that come and go.
+func TestStrictOrdering(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	var mu sync.Mutex
+	var arrived []string
+	var inFlight atomic.Int64
+	attempts := map[string]int{}
+	to := newReceiver(t, func(w http.ResponseWriter, h hit, _ int) {
+		if inFlight.Add(1) > 1 {
+			t.Error("two webhooks at one time")
+		}
+		defer inFlight.Add(-1)
+		mu.Lock()
+		defer mu.Unlock()
+		attempts[h.id]++
+		n, err := strconv.Atoi(h.id[len("event-"):])
+		if err != nil {
+			t.Error(err)
+		}
+		if n%13 == 0 && attempts[h.id] <= 2 {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		if len(arrived) == 0 || arrived[len(arrived)-1] != h.id { // at least once
+			arrived = append(arrived, h.id)
+		}
+	})
+	one := run(t, srv, onlyBus())
+	s := spec("shop", to.url)
+	s.Ordering, s.Events = events.OrderingStrict, []string{"custom.>", "custom.order"} // patterns that overlap
+	create(t, one, s)
+	const total = 100
+	publisher := srv.Connect(t, "publisher")
+	for i := range total {
+		publish(t, publisher, "custom.order", "event-"+strconv.Itoa(i))
+	}
+	done := func(n int) func() bool {
+		return func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return len(arrived) >= n
+		}
+	}
+	require.Eventually(t, done(total/4), patience, time.Millisecond)
+	run(t, srv, onlyBus())
+	require.Eventually(t, done(total/2), patience, time.Millisecond)
+	one.stop()
+	require.Eventually(t, done(total), patience, time.Millisecond)
+	mu.Lock()
+	defer mu.Unlock()
+	for i, id := range arrived {
+		require.Equal(t, "event-"+strconv.Itoa(i), id)
+	}
+	require.Equal(t, 3, attempts["event-13"])
+}
+
+// An ordered endpoint gives up, tells, and goes on.
+func TestStrictOrderingGivesUp(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	to := newReceiver(t, func(w http.ResponseWriter, h hit, _ int) {
+		if h.id == "event-0" {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+	r := run(t, srv, onlyBus())
+	s := spec("shop", to.url)
+	s.Ordering, s.Retry = events.OrderingStrict, waits(2, time.Millisecond)
+	create(t, r, s)
+	dead := listen(t, srv, "mlsdm.deadletters.>")
+	for i := range 3 {
+		publish(t, r.bus, "custom.order", "event-"+strconv.Itoa(i))
+	}
+	for _, want := range []string{"event-0", "event-0", "event-0", "event-1", "event-2"} {
+		require.Equal(t, want, to.next(t).id)
+	}
+	letter := dead()
+	require.Equal(t, "mlsdm.deadletters.deliveries.receiver.shop", letter.subject)
+	require.Equal(t, "3", letter.value(events.HeaderAttempt))
+
+	replay := call[events.ReplayReply](t, r, events.OpDeliveriesReplay, events.ReplayRequest{ReplayID: "again"})
+	require.Equal(t, 1, replay.Replayed)
+	require.Equal(t, "event-0", to.next(t).id)
+
+	call[events.EndpointDeleted](t, r, events.OpEndpointsDelete, events.EndpointDeleteRequest{ID: "shop"})
+	js, err := srv.Conn(t).JetStream()
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		_, err := js.ConsumerInfo("MLSDM_EVENTS", events.OrderedConsumer("shop"))
+		return err != nil
+	}, patience, 10*time.Millisecond, "nothing is left of it on the bus")
+}
+
+// Dead letters are replayed to the same endpoint or another, and events to one that did not want them.
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	var working atomic.Bool
+	to := newReceiver(t, func(w http.ResponseWriter, _ hit, _ int) {
+		if !working.Load() {
+			w.WriteHeader(http.StatusBadRequest)
+		}
+	})
+	other := newReceiver(t, nil)
+	r := run(t, srv, onlyBus())
+	s := spec("shop", to.url)
+	s.Retry = waits(1, time.Millisecond)
+	create(t, r, s)
+	s = spec("other", other.url)
+	s.Events = []string{"never.this"}
+	create(t, r, s)
+	const total = 5
+	for i := range total {
+		publish(t, r.bus, "custom.order", "event-"+strconv.Itoa(i))
+	}
+	eventually(t, srv, "MLSDM_DEADLETTERS", total)
+	for len(to.hits) > 0 {
+		<-to.hits
+	}
+	working.Store(true)
+	count := call[events.ReplayReply](t, r, events.OpDeliveriesReplay, events.ReplayRequest{DryRun: true})
+	require.Equal(t, total, count.Matched)
+	require.Zero(t, count.Replayed)
+	require.Equal(t, total, call[events.ReplayReply](t, r, events.OpDeliveriesReplay, events.ReplayRequest{ReplayID: "a"}).Replayed)
+	require.Equal(t, total, call[events.ReplayReply](t, r, events.OpDeliveriesReplay, events.ReplayRequest{ReplayID: "b", To: "other"}).Replayed)
+	for range total {
+		to.next(t)
+		other.next(t)
+	}
+	got := call[events.ReplayReply](t, r, events.OpDeliveriesReplay, events.ReplayRequest{
+		From: events.ReplayEvents, To: "other", ReplayID: "c", DeliveryFilter: events.DeliveryFilter{EventType: "custom.*"},
+	})
+	require.Equal(t, total, got.Replayed)
+	for range total {
+		other.next(t)
+	}
+	list := call[events.DeliveriesList](t, r, events.OpDeliveriesList, events.DeliveriesListRequest{DeliveryFilter: events.DeliveryFilter{Status: events.AttemptDead}})
+	require.Len(t, list.Deliveries, total)
+	require.Eventually(t, func() bool {
+		detail := call[events.DeliveryDetail](t, r, events.OpDeliveriesGet, events.DeliveryRequest{ID: list.Deliveries[0].ID})
+		return len(detail.Attempts) >= 3
+	}, patience, 10*time.Millisecond)
+}
