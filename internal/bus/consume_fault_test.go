@@ -245,3 +245,38 @@ func TestConsumeGivesUpWhatIsHardToStore(t *testing.T) {
 	require.NoError(t, err)
 	require.Greater(t, len(msg.Data), largest-100)
 }
+
+// TestConsumeHoldsSoManyBytes: of large messages fewer are held than there are workers.
+func TestConsumeHoldsSoManyBytes(t *testing.T) {
+	t.Parallel()
+	b := bustest.Start(t).Connect(t, "test")
+	const n, size, most = 12, 4<<20 - 1<<10, 4
+	for range n {
+		_, err := b.Publish(t.Context(), bus.Msg{Subject: b.Subjects().Event("custom.x"), Body: make([]byte, size)})
+		require.NoError(t, err)
+	}
+	begun, release := make(chan struct{}, n), make(chan struct{}, n)
+	cfg := bus.ConsumeConfig{Stream: eventsStream, Durable: events.ConsumerRouter, Workers: n, Prefetch: n, MaxBytes: 16 << 20}
+	start(t, b, cfg, func(context.Context, *bus.Message) error {
+		begun <- struct{}{}
+		<-release
+		return nil
+	})
+	for handled := 0; handled < n; {
+		<-begun
+		together := 1
+		for more := true; more; {
+			select {
+			case <-begun:
+				together++
+			case <-time.After(200 * time.Millisecond): // as many as will be
+				more = false
+			}
+		}
+		require.LessOrEqual(t, together, most)
+		for range together {
+			release <- struct{}{}
+		}
+		handled += together
+	}
+}

@@ -201,20 +201,16 @@ func (r *receipt) finish(ack Ack, err error) {
 	r.done <- struct{}{}
 }
 
-// read reads an ack. Nearly all of them look like {"stream":"MLSDM_EVENTS", "seq":42}.
+// read reads an ack.
 func (o *outbox) read(msg *nats.Msg) (Ack, error) {
 	if len(msg.Data) == 0 && msg.Header.Get("Status") == "503" {
 		return Ack{}, nats.ErrNoResponders
 	}
-	if rest, ok := bytes.CutPrefix(msg.Data, []byte(`{"stream":"`)); ok {
-		name, rest, _ := bytes.Cut(rest, []byte(`", "seq":`))
-		digits, rest, ok := bytes.Cut(rest, []byte(`}`))
-		if seq, isNumber := parseNumber(string(digits)); ok && isNumber && len(rest) == 0 && bytes.IndexByte(name, '\\') < 0 {
-			if string(name) != o.stream {
-				o.stream = string(name)
-			}
-			return Ack{Stream: o.stream, Sequence: seq}, nil
+	if name, seq, ok := plainAck(msg.Data); ok {
+		if string(name) != o.stream {
+			o.stream = string(name)
 		}
+		return Ack{Stream: o.stream, Sequence: seq}, nil
 	}
 	var answer struct {
 		Error     *jetstream.APIError `json:"error"`
@@ -229,6 +225,21 @@ func (o *outbox) read(msg *nats.Msg) (Ack, error) {
 		return Ack{}, answer.Error
 	}
 	return Ack{Stream: answer.Stream, Sequence: answer.Sequence, Duplicate: answer.Duplicate}, nil
+}
+
+// plainAck reads what nearly all acks look like, {"stream":"MLSDM_EVENTS","seq":42}, without a JSON decoder.
+func plainAck(data []byte) (stream []byte, seq uint64, ok bool) {
+	rest, ok := bytes.CutPrefix(data, []byte(`{"stream":"`))
+	if !ok {
+		return nil, 0, false
+	}
+	stream, rest, _ = bytes.Cut(rest, []byte(`","seq":`))
+	digits, ok := bytes.CutSuffix(rest, []byte(`}`))
+	if !ok || bytes.ContainsAny(stream, `"\`) || len(stream) == 0 {
+		return nil, 0, false
+	}
+	seq, ok = parseNumber(string(digits))
+	return stream, seq, ok
 }
 
 // resend sends again, after a reconnect, what may have been lost with the connection or with its ack. What has no id would

@@ -18,6 +18,10 @@ const (
 	pullGather    = time.Millisecond       // how long a free place waits for others, to be asked for together
 )
 
+// pullWorth is how many messages a request should bring, while there are as many: it costs the server and us about as much
+// as two messages.
+const pullWorth = 16
+
 // pullRequests bounds the requests that one loop has at the server, which keeps a limited number of them for all replicas
 // together (max_waiting, 512) and drops the rest without a word.
 const pullRequests = 8
@@ -39,7 +43,7 @@ func (b *Bus) pull(intake, work context.Context, cancelWork context.CancelFunc, 
 	places := w.cfg.Workers + w.cfg.Prefetch
 	changed := make(chan struct{}, 1)
 	p := &puller{
-		bus: b, worker: w, places: places, crew: newCrew(w, places, changed),
+		bus: b, worker: w, places: places, gather: max(places/8, min(pullWorth, places/4)), crew: newCrew(w, places, changed),
 		// Room for every place, for a status of each request, and for what a lost request may still send.
 		received: make(chan *nats.Msg, 4*places+64),
 		changed:  changed,
@@ -84,6 +88,7 @@ type puller struct {
 	bus      *Bus
 	worker   *worker
 	places   int
+	gather   int // free places that are worth a request of their own
 	received chan *nats.Msg
 	changed  chan struct{} // a place became free
 	again    chan struct{} // the connection was made again
@@ -159,7 +164,7 @@ func (p *puller) ask(ctx context.Context) {
 		p.lookAgain(wait)
 		return
 	}
-	if owed == 0 && free < p.places/8 && !p.due { // quick handlers free more places at any moment
+	if owed == 0 && free < p.gather && !p.due { // quick handlers free more places at any moment
 		p.lookAgain(pullGather)
 		return
 	}
