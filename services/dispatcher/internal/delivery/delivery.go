@@ -60,7 +60,7 @@ func (d Delivery) Message() (header map[string][]string, body []byte, err error)
 	if d.Event.DataContentType == "" && len(d.Event.Data) > 0 {
 		d.Event.DataContentType = events.ContentTypeJSON // which it is without a word about it (CloudEvents 1.0, JSON format)
 	}
-	h := d.Header()
+	h := d.header()
 	if d.Event.SetBinary(h) {
 		return h, d.Event.Data, nil
 	}
@@ -69,15 +69,21 @@ func (d Delivery) Message() (header map[string][]string, body []byte, err error)
 	return h, body, err
 }
 
-// Header returns the headers that carry everything but the event.
+// Header returns the headers that carry everything but the event, and name the event for who does not look into it.
 func (d Delivery) Header() map[string][]string {
-	h := make(map[string][]string, 20) // with room for the event, a trace and a schedule
-	values := [...]string{d.ID, d.EndpointID, d.Event.ID, d.Event.Type, strconv.Itoa(d.Attempt)}
-	for i, name := range [...]string{
-		events.HeaderDelivery, events.HeaderEndpoint, events.HeaderEventID, events.HeaderEventType, events.HeaderAttempt,
-	} {
+	h := d.header()
+	values := [...]string{d.EndpointID, d.Event.ID, d.Event.Type}
+	for i, name := range [...]string{events.HeaderEndpoint, events.HeaderEventID, events.HeaderEventType} {
 		h[name] = values[i : i+1 : i+1] // one array for all
 	}
+	return h
+}
+
+// header returns the headers that the subject and the event do not give.
+func (d Delivery) header() map[string][]string {
+	h := make(map[string][]string, 20) // with room for the event, a trace and a schedule
+	h[events.HeaderDelivery] = []string{d.ID}
+	h[events.HeaderAttempt] = []string{strconv.Itoa(d.Attempt)}
 	for _, stamp := range [...]struct {
 		name string
 		at   time.Time
