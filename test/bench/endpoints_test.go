@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
-// create makes n endpoints, numbered from 0, for one type of events each and for more of them.
-func (s *stack) create(b *testing.B, n int, eventType func(n int) string, more ...string) {
+// create makes n endpoints, numbered from 0, for one type of events each.
+func (s *stack) create(b *testing.B, n int, eventType func(n int) string) {
 	b.Helper()
 	const atOnce = 16
 	var next atomic.Int64
@@ -26,7 +27,7 @@ func (s *stack) create(b *testing.B, n int, eventType func(n int) string, more .
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				id := strconv.Itoa(i)
 				if err := s.createOne(events.EndpointSpec{
-					ID: "bench-" + id, URL: s.sinkURL + "/ok/" + id, Events: append([]string{eventType(i)}, more...),
+					ID: "bench-" + id, URL: s.sinkURL + "/ok/" + id, Events: []string{eventType(i)},
 				}); err != nil {
 					b.Errorf("endpoint %d: %v", i, err)
 					return
@@ -81,17 +82,23 @@ func (s *stack) park(b *testing.B, n int) {
 		require.NoError(b, err)
 	}
 	p.done(b)
-	stream, err := s.js.Stream(b.Context(), subjects.StreamName(events.StreamDeliveries))
+	require.GreaterOrEqual(b, s.waiting(b).CachedInfo().State.Msgs, uint64(n), "the retries do not wait")
+}
+
+// waiting is the stream in which retries wait.
+func (s *stack) waiting(b *testing.B) jetstream.Stream {
+	b.Helper()
+	name, err := s.js.StreamNameBySubject(b.Context(), events.Subjects{}.DeliveryLater("any"))
 	require.NoError(b, err)
-	require.GreaterOrEqual(b, stream.CachedInfo().State.Msgs, uint64(n), "the retries do not wait")
+	stream, err := s.js.Stream(b.Context(), name)
+	require.NoError(b, err)
+	return stream
 }
 
 // unpark takes them away.
 func (s *stack) unpark(b *testing.B) {
 	b.Helper()
-	stream, err := s.js.Stream(b.Context(), events.Subjects{}.StreamName(events.StreamDeliveries))
-	require.NoError(b, err)
-	require.NoError(b, stream.Purge(b.Context()))
+	require.NoError(b, s.waiting(b).Purge(b.Context()))
 }
 
 // idle is the memory of a dispatcher that has just started and has nothing to do.

@@ -17,13 +17,14 @@ import (
 // eventSize is that of each event, in bytes: a CloudEvent in JSON.
 const eventSize = 1024
 
-// publisher publishes numbered events of one type, stamped with the time.
+// publisher publishes numbered events, stamped with the time, of several types in turn.
 type publisher struct {
-	stack   *stack
-	subject string
-	event   string
-	run     int64
-	next    int
+	stack    *stack
+	types    []string
+	subjects []string
+	event    string
+	run      int64
+	next     int
 }
 
 // runs tells the events of one measurement from those of another.
@@ -31,24 +32,29 @@ type publisher struct {
 //nolint:gochecknoglobals // ids must differ over the whole process
 var runs atomic.Int64
 
-// publisher returns one of an event type.
-func (s *stack) publisher(eventType string) *publisher {
-	return &publisher{
-		stack: s, subject: events.Subjects{}.Event(eventType), run: runs.Add(1),
-		event: `{"specversion":"1.0","id":"%s","source":"bench","type":"` + eventType + `","datacontenttype":"application/json",` +
+// publisher returns one of some event types.
+func (s *stack) publisher(types ...string) *publisher {
+	p := &publisher{
+		stack: s, types: types, run: runs.Add(1),
+		event: `{"specversion":"1.0","id":"%s","source":"bench","type":"%s","datacontenttype":"application/json",` +
 			`"time":"` + time.Now().UTC().Format(time.RFC3339Nano) + `","data":{"n":%d,"sent":%d,"padding":"`,
 	}
+	for _, eventType := range types {
+		p.subjects = append(p.subjects, events.Subjects{}.Event(eventType))
+	}
+	return p
 }
 
 // message renders the next event.
 func (p *publisher) message() *nats.Msg {
 	id := strconv.FormatInt(p.run, 10) + "-" + strconv.Itoa(p.next)
-	data := fmt.Appendf(make([]byte, 0, eventSize), p.event, id, p.next, time.Now().UnixNano())
+	turn := p.next % len(p.types)
+	data := fmt.Appendf(make([]byte, 0, eventSize), p.event, id, p.types[turn], p.next, time.Now().UnixNano())
 	for len(data) < eventSize-len(`"}}`) {
 		data = append(data, 'x')
 	}
 	p.next++
-	msg := nats.NewMsg(p.subject)
+	msg := nats.NewMsg(p.subjects[turn])
 	msg.Data = append(data, `"}}`...)
 	msg.Header[events.HeaderMsgID] = []string{id}
 	msg.Header[events.HeaderContentType] = []string{events.ContentTypeCloudEvent}

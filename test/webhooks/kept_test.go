@@ -1,7 +1,11 @@
 package webhooks_test
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +16,8 @@ import (
 )
 
 const (
+	// numberKey is what an event's number stands behind.
+	numberKey = `"n":`
 	// unacked is how long after an event was taken its ack may still be on its way, on a machine that has much to do.
 	unacked = 1500 * time.Millisecond
 	// mostRepeats is the share of webhooks that may arrive twice.
@@ -21,8 +27,11 @@ const (
 // requireKept checks that every event has been taken by each receiver, is in dead letters, or waits.
 func (s *stack) requireKept(t *testing.T, receivers []*receiver) {
 	t.Helper()
-	dead := s.held(t, events.StreamDeadLetters, "deadletters.deliveries.>")
-	waiting := s.held(t, events.StreamDeliveries, "deliveries.>")
+	dead, waiting := map[string]map[int]bool{}, map[string]map[int]bool{}
+	s.hold(t, "deadletters.deliveries.>", dead)
+	for _, subject := range []string{"deliveries.ready.*", "deliveries.later.*", "deliveries.again.*"} {
+		s.hold(t, subject, waiting)
+	}
 	for _, r := range receivers {
 		r.mu.Lock()
 		lost := 0
@@ -37,22 +46,28 @@ func (s *stack) requireKept(t *testing.T, receivers []*receiver) {
 	}
 }
 
-// held reads which events a stream holds for each endpoint.
-func (s *stack) held(t *testing.T, stream, subject string) map[string]map[int]bool {
+// hold notes which events wait on a subject, for each endpoint.
+func (s *stack) hold(t *testing.T, subject string, all map[string]map[int]bool) {
 	t.Helper()
-	from, err := s.js.Stream(within(t), events.Subjects{}.StreamName(stream))
+	subject = events.Subjects{}.Below(subject)
+	name, err := s.js.StreamNameBySubject(within(t), subject)
 	require.NoError(t, err)
-	all := map[string]map[int]bool{}
+	from, err := s.js.Stream(within(t), name)
+	require.NoError(t, err)
 	for next := uint64(1); ; {
-		m, err := from.GetMsg(t.Context(), next, jetstream.WithGetMsgSubject(events.Subjects{}.Below(subject)))
+		m, err := from.GetMsg(t.Context(), next, jetstream.WithGetMsgSubject(subject))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			return all
+			return
 		}
 		require.NoError(t, err)
 		next = m.Sequence + 1
-		endpoint := m.Header.Get(events.HeaderEndpoint)
-		n, ok := numberOf(m.Header.Get(events.HeaderEventID))
-		require.True(t, ok, "%v", m.Header)
+		goal := cmp.Or(m.Header.Get(events.HeaderScheduleTarget), m.Subject)
+		endpoint := goal[strings.LastIndexByte(goal, '.')+1:]
+		_, number, ok := bytes.Cut(m.Data, []byte(numberKey))
+		require.True(t, ok, "%s", m.Data)
+		var n int
+		_, err = fmt.Fscan(bytes.NewReader(number), &n)
+		require.NoError(t, err, "%s", m.Data)
 		if all[endpoint] == nil {
 			all[endpoint] = map[int]bool{}
 		}
