@@ -15,6 +15,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/delivery"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/gate"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/keyring"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/sender"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/target"
 )
@@ -78,7 +79,8 @@ func (s *Service) send(ctx context.Context, to *target.Endpoint, d delivery.Deli
 		return sender.Result{At: at, Verdict: sender.Misconfigured, Class: events.ErrorClassEndpoint, Err: err}
 	}
 	return sender.Send(ctx, sender.Request{
-		Client: to.Client(), URL: to.URL(), Header: header, Hidden: to.Hidden(), Body: body, Timeout: to.Timeout(),
+		Client: to.Client(), URL: to.URL(), HideURL: keyring.IsReference(to.Spec().URL), Header: header, Hidden: to.Hidden(),
+		Body: body, Timeout: to.Timeout(),
 	})
 }
 

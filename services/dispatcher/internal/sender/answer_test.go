@@ -129,3 +129,24 @@ func TestAKeptConnectionThatIsClosed(t *testing.T) {
 	}
 	require.EqualValues(t, 3, asked.Load())
 }
+
+// TestWhatIsEchoed: a receiver that sends back what it was sent does not put our secrets into the records.
+func TestWhatIsEchoed(t *testing.T) {
+	t.Parallel()
+	echo := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, "Cannot POST "+r.RequestURI+"\n")
+		_ = r.Header.Write(w)
+	})
+	r := request(t, echo+"/services/in-the-path?token=in-the-query")
+	r.HideURL = true
+	r.Header.Set("Authorization", "Bearer "+canary)
+	result := sender.Send(t.Context(), r)
+	require.Equal(t, sender.Refused, result.Verdict)
+	require.NotContains(t, result.Response, canary)
+	require.Contains(t, result.Response, "Cannot POST ***?***\n")
+	require.Contains(t, result.Response, "X-Tenant: a")
+
+	r = request(t, echo+"/hooks/of/mine")
+	require.Contains(t, sender.Send(t.Context(), r).Response, "Cannot POST /hooks/of/mine\n")
+}

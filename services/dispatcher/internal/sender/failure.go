@@ -32,6 +32,9 @@ func (t *tracker) explain(ctx context.Context, err error, timeout time.Duration,
 	case ctx.Err() != nil:
 		result.Verdict, result.Class = Interrupted, events.ErrorClassInterrupted
 		result.Err = fmt.Errorf("the attempt was interrupted: %w", ctx.Err())
+	case t.exhausted():
+		result.Class = events.ErrorClassReset
+		result.Err = fmt.Errorf("the receiver gave up %d connections, one after the other, without an answer", maxConnections)
 	case isBlocked:
 		result.Verdict, result.Class, result.Err = Misconfigured, events.ErrorClassBlocked, blocked
 	case atDial:

@@ -79,3 +79,35 @@ func isSecret(name string, hidden []string) bool {
 }
 
 func same(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
+
+// minEcho is the length from which a secret is looked for in an answer: masking shorter ones would mask half of the words.
+const minEcho = 8
+
+// withoutSecrets masks what a receiver sends back of our secrets and signatures: "cannot POST /services/…" is how many answer
+// that do not know the path, and some show the headers of what they refuse.
+func (r *Request) withoutSecrets(answer string) string {
+	if len(answer) < minEcho {
+		return answer
+	}
+	mask := func(secret string) {
+		if len(secret) >= minEcho {
+			answer = strings.ReplaceAll(answer, secret, masked)
+		}
+	}
+	for name, values := range r.Header {
+		if !isSecret(name, r.Hidden) && !isSignature(name) {
+			continue
+		}
+		for _, value := range values {
+			mask(value)
+			_, credentials, _ := strings.Cut(value, " ") // behind the scheme, as in "Bearer …"
+			mask(credentials)
+		}
+	}
+	mask(r.URL.RawQuery)
+	if r.HideURL {
+		mask(r.URL.EscapedPath())
+		mask(r.URL.Path)
+	}
+	return answer
+}

@@ -23,6 +23,8 @@ type Request struct {
 	Header http.Header
 	// Hidden are the names of headers whose values are secret.
 	Hidden []string
+	// HideURL says that the URL is a secret, and not only its query.
+	HideURL bool
 	// Body must not be changed afterwards, not even when Send is over: the transport may still be reading it.
 	Body []byte
 	// Timeout bounds the whole attempt, from the lookup of the name to the end of the answer; 0 is
@@ -48,6 +50,7 @@ func Send(ctx context.Context, r Request) Result {
 	}
 	attempt, cancel := context.WithTimeout(t.watch(ctx), r.Timeout)
 	defer cancel()
+	t.cancel = cancel
 	answer, err := r.Client.Transport.RoundTrip(r.request(attempt))
 	if err != nil {
 		result.Latency = time.Since(t.start)
@@ -55,7 +58,7 @@ func Send(ctx context.Context, r Request) Result {
 		return result
 	}
 	result.Status = answer.StatusCode
-	result.Response = readAnswer(answer)
+	result.Response = r.withoutSecrets(readAnswer(answer))
 	_ = answer.Body.Close() // the status has said what there was to say
 	result.Latency = time.Since(t.start)
 	result.Timing = t.timing()
