@@ -24,8 +24,9 @@ type Msg struct {
 	// ID is the Nats-Msg-Id; empty means none. Give every message one that is made from what caused it, so that doing the
 	// work twice publishes it once.
 	ID string
-	// Header is sent along; it is not changed.
-	Header map[string][]string
+	// Header is sent along; it is not changed, unless GiveHeader says that it is the bus's from now on, which saves a copy.
+	Header     map[string][]string
+	GiveHeader bool
 	// Body is the payload.
 	Body []byte
 }
@@ -141,8 +142,11 @@ func (b *Bus) natsMsg(ctx context.Context, m Msg) (*nats.Msg, error) {
 	if err := checkSubject(m.Subject); err != nil {
 		return nil, err
 	}
-	msg := &nats.Msg{Subject: m.Subject, Header: make(nats.Header, len(m.Header)+2), Data: m.Body}
-	maps.Copy(msg.Header, m.Header)
+	msg := &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Body}
+	if !m.GiveHeader || m.Header == nil {
+		msg.Header = make(nats.Header, len(m.Header)+2)
+		maps.Copy(msg.Header, m.Header)
+	}
 	if m.ID != "" {
 		msg.Header[events.HeaderMsgID] = []string{m.ID}
 	}

@@ -176,13 +176,16 @@ const maxHandlings = 20
 // prefetched: one that waits behind slow receivers would time out here, and be made twice.
 const prefetch = 128
 
+// maxHeld bounds the bytes of what is held of one consumer, so that many large events do not fill the memory.
+const maxHeld = 32 << 20
+
 // routers is how many events are routed at a time.
 const routers = 64
 
 // route makes deliveries of events.
 func (s *Service) route(ctx context.Context) error {
 	return s.bus.Consume(ctx, bus.ConsumeConfig{
-		Stream: s.stream(events.StreamEvents), Durable: events.ConsumerRouter, Workers: routers, Prefetch: prefetch,
+		Stream: s.stream(events.StreamEvents), Durable: events.ConsumerRouter, Workers: routers, Prefetch: prefetch, MaxBytes: maxHeld,
 		MaxAttempts: maxHandlings, DrainTimeout: s.drain,
 		DeadSubject: func(*bus.Message) string { return s.bus.Subjects().DeadEvent() },
 	}, s.routeOne)
@@ -191,7 +194,7 @@ func (s *Service) route(ctx context.Context) error {
 // deliver makes attempts of deliveries.
 func (s *Service) deliver(ctx context.Context, consumer string, workers int) error {
 	return s.bus.Consume(ctx, bus.ConsumeConfig{
-		Stream: s.stream(events.StreamDeliveries), Durable: consumer, Workers: workers,
+		Stream: s.stream(events.StreamDeliveries), Durable: consumer, Workers: workers, MaxBytes: maxHeld,
 		MaxAttempts: maxHandlings, DrainTimeout: s.drain,
 		DeadSubject: func(m *bus.Message) string {
 			return s.bus.Subjects().DeadDelivery(events.FaultInternal, endpointOf(m.Subject))

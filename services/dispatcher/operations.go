@@ -100,7 +100,7 @@ func (s *Service) serve(ctx context.Context) error {
 			{Name: events.OpEndpointsTest, Timeout: testTimeout, Handler: answer(s.testEndpoint)},
 			{Name: events.OpDeliveriesList, Timeout: pageTimeout, Handler: answer(s.history.List)},
 			{Name: events.OpDeliveriesGet, Timeout: pageTimeout, Handler: answer(s.history.Get)},
-			{Name: events.OpDeliveriesReplay, Timeout: pageTimeout, Handler: answer(s.history.Replay)},
+			{Name: events.OpDeliveriesReplay, Timeout: pageTimeout, Handler: strictly(s.history.Replay)},
 		},
 	})
 }

@@ -90,6 +90,9 @@ func (s *Service) openLanes(ctx context.Context, lanes map[string]context.Cancel
 // lane delivers the events of one endpoint until ctx ends.
 func (s *Service) lane(ctx context.Context, e *target.Endpoint) {
 	for ctx.Err() == nil {
+		if _, ok := s.registry.Set().Get(e.ID()); !ok {
+			return // it was removed, and its consumer with it
+		}
 		err := s.prepare(ctx, e)
 		if err == nil {
 			err = s.bus.Consume(ctx, bus.ConsumeConfig{

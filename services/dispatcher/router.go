@@ -30,7 +30,7 @@ func (s *Service) routeOne(ctx context.Context, m *bus.Message) error {
 		if err != nil {
 			return retry.Permanent(err)
 		}
-		msgs[i] = bus.Msg{Subject: subjects.DeliveryReady(e.ID()), ID: d.MessageID(), Header: traced(ctx, header, ev), Body: body}
+		msgs[i] = bus.Msg{Subject: subjects.DeliveryReady(e.ID()), ID: d.MessageID(), Header: traced(ctx, header, ev), GiveHeader: true, Body: body}
 	}
 	if err := s.bus.PublishAll(ctx, msgs); err != nil {
 		return err

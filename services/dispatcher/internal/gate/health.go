@@ -52,22 +52,35 @@ type limits struct {
 	Places map[string]lease `json:"places,omitempty"`
 }
 
-// lease is the places of one replica.
+// lease is the places of one replica. It is hungry if it wants more than it can have.
 type lease struct {
-	N     int       `json:"n"`
-	Until time.Time `json:"until"`
+	N      int       `json:"n"`
+	Until  time.Time `json:"until"`
+	Hungry bool      `json:"hungry,omitempty"`
 }
 
-// taken returns the places of all replicas but one, of those that are not over.
-func (l limits) taken(but string, now time.Time) int {
-	n := 0
+// others is what the other replicas have.
+type others struct {
+	replicas int
+	taken    int  // places
+	hungry   bool // one of them, at least
+}
+
+// others returns what all replicas but one have, of those whose lease is not over.
+func (l limits) others(but string, now time.Time) others {
+	var o others
 	for replica, held := range l.Places {
 		if replica != but && held.Until.After(now) {
-			n += held.N
+			o.replicas++
+			o.taken += held.N
+			o.hungry = o.hungry || held.Hungry
 		}
 	}
-	return n
+	return o
 }
+
+// fair is how many places a replica may have beside others that are hungry.
+func (o others) fair(places int) int { return (places + o.replicas) / (o.replicas + 1) }
 
 // decode reads a value of the bucket. What cannot be read counts as nothing: state can be lost without harm, and somebody's
 // hand in the bucket must not stop deliveries.

@@ -121,7 +121,7 @@ func (g *gate) take(t *Ticket) {
 func (g *gate) room() int {
 	n := g.share()
 	if g.settings.Concurrency > 0 {
-		n = min(n, g.places)
+		n = min(n, g.places, g.settings.Concurrency)
 	}
 	return n
 }
@@ -181,34 +181,37 @@ func (g *gate) call() {
 
 // ask asks for more places under the endpoint's concurrency, and reports whether it got some.
 func (g *gate) ask(ctx context.Context, settings Limits) (bool, error) {
-	got := false
+	got, granted := false, 0
 	_, err := g.limits.update(ctx, func(l limits) (limits, bool) {
 		now := time.Now()
 		g.mu.Lock()
 		defer g.mu.Unlock()
+		granted = 0
 		if got = g.tickets.n < g.places; got { // by somebody else's asking
 			return l, false
 		}
-		mine, known := l.Places[g.gates.replica]
-		free := settings.Concurrency - l.taken(g.gates.replica, now)
-		want := min(free, g.tickets.n+len(g.waiting)+1)
-		if want <= g.places {
-			// There is no more. Being listed tells the others that this replica wants some.
-			if known && mine.Until.After(now.Add(g.gates.policy.LeaseTTL/2)) {
+		mine := l.Places[g.gates.replica]
+		others := l.others(g.gates.replica, now)
+		want := min(settings.Concurrency-others.taken, g.tickets.n+len(g.waiting)+1)
+		if others.hungry {
+			want = min(want, others.fair(settings.Concurrency))
+		}
+		if want <= g.places { // there is no more; the others are told that this replica wants some
+			g.hungry = true
+			if mine.Hungry && mine.Until.After(now.Add(g.gates.policy.LeaseTTL/2)) {
 				return l, false
 			}
-			want = g.places
-		} else {
-			got = true
+			return g.with(l, max(g.places, g.tickets.n), now), true
 		}
-		return g.with(l, want, now), true
+		got, granted = true, want
+		return g.with(l, max(want, g.tickets.n), now), true
 	})
 	if err != nil {
 		return false, err
 	}
-	if got {
+	if granted > 0 {
 		g.mu.Lock()
-		g.places = max(g.places, g.limits.get().Places[g.gates.replica].N)
+		g.places = max(g.places, min(granted, g.limits.get().Places[g.gates.replica].N)) // some may be given back by now
 		g.mu.Unlock()
 	}
 	return got, nil
@@ -222,39 +225,41 @@ func (g *gate) with(l limits, n int, now time.Time) limits {
 	}
 	maps.DeleteFunc(places, func(_ string, held lease) bool { return !held.Until.After(now) })
 	ttl := max(g.gates.policy.LeaseTTL, g.settings.Timeout+g.gates.policy.LeaseTTL/3)
-	places[g.gates.replica] = lease{N: n, Until: now.Add(ttl)}
+	places[g.gates.replica] = lease{N: n, Until: now.Add(ttl), Hungry: g.hungry}
 	l.Places = places
 	return l
 }
 
-// holds reports whether the replica is listed among those that have places, or want some.
+// holds reports whether the replica has places, or is listed among those that have some or want some.
 func (g *gate) holds() bool {
 	_, listed := g.limits.get().Places[g.gates.replica]
-	return listed
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return listed || g.places > 0
 }
 
-// tend renews the lease of the places, and gives back those that were not needed and those that are due to others.
+// tend renews the lease of the places, and gives back those that were not needed and those that are due to others. What is in
+// flight stays listed until it is over, also when the places were taken away because the lease was.
 func (g *gate) tend(ctx context.Context) {
 	now := time.Now()
 	_, err := g.limits.update(ctx, func(l limits) (limits, bool) {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		mine, listed := l.Places[g.gates.replica]
-		if !listed {
-			return l, false
+		g.places = min(g.places, mine.N, g.most)
+		if others := l.others(g.gates.replica, now); others.hungry {
+			g.places = min(g.places, others.fair(g.settings.Concurrency))
 		}
-		fair := (g.settings.Concurrency + len(l.Places) - 1) / len(l.Places)
-		keep := max(min(mine.N, g.most, fair), g.tickets.n)
+		keep := max(g.places, g.tickets.n)
 		g.most = g.tickets.n
-		g.places = min(g.places, max(keep, 0))
+		wanting := g.hungry
+		g.hungry = false
 		switch {
-		case keep == 0 && len(g.waiting) == 0:
-			next := maps.Clone(l.Places)
-			delete(next, g.gates.replica)
-			l.Places = next
-			g.places = 0
-			return l, true
-		case keep == mine.N && mine.Until.After(now.Add(g.gates.policy.LeaseTTL/2)):
+		case keep == 0 && !wanting && len(g.waiting) == 0:
+			l.Places = maps.Clone(l.Places)
+			delete(l.Places, g.gates.replica)
+			return l, listed
+		case keep == mine.N && wanting == mine.Hungry && mine.Until.After(now.Add(g.gates.policy.LeaseTTL/2)):
 			return l, false
 		default:
 			return g.with(l, keep, now), true

@@ -38,6 +38,9 @@ func checkTLS(spec events.EndpointSpec) error {
 // checkCertificates checks that a text, which may be left out, is PEM blocks of certificates and nothing else. It is not
 // quoted: what stands there by mistake may be a key.
 func checkCertificates(field, text string) error {
+	if strings.Contains(text, "PRIVATE KEY-----") { // perhaps indented, so that it would be skipped as a comment
+		return events.Errorf(events.CodeInvalidArgument, "%s holds a private key; a key belongs in a secret", field)
+	}
 	rest := []byte(text)
 	for n := 1; len(bytes.TrimSpace(rest)) > 0; n++ {
 		block, after := pem.Decode(rest)

@@ -1,0 +1,173 @@
+package gate_test
+
+import (
+	"encoding/json"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/bus"
+	"github.com/neuron7x/mlsdm-integrations/internal/bus/bustest"
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/gate"
+)
+
+// A concurrency that is lowered holds as soon as somebody asks under it, however busy the endpoint is.
+func TestConcurrencyThatIsLowered(t *testing.T) {
+	t.Parallel()
+	g := replica(t, bustest.Start(t), "r", 64, gate.DefaultPolicy())
+	var held []*gate.Ticket
+	for range 6 {
+		held = append(held, enter(t, g, "shop", gate.Limits{Concurrency: 6, Timeout: time.Minute}))
+	}
+	lowered := gate.Limits{Concurrency: 2, Timeout: time.Minute}
+	for _, ticket := range held[:4] {
+		done(t, ticket, gate.Neutral)
+		refused(t, g, lowered)
+	}
+	done(t, held[4], gate.Neutral)
+	enter(t, g, "shop", lowered)
+	refused(t, g, lowered)
+}
+
+// A replica that always uses all places gives the other its share all the same, and not one too many.
+func TestPlacesAreSharedUnderLoad(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	const allowed = 4
+	limits := gate.Limits{Concurrency: allowed, Timeout: time.Minute}
+	a, b := replica(t, srv, "a", 64, gate.DefaultPolicy()), replica(t, srv, "b", 64, gate.DefaultPolicy())
+	var inFlight, most, byB atomic.Int64
+	var working sync.WaitGroup
+	begin := time.Now()
+	for _, g := range []*gate.Gates{a, b} {
+		for range 2 * allowed {
+			working.Go(func() {
+				for byB.Load() < 500 && time.Since(begin) < patience {
+					d, err := g.Enter(t.Context(), "shop", limits, time.Time{})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if d.Ticket == nil {
+						<-time.After(time.Millisecond)
+						continue
+					}
+					n := inFlight.Add(1)
+					for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+					}
+					<-time.After(5 * time.Millisecond)
+					inFlight.Add(-1)
+					if g == b {
+						byB.Add(1)
+					}
+					if _, err := d.Ticket.Done(t.Context(), gate.Outcome{Result: gate.Worked}); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		if g == a { // it has all of them before the other asks
+			eventually(t, func() bool { return inFlight.Load() == allowed }, "the places are never used")
+		}
+	}
+	working.Wait()
+	require.GreaterOrEqual(t, byB.Load(), int64(500), "the other replica gets nothing")
+	require.LessOrEqual(t, most.Load(), int64(allowed))
+}
+
+// A replica whose places were taken from it, as from one that was dead for a while, has them written down again as long as it
+// uses them, and none after that.
+func TestPlacesThatWereTakenAway(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	kv, err := srv.Connect(t, "hand").KV(t.Context(), events.BucketEndpointState)
+	require.NoError(t, err)
+	a, b := replica(t, srv, "a", 64, gate.DefaultPolicy()), replica(t, srv, "b", 64, gate.DefaultPolicy())
+	limits := gate.Limits{Concurrency: 2, Timeout: time.Minute}
+	first, second := enter(t, a, "shop", limits), enter(t, a, "shop", limits)
+	require.NoError(t, kv.Delete(t.Context(), "shop.limits", 0))
+	eventually(t, func() bool { return placesOf(t, kv, "a") == 2 }, "nobody hears of the places that are used")
+	refused(t, b, limits)
+
+	done(t, first, gate.Worked)
+	done(t, second, gate.Worked)
+	require.NoError(t, kv.Delete(t.Context(), "shop.limits", 0))
+	eventually(t, func() bool {
+		d, err := b.Enter(t.Context(), "shop", limits, time.Time{})
+		return err == nil && d.Ticket != nil
+	}, "what nobody uses is never free")
+	enter(t, b, "shop", limits)
+	refused(t, a, limits)
+}
+
+// placesOf reads how many places of the endpoint shop a replica has.
+func placesOf(t *testing.T, kv *bus.KV, replica string) int {
+	t.Helper()
+	body, _, err := kv.Get(t.Context(), "shop.limits")
+	if err != nil {
+		require.ErrorIs(t, err, bus.ErrNotFound)
+		return 0
+	}
+	var limits struct {
+		Places map[string]struct {
+			N int `json:"n"`
+		} `json:"places"`
+	}
+	require.NoError(t, json.Unmarshal(body, &limits))
+	return limits.Places[replica].N
+}
+
+// A place under the rate is had by who comes for it, by whichever clock.
+func TestPlaceByAnotherClock(t *testing.T) {
+	t.Parallel()
+	g := replica(t, bustest.Start(t), "r", 8, gate.DefaultPolicy())
+	limits := gate.Limits{Rate: 0.01, Burst: 1, Timeout: time.Second}
+	done(t, enter(t, g, "shop", limits), gate.Worked)
+	for _, ahead := range []time.Duration{100 * time.Millisecond, 10 * time.Second} {
+		d, err := g.Enter(t.Context(), "shop", limits, time.Now().Add(ahead))
+		require.NoError(t, err)
+		require.NotNil(t, d.Ticket, ahead)
+		done(t, d.Ticket, gate.Worked)
+	}
+}
+
+// Failures that one replica saw are no long failing if another's attempts went well in between.
+func TestSuccessElsewhereEndsTheFailing(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	policy := quick()
+	policy.NoteAfter, policy.DisableAfter = 20*time.Millisecond, 200*time.Millisecond
+	a, b := replica(t, srv, "a", 8, policy), replica(t, srv, "b", 8, policy)
+	limits := gate.Limits{Timeout: time.Second}
+	done(t, enter(t, a, "shop", limits), gate.Failed)
+	<-time.After(policy.DisableAfter)
+	done(t, enter(t, b, "shop", limits), gate.Worked)
+	require.False(t, done(t, enter(t, a, "shop", limits), gate.Failed))
+	require.False(t, a.Health("shop").Disabled)
+	require.WithinDuration(t, time.Now(), a.Health("shop").FailingSince, policy.DisableAfter/2)
+}
+
+// What an attempt to an endpoint tells that was deleted meanwhile is nobody's business any more: least of all that of another
+// endpoint of the same id.
+func TestOutcomeOfADeletedEndpoint(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	kv, err := srv.Connect(t, "hand").KV(t.Context(), events.BucketEndpointState)
+	require.NoError(t, err)
+	g := replica(t, srv, "r", 8, gate.DefaultPolicy())
+	limits := gate.Limits{Timeout: time.Minute}
+	hangs, busy := enter(t, g, "shop", limits), enter(t, g, "shop", limits)
+	_, err = busy.Done(t.Context(), gate.Outcome{Result: gate.Failed, Status: 429, Wait: time.Hour, Reason: "busy"})
+	require.NoError(t, err)
+	require.NoError(t, g.Forget(t.Context(), "shop"))
+	eventually(t, func() bool { return g.Health("shop") == gate.Health{} }, "it is never forgotten")
+	require.False(t, done(t, hangs, gate.Gone))
+	require.Empty(t, g.Disabled())
+	_, _, err = kv.Get(t.Context(), "shop")
+	require.ErrorIs(t, err, bus.ErrNotFound)
+	enter(t, g, "shop", limits)
+}
