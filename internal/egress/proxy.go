@@ -64,7 +64,7 @@ func (p *proxy) connect(ctx context.Context, socket netip.AddrPort) (net.Conn, e
 	tcp := net.Dialer{KeepAlive: keepAlive}
 	c, err := tcp.DialContext(ctx, "tcp", p.address)
 	if err != nil {
-		return nil, fmt.Errorf("connecting to the proxy: %w", err)
+		return nil, fmt.Errorf("connecting to the proxy: %w", bare(err))
 	}
 	if p.tls != nil {
 		secured := tls.Client(c, p.tls)
@@ -84,6 +84,18 @@ func (p *proxy) connect(ctx context.Context, socket netip.AddrPort) (net.Conn, e
 		return nil, err
 	}
 	return c, nil
+}
+
+// bare returns the reason of a failed dial without the address of the proxy or of a name server: who makes endpoints reads it
+// in the records of attempts, and these are the operator's own.
+func bare(err error) error {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		return errors.New(dns.Err)
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Err
+	}
+	return err
 }
 
 // ask has the proxy connect c to the socket.

@@ -177,3 +177,18 @@ func TestProxyURLs(t *testing.T) {
 		require.NoError(t, err, good)
 	}
 }
+
+// TestTheProxyIsNotNamed: who reads why an attempt failed learns neither the proxy's address nor that of a name server.
+func TestTheProxyIsNotNamed(t *testing.T) {
+	t.Parallel()
+	listener, _ := listen(t)
+	gone := listener.Addr().String()
+	require.NoError(t, listener.Close())
+	for _, proxy := range []string{"http://" + gone, "http://proxy.invalid:3128"} {
+		guard, err := egress.NewGuard(egress.Policy{Proxy: mustURL(t, proxy), Resolver: answers("93.184.216.34")})
+		require.NoError(t, err)
+		err = post(t, guard.Client(egress.ClientOptions{}), "https://receiver.example/hook")
+		require.ErrorContains(t, err, "connecting to the proxy: ")
+		require.NotRegexp(t, `127\.0\.0\.1|proxy\.invalid|:53|lookup`, err.Error())
+	}
+}

@@ -34,12 +34,18 @@ func specials() []special {
 		{"0.0.0.0/8", "an address of this host", other},
 		{"::/128", "the unspecified address", other},
 		{"169.254.169.254/32", "the metadata service of a cloud", metadata},
+		{"169.254.170.2/32", "the metadata service of a cloud", metadata},  // credentials of tasks of Amazon ECS
+		{"169.254.170.23/32", "the metadata service of a cloud", metadata}, // credentials of pods of Amazon EKS
+		{"169.254.42.42/32", "the metadata service of a cloud", metadata},  // Scaleway
+		{"169.254.0.23/32", "the metadata service of a cloud", metadata},   // Tencent
 		{"169.254.0.0/16", "a link-local address", other},
 		{"fe80::/10", "a link-local address", other},
 		{"168.63.129.16/32", "the metadata service of a cloud", metadata}, // Azure's wire server: a public address, answered inside
 		{"100.100.100.200/32", "the metadata service of a cloud", metadata},
 		{"192.0.0.192/32", "the metadata service of a cloud", metadata},
 		{"fd00:ec2::254/128", "the metadata service of a cloud", metadata},
+		{"fd00:ec2::23/128", "the metadata service of a cloud", metadata}, // credentials of pods of Amazon EKS
+		{"fd00:42::42/128", "the metadata service of a cloud", metadata},  // Scaleway
 		{"fd20:ce::254/128", "the metadata service of a cloud", metadata},
 		{"10.0.0.0/8", "a private address", private},
 		{"172.16.0.0/12", "a private address", private},

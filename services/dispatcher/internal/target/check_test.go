@@ -101,7 +101,7 @@ func TestCheckRefuses(t *testing.T) {
 		"something behind":           {spec{TLS: &events.EndpointTLS{CA: pem + "s3cret"}}, "tls.ca: block 2 is not PEM"},
 		"no certificate":             {spec{TLS: &events.EndpointTLS{CA: "-----BEGIN CERTIFICATE-----\nczNjcmV0\n-----END CERTIFICATE-----\n"}}, "tls.ca: block 1 is no certificate"},
 		"a key as certificate":       {spec{TLS: &events.EndpointTLS{Certificate: "-----BEGIN PRIVATE KEY-----\nczNjcmV0\n-----END PRIVATE KEY-----\n", Key: "secret:a"}}, "a key belongs in a secret"},
-		"a key before a certificate": {spec{TLS: &events.EndpointTLS{CA: "  -----BEGIN EC PRIVATE KEY-----\n  czNjcmV0\n  -----END EC PRIVATE KEY-----\n" + authority}}, "a key belongs in a secret"},
+		"a key before a certificate": {spec{TLS: &events.EndpointTLS{CA: "  -----BEGIN EC PRIVATE KEY-----\n  czNjcmV0\n  -----END EC PRIVATE KEY-----\n" + pem}}, "a key belongs in a secret"},
 		"a key as it is":             {spec{TLS: &events.EndpointTLS{Certificate: pem, Key: "s3cret"}}, "tls.key: a secret is named by a reference"},
 		"half a pair":                {spec{TLS: &events.EndpointTLS{Certificate: pem}}, "belong together"},
 		"a name with a port":         {spec{TLS: &events.EndpointTLS{ServerName: "example.com:443"}}, "tls.server_name"},

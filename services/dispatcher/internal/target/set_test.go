@@ -133,3 +133,18 @@ func TestSetAndManyTypes(t *testing.T) {
 	running.Wait()
 	require.LessOrEqual(t, target.Indexed(set), 4096)
 }
+
+// Nor does it with the endpoints that take each of these types.
+func TestSetAndManyTypesOfManyEndpoints(t *testing.T) {
+	t.Parallel()
+	const endpoints = 2000
+	list := make([]*target.Endpoint, endpoints)
+	for i := range list {
+		list[i] = newEndpoint(t, events.EndpointSpec{ID: "e" + strconv.Itoa(i)})
+	}
+	set := target.NewSet(list...)
+	for i := range 1000 {
+		require.Len(t, set.For(facts("custom."+strconv.Itoa(i), "")), endpoints)
+	}
+	require.LessOrEqual(t, target.Indexed(set)*endpoints, 1<<20)
+}
