@@ -51,6 +51,9 @@ type gate struct {
 	next     time.Time     // when the next of those may come back that were held back
 	places   int           // that this replica has under Limits.Concurrency
 	most     int           // in flight since places were last looked after
+	hungry   bool          // there were not enough of them since then
+	late     time.Time     // since when all places under the rate have been shown too late; zero if the last was not
+	gone     bool          // the endpoint was deleted; whoever still holds a ticket only gives it back
 	settings Limits        // as last seen
 }
 
@@ -60,9 +63,32 @@ func newGate(g *Gates, id string) *gate {
 	}
 }
 
-// staleSlot is how late the owner of a place under the rate may come and still have it. After a pause of the scheduler all of
-// them come at once.
-const staleSlot = 2 * time.Second
+const (
+	// staleSlot is how late the owner of a place under the rate may come and still have it. After a pause of the scheduler all
+	// of them come at once.
+	staleSlot = 2 * time.Second
+	// lateFor is after what time that is no pause: if all of them come late for so long, they come as far apart as their places
+	// are, and sending them away would have them come late again, for ever.
+	lateFor = 5 * time.Second
+)
+
+// owns reports whether slot is a place under the rate that its owner still has. One that seems to come too early was released
+// by another clock than ours.
+func (g *gate) owns(slot, now time.Time) bool {
+	if slot.IsZero() {
+		return false
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if now.Sub(slot) < staleSlot {
+		g.late = time.Time{}
+		return true
+	}
+	if g.late.IsZero() {
+		g.late = now
+	}
+	return now.Sub(g.late) >= lateFor
+}
 
 // Enter asks whether an attempt to an endpoint may be made now. slot is the time of a place under the rate that was given
 // before (see [Decision]); zero is none. An error means that the bucket cannot be reached: ask again later.
@@ -95,7 +121,7 @@ func (g *Gates) Enter(ctx context.Context, id string, settings Limits, slot time
 		return Decision{At: back}, err
 	}
 	ticket.probe = probe
-	if settings.Rate <= 0 || (!slot.IsZero() && !slot.After(now) && now.Sub(slot) < staleSlot) {
+	if settings.Rate <= 0 || at.owns(slot, now) {
 		return Decision{Ticket: ticket}, nil
 	}
 	due, err := at.rate.reserve(ctx, &at.limits, settings)

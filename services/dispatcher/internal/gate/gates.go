@@ -40,12 +40,14 @@ func New(kv bucket, replica string, workers int, policy Policy, log *slog.Logger
 // Run follows what other replicas write, until ctx ends. The function ready is called when all that is there has been seen.
 // Then it gives back the places that it holds.
 func (g *Gates) Run(ctx context.Context, ready func()) error {
+	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		g.tend(ctx)
 	}()
 	err := g.kv.Watch(ctx, ">", ready, g.see)
+	cancel()
 	<-done
 	return err
 }
@@ -56,7 +58,13 @@ func (g *Gates) see(e bus.KVEntry) {
 	if strings.Contains(id, ".") {
 		return // not of a gate
 	}
-	at := g.of(id)
+	at, ok := g.find(id)
+	if !ok {
+		if e.Deleted {
+			return // nothing was known of it
+		}
+		at = g.of(id)
+	}
 	if isLimits {
 		at.limits.see(e)
 		return
@@ -69,22 +77,28 @@ func (g *Gates) see(e bus.KVEntry) {
 	}
 }
 
-// drop lets go of the gate of an endpoint that is gone, if nobody is in it.
+// drop lets go of the gate of an endpoint that is gone. Attempts that are on their way know it still; another endpoint of the
+// same id gets another gate.
 func (g *Gates) drop(id string, at *gate) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	at.mu.Lock()
 	defer at.mu.Unlock()
-	if at.tickets.n == 0 && len(at.waiting) == 0 && g.all[id] == at {
-		delete(g.all, id)
-	}
+	at.gone = true
+	delete(g.all, id)
+}
+
+// find returns the gate of an endpoint, if anybody has asked for it.
+func (g *Gates) find(id string) (*gate, bool) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	at, ok := g.all[id]
+	return at, ok
 }
 
 // of returns the gate of an endpoint.
 func (g *Gates) of(id string) *gate {
-	g.mu.RLock()
-	at, ok := g.all[id]
-	g.mu.RUnlock()
+	at, ok := g.find(id)
 	if ok {
 		return at
 	}
@@ -100,9 +114,7 @@ func (g *Gates) of(id string) *gate {
 
 // Health returns how an endpoint does.
 func (g *Gates) Health(id string) Health {
-	g.mu.RLock()
-	at, ok := g.all[id]
-	g.mu.RUnlock()
+	at, ok := g.find(id)
 	if !ok {
 		return Health{}
 	}

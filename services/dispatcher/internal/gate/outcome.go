@@ -47,6 +47,10 @@ func (t *Ticket) Done(ctx context.Context, o Outcome) (disabled bool, err error)
 	if o.Result != Neutral {
 		g.learn(now.Sub(t.start))
 	}
+	if g.gone {
+		g.mu.Unlock()
+		return false, nil
+	}
 	health := g.health.get()
 	trip := false
 	switch o.Result {
@@ -146,7 +150,9 @@ func (g *gate) worse(ctx context.Context, t *Ticket, o Outcome, now, began time.
 			h.Reason, h.Status, h.Since = o.Reason, o.Status, now
 		}
 		if h.FailingSince.IsZero() && (h.Trips > 0 || now.Sub(began) >= policy.NoteAfter) {
-			h.FailingSince = began
+			// What lies further back may have been followed by another replica's success, of which nobody tells as long as nothing
+			// is written down.
+			h.FailingSince = latest(began, now.Add(-policy.NoteAfter))
 		}
 		long := !h.FailingSince.IsZero() && now.Sub(h.FailingSince) >= policy.DisableAfter
 		if o.Result == Gone || long {
@@ -159,7 +165,7 @@ func (g *gate) worse(ctx context.Context, t *Ticket, o Outcome, now, began time.
 		return h, h != before
 	})
 	g.healthChanged()
-	return disabled, err
+	return disabled && err == nil, err
 }
 
 // latest returns the later of two times.

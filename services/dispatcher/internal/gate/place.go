@@ -201,10 +201,10 @@ func (g *gate) ask(ctx context.Context, settings Limits) (bool, error) {
 			if mine.Hungry && mine.Until.After(now.Add(g.gates.policy.LeaseTTL/2)) {
 				return l, false
 			}
-			return g.with(l, max(g.places, g.tickets.n), now), true
+			return g.with(l, lease{N: max(g.places, g.tickets.n), Hungry: true}, now), true
 		}
 		got, granted = true, want
-		return g.with(l, max(want, g.tickets.n), now), true
+		return g.with(l, lease{N: max(want, g.tickets.n), Hungry: mine.Hungry}, now), true
 	})
 	if err != nil {
 		return false, err
@@ -217,15 +217,16 @@ func (g *gate) ask(ctx context.Context, settings Limits) (bool, error) {
 	return got, nil
 }
 
-// with returns l with n places for this replica, and without those that are over.
-func (g *gate) with(l limits, n int, now time.Time) limits {
+// with returns l with the places of this replica, and without those that are over.
+func (g *gate) with(l limits, mine lease, now time.Time) limits {
 	places := maps.Clone(l.Places)
 	if places == nil {
 		places = make(map[string]lease)
 	}
 	maps.DeleteFunc(places, func(_ string, held lease) bool { return !held.Until.After(now) })
 	ttl := max(g.gates.policy.LeaseTTL, g.settings.Timeout+g.gates.policy.LeaseTTL/3)
-	places[g.gates.replica] = lease{N: n, Until: now.Add(ttl), Hungry: g.hungry}
+	mine.Until = now.Add(ttl)
+	places[g.gates.replica] = mine
 	l.Places = places
 	return l
 }
@@ -242,27 +243,28 @@ func (g *gate) holds() bool {
 // flight stays listed until it is over, also when the places were taken away because the lease was.
 func (g *gate) tend(ctx context.Context) {
 	now := time.Now()
+	g.mu.Lock()
+	most, hungry := g.most, g.hungry
+	g.most, g.hungry = g.tickets.n, false
+	g.mu.Unlock()
 	_, err := g.limits.update(ctx, func(l limits) (limits, bool) {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		mine, listed := l.Places[g.gates.replica]
-		g.places = min(g.places, mine.N, g.most)
+		g.places = min(g.places, mine.N, most)
 		if others := l.others(g.gates.replica, now); others.hungry {
 			g.places = min(g.places, others.fair(g.settings.Concurrency))
 		}
 		keep := max(g.places, g.tickets.n)
-		g.most = g.tickets.n
-		wanting := g.hungry
-		g.hungry = false
 		switch {
-		case keep == 0 && !wanting && len(g.waiting) == 0:
+		case keep == 0 && !hungry && len(g.waiting) == 0:
 			l.Places = maps.Clone(l.Places)
 			delete(l.Places, g.gates.replica)
 			return l, listed
-		case keep == mine.N && wanting == mine.Hungry && mine.Until.After(now.Add(g.gates.policy.LeaseTTL/2)):
+		case keep == mine.N && hungry == mine.Hungry && mine.Until.After(now.Add(g.gates.policy.LeaseTTL/2)):
 			return l, false
 		default:
-			return g.with(l, keep, now), true
+			return g.with(l, lease{N: keep, Hungry: hungry}, now), true
 		}
 	})
 	if err != nil && ctx.Err() == nil {
