@@ -48,8 +48,8 @@ func (e *evaluation) take(steps int) {
 }
 
 // meterOf returns the evaluation that a node is part of.
-func meterOf(frame *interpreter.ExecutionFrame) *evaluation {
-	found, _ := frame.ResolveName(self)
+func meterOf(vars interpreter.Activation) *evaluation {
+	found, _ := vars.ResolveName(self)
 	e, ok := found.(*evaluation)
 	if !ok {
 		panic("filter: a plan is evaluated without its evaluation") // Eval recovers it

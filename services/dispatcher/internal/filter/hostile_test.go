@@ -2,6 +2,7 @@ package filter_test
 
 import (
 	"encoding/json"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -73,6 +74,9 @@ func TestHostileEvaluation(t *testing.T) {
 		"fields of lists":  `data.l.all(a, [data.s + data.s][0] != "")`,
 		"fields of calls":  `data.l.all(a, {"a": data.l == data.l}.a)`,
 		"long lists":       `data.l.all(a, size([` + strings.TrimSuffix(strings.Repeat("1,", 1500), ",") + `]) > 0)`,
+		"indexes":          `data.l.all(a, data.m[data.s] == 1 || true)`,
+		"quoting":          `data.l.all(a, timestamp(data.t) == time || true)`,
+		"quoting zones":    `data.l.all(a, time.getHours(data.s) == 1 || true)`,
 		"nested lists":     strings.Repeat("[", 25) + "data.l" + strings.Repeat("]", 25) + ` == ` + strings.Repeat("[", 25) + "data.l" + strings.Repeat("]", 25),
 	} {
 		f, err := filter.Compile(expression)
@@ -90,5 +94,25 @@ func TestHostileEvaluation(t *testing.T) {
 		default:
 			require.ErrorIs(t, err, filter.ErrTooManySteps, name)
 		}
+	}
+}
+
+// TestHostileMemory: nor does an evaluation take much memory. It does not run beside others, whose memory it would count.
+func TestHostileMemory(t *testing.T) {
+	grow := `.map(x, x` + strings.Repeat(" + x", 40) + `)`
+	facts := filter.NewFacts(events.Event{Type: "custom.x", Data: []byte(`{}`), Time: time.Unix(1_700_000_000, 0)})
+	for _, expression := range []string{
+		`["` + strings.Repeat("a", 1000) + `"]` + grow + grow + `.exists(x, size(x) > 0)`,
+		`["` + strings.Repeat("a", 100) + `"]` + grow + `.exists(x, [` + strings.Repeat("0,", 500) + `0].all(y, timestamp(x) == time || true))`,
+		`[b"` + strings.Repeat("a", 1000) + `"]` + grow + grow + `.exists(x, size(x) > 0)`,
+	} {
+		f, err := filter.Compile(expression)
+		require.NoError(t, err)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err = f.Match(facts)
+		runtime.ReadMemStats(&after)
+		require.ErrorIs(t, err, filter.ErrTooManySteps)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(4<<20))
 	}
 }

@@ -19,6 +19,9 @@ const (
 	maxSteps = 100_000
 	// bytesAStep is how many bytes of a text one step looks at or copies.
 	bytesAStep = 256
+	// bytesMadeAStep is how many bytes of a text one step makes: less, because they take memory too, and many events are
+	// evaluated at a time.
+	bytesMadeAStep = 16
 	// membersAStep is how many members of a map one step lists.
 	membersAStep = 8
 	// zoneSteps is what a time zone takes, which is read from a file.
@@ -36,7 +39,7 @@ func (m *metered) Exec(frame *interpreter.ExecutionFrame) ref.Val {
 	meter := meterOf(frame)
 	meter.take(m.steps)
 	value := m.InterpretableCall.Exec(frame)
-	meter.take(textSteps(value))
+	meter.take(madeSteps(value))
 	return value
 }
 
@@ -84,6 +87,27 @@ func (m *meteredAttribute) Exec(frame *interpreter.ExecutionFrame) ref.Val {
 	return value
 }
 
+// Qualify implements [interpreter.Qualifier] for an attribute that is the index of another one.
+func (m *meteredAttribute) Qualify(vars interpreter.Activation, obj any) (any, error) {
+	m.asIndex(vars)
+	return m.InterpretableAttribute.Qualify(vars, obj)
+}
+
+// QualifyIfPresent implements [interpreter.Qualifier], too.
+func (m *meteredAttribute) QualifyIfPresent(vars interpreter.Activation, obj any, presenceOnly bool) (any, bool, error) {
+	m.asIndex(vars)
+	return m.InterpretableAttribute.QualifyIfPresent(vars, obj, presenceOnly)
+}
+
+// asIndex takes the steps of an index: all of a key is looked at.
+func (m *meteredAttribute) asIndex(vars interpreter.Activation) {
+	meter := meterOf(vars)
+	meter.take(1)
+	if value, err := m.Resolve(vars); err == nil {
+		meter.take(textSteps(m.Adapter().NativeToValue(value)))
+	}
+}
+
 // Eval implements [interpreter.Interpretable].
 func (m *meteredAttribute) Eval(vars interpreter.Activation) ref.Val {
 	return m.Exec(interpreter.AsFrame(vars))
@@ -125,6 +149,21 @@ func meterCall(call interpreter.InterpretableCall) (interpreter.InterpretableV2,
 		}
 	}
 	return &metered{call, steps}, nil
+}
+
+// madeSteps is how many steps it takes to make a text, be it that of an error, which may quote what it is about; 0 for
+// everything else.
+func madeSteps(v ref.Val) int {
+	switch v := v.(type) {
+	case *types.Err:
+		return len(v.Error()) / bytesMadeAStep
+	case types.String:
+		return len(v) / bytesMadeAStep
+	case types.Bytes:
+		return len(v) / bytesMadeAStep
+	default:
+		return 0
+	}
 }
 
 // textSteps is how many steps it takes to look at a text; 0 for everything else.
