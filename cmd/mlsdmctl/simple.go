@@ -3,7 +3,10 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"runtime"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/version"
 )
@@ -20,9 +23,32 @@ func (versionCommand) Run(c *connection, t terminal) error {
 	return err
 }
 
-// printJSON prints one value for machines.
+// printJSON prints one value for machines. Characters that a terminal may obey are escaped, in case a person looks at it; bytes
+// that are no UTF-8, which JSON that is passed on may have, are replaced.
 func printJSON(t terminal, value any) error {
-	enc := json.NewEncoder(t.out)
+	var text strings.Builder
+	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
-	return enc.Encode(value)
+	if err := enc.Encode(value); err != nil {
+		return err
+	}
+	_, err := io.WriteString(t.out, escapeControls(text.String()))
+	return err
+}
+
+// escapeControls escapes, in JSON, the control characters that it allows in a string as they are.
+func escapeControls(text string) string {
+	control := func(r rune) bool { return r >= 0x7f && r <= 0x9f }
+	if strings.IndexFunc(text, control) < 0 && utf8.ValidString(text) {
+		return text
+	}
+	var escaped strings.Builder
+	for _, r := range text {
+		if control(r) {
+			fmt.Fprintf(&escaped, "\\u%04x", r)
+		} else {
+			escaped.WriteRune(r)
+		}
+	}
+	return escaped.String()
 }

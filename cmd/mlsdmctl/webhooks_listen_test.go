@@ -173,6 +173,17 @@ func TestWebhooksListenIsSafeToLookAt(t *testing.T) {
 	require.Less(t, strings.Count(printed, "\n"), 2000)
 }
 
+// TestWebhooksListenJSONIsSafeToLookAt: nor does it for machines, where JSON is passed on as it came.
+func TestWebhooksListenJSONIsSafeToLookAt(t *testing.T) {
+	t.Parallel()
+	l := listen(t, "--secret-env", "HOOK", "--json")
+	l.post(t, "a secret", "msg_1", `{"type":"`+"\u009b31m\x7f\x9b31m"+`"}`, nil)
+	l.shows(t, `"body":{"type":"\u009b31m\u007f`+"\uFFFD"+`31m"}`)
+	for _, c := range []string{"\x9b", "\x7f"} {
+		require.NotContains(t, l.out.String(), c)
+	}
+}
+
 func TestWebhooksListenCountsBoundedly(t *testing.T) {
 	t.Parallel()
 	r := &hookReceiver{tries: map[string]int{}}

@@ -74,6 +74,21 @@ func TestBadRequestsAreAnswered(t *testing.T) {
 	}
 }
 
+// TestAMisspeltReplayReplaysNothing: what was meant to choose or to count only would otherwise be taken for "all of it".
+func TestAMisspeltReplayReplaysNothing(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	run(t, srv, config("https://example.com"))
+	b := srv.Connect(t, "asker")
+	for _, body := range []string{
+		`{"replay_id":"r","dryrun":true}`, `{"replay_id":"r","Dry_Run":true}`, `{"replay_id":"r","endpoint":"shop"}`,
+		`{"replay_id":"r","endpoint_id":"shop","endpoint_id":""}`,
+	} {
+		_, err := ask(t, b, "mlsdm.webhooks.deliveries.replay", body)
+		require.Equal(t, events.CodeInvalidArgument, events.CodeOf(err), body)
+	}
+}
+
 // TestIdleWithoutAnEndpoint: without an endpoint it answers, and what an earlier configuration left behind goes to dead
 // letters, from where it can be replayed.
 func TestIdleWithoutAnEndpoint(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -110,7 +111,7 @@ func Format(specs []events.EndpointSpec) ([]byte, error) {
 		return nil, err
 	}
 	var document yaml.Node
-	if err := yaml.Unmarshal(text.Bytes(), &document); err != nil { // JSON is YAML, and this keeps the order of the fields
+	if err := yaml.Unmarshal(asYAML(text.Bytes()), &document); err != nil { // JSON is YAML, and this keeps the order of the fields
 		return nil, err
 	}
 	plain(&document)
@@ -123,11 +124,27 @@ func Format(specs []events.EndpointSpec) ([]byte, error) {
 	return out.Bytes(), writer.Close()
 }
 
+// asYAML escapes what may stand in a string of JSON and not in one of YAML: other people write what is exported.
+func asYAML(text []byte) []byte {
+	var out []byte
+	for _, r := range string(text) {
+		if r >= 0x7f && r <= 0x9f || r >= 0xfffe && r <= 0xffff {
+			out = fmt.Appendf(out, "\\u%04x", r)
+		} else {
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	return out
+}
+
 // plain takes the look of JSON away.
 func plain(node *yaml.Node) {
 	node.Style = 0
 	if node.Kind == yaml.ScalarNode && node.Tag == "!!str" && strings.Contains(node.Value, "\n") {
 		node.Style = yaml.LiteralStyle
+		if strings.ContainsAny(node.Value, "\t\r") || strings.HasPrefix(node.Value, " ") { // of which a block may lose some
+			node.Style = yaml.DoubleQuotedStyle
+		}
 	}
 	if node.Kind == yaml.SequenceNode && len(node.Content) == 0 {
 		node.Style = yaml.FlowStyle

@@ -99,6 +99,23 @@ func TestFormatIsReadAgain(t *testing.T) {
 	require.Equal(t, "endpoints: []\n", string(text))
 }
 
+// TestFormatOfAnyText: whoever may make an endpoint writes its description, and must not break the export of all others.
+func TestFormatOfAnyText(t *testing.T) {
+	t.Parallel()
+	for _, block := range [][2]rune{{0, 0x300}, {0x2000, 0x2100}, {0xfe00, 0x10010}} {
+		for r := block[0]; r < block[1]; r++ {
+			for _, text := range []string{string(r), "a" + string(r) + "\n", " " + string(r) + "\n\tb", "\n" + string(r) + " \n b\n\n"} {
+				specs := []events.EndpointSpec{{ID: "a", URL: "https://example.com", Description: text, Metadata: map[string]string{text: text}}}
+				written, err := declared.Format(specs)
+				require.NoError(t, err, "%q", text)
+				read, err := declared.Parse("f", written)
+				require.NoError(t, err, "%q", text)
+				require.Equal(t, specs[0], read[0].EndpointSpec)
+			}
+		}
+	}
+}
+
 func TestMistakesAreNamedWithTheirLines(t *testing.T) {
 	t.Parallel()
 	one := func(lines string) string { return "endpoints:\n  - id: a\n    url: https://example.com\n" + lines }
@@ -126,6 +143,7 @@ func TestMistakesAreNamedWithTheirLines(t *testing.T) {
 		"text for a rate":    {one("    rate_limit: {per_second: fast}\n"), []string{"hooks.yaml:4", "is a number"}},
 		"no rate":            {one("    rate_limit: {per_second: .nan}\n"), []string{"hooks.yaml:4", "a number"}},
 		"text for a switch":  {one("    disabled: maybe\n"), []string{"hooks.yaml:4", "true or false"}},
+		"a tag for a switch": {one("    disabled: !!bool yes\n"), []string{"hooks.yaml:4", "true or false"}},
 		"list for a text":    {one("    filter: [a]\n"), []string{"hooks.yaml:4", "single value"}},
 		"text for a list":    {one("    signing: v1\n"), []string{"hooks.yaml:4", "a list is expected"}},
 		"text for fields":    {one("    tls: yes\n"), []string{"hooks.yaml:4", "fields are expected"}},

@@ -59,7 +59,7 @@ func (r *reader) scalar(node *yaml.Node, path string, v reflect.Value) {
 	case reflect.String:
 		v.SetString(node.Value)
 	case reflect.Bool:
-		if node.Tag != "!!bool" {
+		if yes := strings.EqualFold(node.Value, "true"); node.Tag != "!!bool" || !yes && !strings.EqualFold(node.Value, "false") { // as in !!bool yes
 			r.complain(node, "%s is %q; it is true or false", path, shorten(node.Value))
 			return
 		}
