@@ -37,8 +37,13 @@ func Compile(expression string) (*Filter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the environment of filters: %w", err)
 	}
-	checked, issues := env.Compile(expression)
-	if issues.Err() != nil {
+	// Issues.Err, and Compile with it, would write all mistakes out, of which there may be thousands.
+	parsed, issues := env.Parse(expression)
+	if len(issues.Errors()) > 0 {
+		return nil, explain(issues)
+	}
+	checked, issues := env.Check(parsed)
+	if len(issues.Errors()) > 0 {
 		return nil, explain(issues)
 	}
 	if got := checked.OutputType(); !got.IsExactType(cel.BoolType) {

@@ -116,3 +116,13 @@ func TestHostileMemory(t *testing.T) {
 		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(4<<20))
 	}
 }
+
+// TestHostileMistakes: to be told of the first of a thousand mistakes costs little.
+func TestHostileMistakes(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := filter.Compile(strings.Repeat("data.exists(a,a)||", 200) + "true")
+	runtime.ReadMemStats(&after)
+	require.ErrorContains(t, err, "; and more")
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(32<<20))
+}
