@@ -107,6 +107,27 @@ func TestConcurrencyOfAnEndpoint(t *testing.T) {
 	require.LessOrEqual(t, most.Load(), int64(2))
 }
 
+// What has to wait for a place comes back about when there is one, and not again and again.
+func TestConcurrencyIsNotPolled(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	to := newReceiver(t, func(http.ResponseWriter, hit, int) { <-time.After(10 * time.Millisecond) })
+	cfg := onlyBus()
+	cfg.Workers = 64
+	r := run(t, srv, cfg)
+	s := spec("shop", to.url)
+	s.Concurrency = 2
+	create(t, r, s)
+	const total = 300
+	for i := range total {
+		publish(t, r.bus, "custom.deploy", "event-"+strconv.Itoa(i))
+	}
+	for range total {
+		to.next(t)
+	}
+	require.LessOrEqual(t, r.counted(t, "mlsdm_webhook_held_back_total", "endpoint", "shop"), 3.0*total)
+}
+
 func TestRateOfAnEndpoint(t *testing.T) {
 	t.Parallel()
 	srv := bustest.Start(t)

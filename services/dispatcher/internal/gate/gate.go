@@ -49,6 +49,7 @@ type gate struct {
 	tripped  bool          // the breaker was open, or the endpoint disabled, when last seen
 	ramp     int           // slow start: how many may be in flight; 0 is no bound
 	next     time.Time     // when the next of those may come back that were held back
+	idle     time.Time     // when the last attempt ended, if there is none
 	places   int           // that this replica has under Limits.Concurrency
 	most     int           // in flight since places were last looked after
 	hungry   bool          // there were not enough of them since then

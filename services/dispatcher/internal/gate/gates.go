@@ -26,6 +26,7 @@ type Gates struct {
 	log     *slog.Logger
 
 	inFlight atomic.Int64 // attempts of this replica
+	patient  atomic.Int64 // those who wait longer than Policy.Patience for a place
 
 	mu  sync.RWMutex
 	all map[string]*gate

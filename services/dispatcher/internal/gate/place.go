@@ -53,6 +53,10 @@ func (l *tickets) remove(t *Ticket) {
 	l.n--
 }
 
+// idleFor is after what time without an attempt nobody can be waiting for turns close behind each other: what is held back from
+// then on need not come after those who were told to wait for a slower endpoint.
+const idleFor = time.Second
+
 // enter takes a place, at once or after a short wait. Without one it says when to come back.
 func (g *gate) enter(ctx context.Context, settings Limits) (*Ticket, time.Time, error) {
 	t := &Ticket{gate: g, start: time.Now()}
@@ -60,6 +64,9 @@ func (g *gate) enter(ctx context.Context, settings Limits) (*Ticket, time.Time, 
 		g.mu.Lock()
 		g.settings = settings
 		if len(g.waiting) == 0 && g.tickets.n < g.room() {
+			if g.tickets.n == 0 && t.start.Sub(g.idle) >= idleFor {
+				g.next = time.Time{}
+			}
 			g.take(t)
 			g.mu.Unlock()
 			return t, time.Time{}, nil
@@ -78,15 +85,19 @@ func (g *gate) enter(ctx context.Context, settings Limits) (*Ticket, time.Time, 
 		}
 	}
 	g.mu.Lock()
-	wait := g.expected()
-	if wait > g.gates.policy.Patience {
+	wait, patience := g.expected(), g.patience()
+	if wait > patience {
 		g.mu.Unlock()
 		return nil, g.later(time.Now().Add(wait), wait/time.Duration(len(g.waiting)+1)), nil
 	}
 	w := &waiter{ticket: t, called: make(chan struct{})}
 	g.waiting = append(g.waiting, w)
 	g.mu.Unlock()
-	timer := time.NewTimer(g.gates.policy.Patience)
+	if patience > g.gates.policy.Patience {
+		g.gates.patient.Add(1)
+		defer g.gates.patient.Add(-1)
+	}
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case <-w.called:
@@ -146,6 +157,16 @@ func (g *gate) pace() time.Duration {
 	return max(latency/time.Duration(max(g.room(), 1)), 100*time.Microsecond)
 }
 
+// patience is how long an attempt may wait for a place, of which there is none if another replica has all.
+func (g *gate) patience() time.Duration {
+	policy := g.gates.policy
+	spare := g.gates.workers - int(g.gates.inFlight.Load()) - int(g.gates.patient.Load())
+	if len(g.waiting) < spare/2 && g.room() > 0 {
+		return max(policy.Patience, policy.SparePatience)
+	}
+	return policy.Patience
+}
+
 // expected is how long the next in the queue would wait for a place.
 func (g *gate) expected() time.Duration { return g.pace() * time.Duration(len(g.waiting)+1) }
 
@@ -166,6 +187,9 @@ func (g *gate) left(t *Ticket) {
 	g.tickets.remove(t)
 	g.gates.inFlight.Add(-1)
 	g.call()
+	if g.tickets.n == 0 {
+		g.idle = time.Now()
+	}
 }
 
 // call gives places to those who wait, as long as there are some.

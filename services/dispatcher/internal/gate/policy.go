@@ -14,8 +14,9 @@ type Policy struct {
 	NoteAfter time.Duration
 	// Spacing is the time between two deliveries that come back to an endpoint that was held back.
 	Spacing time.Duration
-	// Patience is how long an attempt waits for a place before it is sent away.
-	Patience time.Duration
+	// Patience is how long an attempt waits for a place before it is sent away; SparePatience the same while many workers have
+	// nothing to do. The scheduler releases what it holds a quarter of a second's worth at once, which that lets pass.
+	Patience, SparePatience time.Duration
 	// LeaseTTL is after what time the places of a replica that died are free again.
 	LeaseTTL time.Duration
 }
@@ -24,7 +25,8 @@ type Policy struct {
 func DefaultPolicy() Policy {
 	return Policy{
 		Failures: 8, OpenBase: time.Second, OpenCap: time.Minute, DisableAfter: 5 * 24 * time.Hour, NoteAfter: time.Minute,
-		Spacing: 5 * time.Millisecond, Patience: 25 * time.Millisecond, LeaseTTL: 30 * time.Second,
+		Spacing: 5 * time.Millisecond, Patience: 25 * time.Millisecond, SparePatience: 300 * time.Millisecond,
+		LeaseTTL: 30 * time.Second,
 	}
 }
 

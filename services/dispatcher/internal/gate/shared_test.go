@@ -170,3 +170,58 @@ func TestOutcomeOfADeletedEndpoint(t *testing.T) {
 	require.ErrorIs(t, err, bus.ErrNotFound)
 	enter(t, g, "shop", limits)
 }
+
+// What was held back from an endpoint while it was slow keeps nobody waiting when it is quick again.
+func TestSlownessIsForgotten(t *testing.T) {
+	t.Parallel()
+	policy := gate.DefaultPolicy()
+	policy.Patience, policy.SparePatience = time.Millisecond, time.Millisecond
+	g := replica(t, bustest.Start(t), "r", 8, policy)
+	limits := gate.Limits{Concurrency: 1, Timeout: time.Minute}
+	slow := enter(t, g, "shop", limits)
+	<-time.After(500 * time.Millisecond)
+	for range 100 { // each is given half a second
+		refused(t, g, limits)
+	}
+	done(t, slow, gate.Worked)
+	<-time.After(1100 * time.Millisecond)
+	for range 50 {
+		done(t, enter(t, g, "shop", limits), gate.Worked)
+	}
+	enter(t, g, "shop", limits)
+	require.Less(t, time.Until(refused(t, g, limits).At), 5*time.Second)
+}
+
+// With workers to spare, what the scheduler releases at once waits for its places, and is not sent away again and again.
+func TestSpareWorkersWait(t *testing.T) {
+	t.Parallel()
+	g := replica(t, bustest.Start(t), "r", 64, gate.DefaultPolicy())
+	limits := gate.Limits{Concurrency: 1, Timeout: time.Minute}
+	const quick, together = 10 * time.Millisecond, 10
+	for range 2 { // so that it is known how quick they are
+		ticket := enter(t, g, "shop", limits)
+		<-time.After(quick)
+		done(t, ticket, gate.Worked)
+	}
+	var held atomic.Int64
+	var working sync.WaitGroup
+	for range together {
+		working.Go(func() {
+			d, err := g.Enter(t.Context(), "shop", limits, time.Time{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if d.Ticket == nil {
+				held.Add(1)
+				return
+			}
+			<-time.After(quick)
+			if _, err := d.Ticket.Done(t.Context(), gate.Outcome{Result: gate.Worked}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	working.Wait()
+	require.LessOrEqual(t, held.Load(), int64(together/2))
+}
