@@ -280,3 +280,22 @@ func TestConsumeHoldsSoManyBytes(t *testing.T) {
 		handled += together
 	}
 }
+
+// TestConsumeInBoundsOfBytesDoesNotPause: a request that is bounded in bytes and has brought all its messages is no failure.
+func TestConsumeInBoundsOfBytesDoesNotPause(t *testing.T) {
+	t.Parallel()
+	b := bustest.Start(t).Connect(t, "test")
+	const n = 4000 // with a pause after each request it would take minutes
+	msgs := make([]bus.Msg, n)
+	for i := range msgs {
+		msgs[i] = bus.Msg{Subject: b.Subjects().Event("custom.x"), Body: []byte("x")}
+	}
+	require.NoError(t, b.PublishAll(t.Context(), msgs))
+	var handled atomic.Int64
+	cfg := bus.ConsumeConfig{Stream: eventsStream, Durable: events.ConsumerRouter, Workers: 4, Prefetch: 4, MaxBytes: 16 << 20}
+	start(t, b, cfg, func(context.Context, *bus.Message) error {
+		handled.Add(1)
+		return nil
+	})
+	require.Eventually(t, func() bool { return handled.Load() == n }, patience, time.Millisecond)
+}

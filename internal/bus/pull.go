@@ -27,10 +27,11 @@ const pullWorth = 16
 const pullRequests = 8
 
 // What matters of requests that are bounded in bytes: what a message has beside body and headers, and how the server says
-// that the next one does not fit any more.
+// that the next one does not fit any more, or that a request has brought all that it was for, which it says of no other.
 const (
 	pullOverhead = 4 << 10
 	pullFull     = "Message Size Exceeds MaxBytes"
+	pullDone     = "Batch Completed"
 )
 
 // stubbornAfter is how long handlers may take to notice that their context is canceled.
@@ -208,7 +209,7 @@ func (p *puller) take(intake, work context.Context, msg *nats.Msg) {
 		p.lanes.status(msg, true, now)
 	default: // 409 consumer deleted, leadership change, server shutdown, …; 503 nobody serves the consumer
 		p.lanes.status(msg, true, now)
-		if msg.Header.Get("Description") == pullFull {
+		if why := msg.Header.Get("Description"); why == pullFull || why == pullDone {
 			return
 		}
 		p.refused(intake, strings.TrimSpace(status+" "+msg.Header.Get("Description")))
