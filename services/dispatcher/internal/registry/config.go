@@ -20,6 +20,9 @@ const sourceBus = "bus"
 const (
 	// MaxEndpoints is how many endpoints can be created.
 	MaxEndpoints = 100_000
+	// MaxStrict is how many of them can be strictly ordered: each of those has a durable consumer, which costs the server much
+	// more than an endpoint costs us.
+	MaxStrict = 1000
 	// maxKeys is how many keys an endpoint has, those that end included: each adds a signature to every webhook.
 	maxKeys = events.MaxEndpointKeys
 )

@@ -19,7 +19,7 @@ func (r *Registry) Create(ctx context.Context, req events.EndpointCreateRequest)
 	if err != nil {
 		return events.EndpointChanged{}, err
 	}
-	if err := r.checkRoom(id); err != nil {
+	if err := r.checkRoom(req.Endpoint); err != nil {
 		return events.EndpointChanged{}, err
 	}
 	now := time.Now().UTC()
@@ -37,14 +37,27 @@ func (r *Registry) Create(ctx context.Context, req events.EndpointCreateRequest)
 }
 
 // checkRoom checks that an endpoint can be made, as far as this replica knows.
-func (r *Registry) checkRoom(id string) error {
+func (r *Registry) checkRoom(spec events.EndpointSpec) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, ok := r.entries[id]; ok {
-		return exists(id)
+	if _, ok := r.entries[spec.ID]; ok {
+		return exists(spec.ID)
 	}
 	if len(r.entries) >= MaxEndpoints {
 		return events.Errorf(events.CodeFailedPrecondition, "there are %d endpoints, and no more can be made; delete some", len(r.entries))
+	}
+	if spec.Ordering != events.OrderingStrict {
+		return nil
+	}
+	strict := 0
+	for _, e := range r.entries {
+		if e.record.Spec.Ordering == events.OrderingStrict {
+			strict++
+		}
+	}
+	if strict >= MaxStrict {
+		return events.Errorf(events.CodeFailedPrecondition,
+			"there are %d strictly ordered endpoints, each with a consumer of its own, and no more can be made; delete some, or leave ordering out", strict)
 	}
 	return nil
 }
