@@ -31,8 +31,22 @@ func sealKey(dir string) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("the key of the dispatcher's signing keys, in the data folder: %w", err)
 	}
-	if err := os.WriteFile(path, []byte(encoded+"\n"), 0o600); err != nil {
+	if err := writeNew(path, encoded+"\n"); err != nil {
 		return "", fmt.Errorf("the key of the dispatcher's signing keys, in the data folder: %w", err)
 	}
 	return encoded, nil
+}
+
+// writeNew makes a file that only its owner reads. It neither follows a link that somebody put there nor overwrites a key that
+// another process was faster to make, and leaves no half of one behind.
+func writeNew(path, text string) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(text)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
 }
