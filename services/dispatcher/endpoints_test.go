@@ -240,6 +240,24 @@ func TestAttemptsByAnswer(t *testing.T) {
 	}
 }
 
+// No replica keeps counting for an endpoint that is gone, wherever that was asked for.
+func TestMetricsOfADeletedEndpoint(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	to := newReceiver(t, nil)
+	one := run(t, srv, onlyBus())
+	create(t, one, spec("shop", to.url))
+	publish(t, one.bus, "custom.deploy", "event-1")
+	to.next(t)
+	delivered := func() float64 { return one.counted(t, "mlsdm_webhook_attempts_total", "endpoint", "shop") }
+	require.Eventually(t, func() bool { return delivered() == 1 }, patience, time.Millisecond)
+	two := srv.Connect(t, "hand") // as another replica does it
+	kv, err := two.KV(t.Context(), events.BucketEndpoints)
+	require.NoError(t, err)
+	require.NoError(t, kv.Delete(t.Context(), "shop", 0))
+	require.Eventually(t, func() bool { return delivered() == 0 }, patience, 5*time.Millisecond)
+}
+
 // A disabled endpoint: somebody hears of it, what follows is not delivered, and a probe heals it.
 func TestDisabledAndHealed(t *testing.T) {
 	t.Parallel()

@@ -11,6 +11,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/delivery"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/sender"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/target"
 )
 
 // metrics are what the dispatcher counts. How much waits for it, the bus tells (consumers dispatcher-router,
@@ -103,17 +104,22 @@ func (m *metrics) of(id string) *endpointMetrics {
 	return made
 }
 
-// forget removes the metrics of an endpoint that is gone.
-func (m *metrics) forget(id string) {
+// retain removes the metrics of endpoints that are gone.
+func (m *metrics) retain(set target.Set) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.endpoints, id)
-	labels := prometheus.Labels{"endpoint": id}
-	m.routed.DeletePartialMatch(labels)
-	m.held.DeletePartialMatch(labels)
-	m.attempts.DeletePartialMatch(labels)
-	m.attemptS.DeletePartialMatch(labels)
-	m.deliverS.DeletePartialMatch(labels)
+	for id := range m.endpoints {
+		if _, is := set.Get(id); is {
+			continue
+		}
+		delete(m.endpoints, id)
+		labels := prometheus.Labels{"endpoint": id}
+		m.routed.DeletePartialMatch(labels)
+		m.held.DeletePartialMatch(labels)
+		m.attempts.DeletePartialMatch(labels)
+		m.attemptS.DeletePartialMatch(labels)
+		m.deliverS.DeletePartialMatch(labels)
+	}
 }
 
 // observe counts one attempt.

@@ -47,17 +47,25 @@ type head struct {
 // errWaits is what a lane tells the bus when the event at its head has to wait. It is no failure.
 var errWaits = errors.New("the event at the head of an ordered endpoint waits for its next attempt")
 
-// deliverOrdered keeps a lane for each strictly ordered endpoint, until ctx ends and all are empty.
+// openLane is a lane as it was opened.
+type openLane struct {
+	events    []string // the patterns of the endpoint
+	closeLane context.CancelFunc
+}
+
+// deliverOrdered keeps a lane for each strictly ordered endpoint, until ctx ends and all are empty. It is the one who sees the
+// endpoints change, so it forgets the metrics of those that are gone too.
 func (s *Service) deliverOrdered(ctx context.Context) error {
 	ticker := time.NewTicker(lanesEvery)
 	defer ticker.Stop()
-	lanes := make(map[string]context.CancelFunc)
+	lanes := make(map[string]openLane)
 	var open sync.WaitGroup
 	defer open.Wait()
 	var known target.Set
 	for first := true; ; first = false {
 		if now := s.registry.Set(); first || now != known {
 			known = now
+			s.metrics.retain(now)
 			s.openLanes(ctx, lanes, strictOf(now), &open)
 		}
 		select {
@@ -68,21 +76,24 @@ func (s *Service) deliverOrdered(ctx context.Context) error {
 	}
 }
 
-// openLanes opens the lanes that are not, and closes those that are no longer wanted. All end with ctx.
-func (s *Service) openLanes(ctx context.Context, lanes map[string]context.CancelFunc, strict []*target.Endpoint, open *sync.WaitGroup) {
-	wanted := make(map[string]bool, len(strict))
+// openLanes opens the lanes that are not, and closes those that are no longer wanted. One whose endpoint wants other events is
+// opened anew, because it makes its consumer by the endpoint that it was opened for. All end with ctx.
+func (s *Service) openLanes(ctx context.Context, lanes map[string]openLane, strict []*target.Endpoint, open *sync.WaitGroup) {
+	wanted := make(map[string]*target.Endpoint, len(strict))
 	for _, e := range strict {
-		wanted[e.ID()] = true
-		if lanes[e.ID()] == nil {
-			lane, closeLane := context.WithCancel(ctx)
-			lanes[e.ID()] = closeLane
-			open.Go(func() { s.lane(lane, e) })
+		wanted[e.ID()] = e
+	}
+	for id, lane := range lanes {
+		if e := wanted[id]; e == nil || !slices.Equal(e.Spec().Events, lane.events) {
+			lane.closeLane()
+			delete(lanes, id)
 		}
 	}
-	for id, closeLane := range lanes {
-		if !wanted[id] {
-			closeLane()
-			delete(lanes, id)
+	for id, e := range wanted {
+		if _, is := lanes[id]; !is {
+			lane, closeLane := context.WithCancel(ctx)
+			lanes[id] = openLane{events: e.Spec().Events, closeLane: closeLane}
+			open.Go(func() { s.lane(lane, e) })
 		}
 	}
 }
@@ -122,14 +133,16 @@ func (s *Service) deliverHead(ctx context.Context, id string, m *bus.Message) er
 	if !ok {
 		return retry.After(errWaits, laneRetry) // it is being removed
 	}
-	if s.gates.Health(id).Disabled || !to.Wants(filter.NewFacts(ev)) { // a disabled one wants nothing either
-		return nil
-	}
 	d := delivery.New(ev, id, m.Time)
 	if m.Attempt > 1 {
 		if d, err = s.recall(ctx, d, m.Sequence); err != nil {
 			return err
 		}
+	}
+	switch health := s.gates.Health(id); {
+	case !d.FirstAttemptAt.IsZero() && (health.Disabled || to.Disabled()): // it waits for an attempt that there will not be
+	case !to.Wants(filter.NewFacts(ev)), health.Disabled && !m.Time.Before(health.Since):
+		return nil
 	}
 	stored := *m // as a delivery, which it becomes if it is given up
 	stored.Subject = s.bus.Subjects().DeliveryReady(id)
@@ -202,7 +215,6 @@ func (s *Service) prepare(ctx context.Context, e *target.Endpoint) error {
 
 // forget removes what the bus keeps for an endpoint that is gone.
 func (s *Service) forget(ctx context.Context, id string) error {
-	s.metrics.forget(id)
 	err := s.bus.DeleteConsumer(ctx, s.stream(events.StreamEvents), events.OrderedConsumer(id))
 	return errors.Join(err, s.state.Delete(ctx, id+headSuffix, 0), s.gates.Forget(ctx, id))
 }

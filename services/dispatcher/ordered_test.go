@@ -158,3 +158,95 @@ func TestReplay(t *testing.T) {
 		return len(detail.Attempts) >= 3
 	}, patience, 10*time.Millisecond)
 }
+
+// What waits for an ordered endpoint when it is disabled goes to dead letters; what is published from then on does not.
+func TestStrictOrderingDisabled(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	release := make(chan struct{})
+	to := newReceiver(t, func(w http.ResponseWriter, h hit, _ int) {
+		if h.id == "event-0" {
+			<-release
+			w.WriteHeader(http.StatusGone)
+		}
+	})
+	r := run(t, srv, onlyBus())
+	s := spec("shop", to.url)
+	s.Ordering, s.Events = events.OrderingStrict, []string{"custom.order"}
+	create(t, r, s)
+	dead := listen(t, srv, "mlsdm.deadletters.>")
+	for i := range 3 {
+		publish(t, r.bus, "custom.order", "event-"+strconv.Itoa(i))
+	}
+	close(release)
+	for i := range 3 {
+		letter := dead()
+		require.Equal(t, "mlsdm.deadletters.deliveries.receiver.shop", letter.subject)
+		require.Equal(t, "event-"+strconv.Itoa(i), letter.value(events.HeaderEventID))
+	}
+	publish(t, r.bus, "custom.order", "event-3")
+	js, err := srv.Conn(t).JetStream()
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		info, err := js.ConsumerInfo("MLSDM_EVENTS", events.OrderedConsumer("shop"))
+		return err == nil && info.NumPending == 0 && info.NumAckPending == 0
+	}, patience, 10*time.Millisecond)
+	call[events.EndpointChanged](t, r, events.OpEndpointsUpdate, events.EndpointUpdateRequest{ID: "shop", Endpoint: []byte(`{"disabled":false}`)})
+	publish(t, r.bus, "custom.order", "event-4")
+	require.Equal(t, "event-0", to.next(t).id)
+	require.Equal(t, "event-4", to.next(t).id)
+	require.Equal(t, 3, stored(t, srv, "MLSDM_DEADLETTERS"))
+}
+
+// So does what an ordered endpoint has been tried with when its operator disables it.
+func TestStrictOrderingDisabledByItsOperator(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	to := newReceiver(t, status(http.StatusInternalServerError))
+	r := run(t, srv, onlyBus())
+	s := spec("shop", to.url)
+	s.Ordering, s.Retry = events.OrderingStrict, waits(3, 1500*time.Millisecond)
+	create(t, r, s)
+	dead := listen(t, srv, "mlsdm.deadletters.>")
+	publish(t, r.bus, "custom.order", "event-0")
+	to.next(t)
+	call[events.EndpointChanged](t, r, events.OpEndpointsUpdate, events.EndpointUpdateRequest{ID: "shop", Endpoint: []byte(`{"disabled":true}`)})
+	letter := dead()
+	require.Equal(t, "mlsdm.deadletters.deliveries.endpoint.shop", letter.subject)
+	require.Equal(t, "event-0", letter.value(events.HeaderEventID))
+	require.Empty(t, to.hits)
+}
+
+// An ordered endpoint that has been changed is read as it is now, also by a replica that has to begin anew.
+func TestStrictOrderingFollowsChanges(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	to := newReceiver(t, nil)
+	r := run(t, srv, onlyBus())
+	s := spec("shop", to.url)
+	s.Ordering, s.Events = events.OrderingStrict, []string{"custom.before"}
+	create(t, r, s)
+	publish(t, r.bus, "custom.before", "event-1")
+	require.Equal(t, "event-1", to.next(t).id)
+	call[events.EndpointChanged](t, r, events.OpEndpointsUpdate, events.EndpointUpdateRequest{ID: "shop", Endpoint: []byte(`{"events":["custom.after"]}`)})
+	publish(t, r.bus, "custom.after", "event-2")
+	require.Equal(t, "event-2", to.next(t).id)
+	js, err := srv.Conn(t).JetStream()
+	require.NoError(t, err)
+	require.NoError(t, js.DeleteConsumer("MLSDM_EVENTS", events.OrderedConsumer("shop")))
+	var filter string
+	require.Eventually(t, func() bool {
+		info, err := js.ConsumerInfo("MLSDM_EVENTS", events.OrderedConsumer("shop"))
+		if err != nil {
+			return false
+		}
+		filter = info.Config.FilterSubject
+		if filter == "" && len(info.Config.FilterSubjects) == 1 {
+			filter = info.Config.FilterSubjects[0]
+		}
+		return true
+	}, patience, 10*time.Millisecond)
+	require.Equal(t, "mlsdm.events.custom.after", filter)
+	publish(t, r.bus, "custom.after", "event-3")
+	require.Equal(t, "event-3", to.next(t).id)
+}
