@@ -35,10 +35,13 @@ func (s *Service) span(ctx context.Context, to *target.Endpoint, d delivery.Deli
 	ctx, span := s.tracer.Start(ctx, "POST", trace.WithSpanKind(trace.SpanKindClient))
 	if span.IsRecording() {
 		span.SetAttributes(
-			attribute.String("http.request.method", http.MethodPost), attribute.String("server.address", to.URL().Hostname()),
+			attribute.String("http.request.method", http.MethodPost),
 			attribute.String("mlsdm.endpoint.id", to.ID()), attribute.String("mlsdm.event.type", d.Event.Type),
 			attribute.Int("http.request.resend_count", d.Attempt-1),
 		)
+		if u := to.URL(); u != nil { // a broken endpoint has none
+			span.SetAttributes(attribute.String("server.address", u.Hostname()))
+		}
 	}
 	traceParent = d.Event.TraceParent
 	if span.SpanContext().IsValid() {
