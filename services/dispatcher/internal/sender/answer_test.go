@@ -135,7 +135,7 @@ func TestWhatIsEchoed(t *testing.T) {
 	t.Parallel()
 	echo := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
-		_, _ = io.WriteString(w, "Cannot POST "+r.RequestURI+"\n")
+		_, _ = io.WriteString(w, "Cannot POST "+r.RequestURI+"\nwith "+r.URL.Query().Get("token")+"\n")
 		_ = r.Header.Write(w)
 	})
 	r := request(t, echo+"/services/in-the-path?token=in-the-query")
@@ -144,7 +144,7 @@ func TestWhatIsEchoed(t *testing.T) {
 	result := sender.Send(t.Context(), r)
 	require.Equal(t, sender.Refused, result.Verdict)
 	require.NotContains(t, result.Response, canary)
-	require.Contains(t, result.Response, "Cannot POST ***?***\n")
+	require.Contains(t, result.Response, "Cannot POST ***?***\nwith ***\n")
 	require.Contains(t, result.Response, "X-Tenant: a")
 
 	r = request(t, echo+"/hooks/of/mine")

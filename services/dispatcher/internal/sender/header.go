@@ -105,6 +105,10 @@ func (r *Request) withoutSecrets(answer string) string {
 		}
 	}
 	mask(r.URL.RawQuery)
+	for part := range strings.SplitSeq(r.URL.RawQuery, "&") {
+		_, value, _ := strings.Cut(part, "=")
+		mask(value)
+	}
 	if r.HideURL {
 		mask(r.URL.EscapedPath())
 		mask(r.URL.Path)

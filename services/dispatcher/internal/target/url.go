@@ -3,6 +3,7 @@ package target
 import (
 	"errors"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -58,12 +59,24 @@ func maskURL(u *url.URL) string {
 	if shown.User != nil {
 		shown.User = url.User(masked)
 	}
-	if shown.RawQuery != "" {
-		query := shown.Query()
-		for name := range query {
-			query[name] = []string{masked}
-		}
-		shown.RawQuery = query.Encode()
-	}
+	shown.RawQuery = maskQuery(shown.RawQuery)
 	return strings.ReplaceAll(shown.String(), url.QueryEscape(masked), masked)
+}
+
+// maskQuery returns a query without its values. What has no name, as in ?TOKEN, is a value.
+func maskQuery(raw string) string {
+	var shown []string
+	for part := range strings.SplitSeq(raw, "&") {
+		name, _, named := strings.Cut(part, "=")
+		name, err := url.QueryUnescape(name)
+		switch {
+		case part == "":
+		case !named || err != nil || strings.Contains(name, ";"):
+			shown = append(shown, masked)
+		default:
+			shown = append(shown, url.QueryEscape(name)+"="+masked)
+		}
+	}
+	slices.Sort(shown)
+	return strings.Join(slices.Compact(shown), "&")
 }

@@ -59,6 +59,6 @@ func hidden(p Parts) []string {
 // confidential reports whether the name of a header says that its value is a secret.
 func confidential(name string) bool {
 	name = strings.ToLower(name)
-	return slices.ContainsFunc([]string{"auth", "cookie", "token", "secret", "password", "passwd", "key", "credential", "session", "signature"},
+	return slices.ContainsFunc([]string{"auth", "cookie", "token", "secret", "pass", "pwd", "jwt", "bearer", "key", "credential", "session", "signature"},
 		func(word string) bool { return strings.Contains(name, word) })
 }
