@@ -150,7 +150,9 @@ func (s *Service) open(ctx context.Context) error {
 		case <-time.After(openRetry):
 		}
 	}
-	s.gates = gate.New(s.state, events.NewID(), s.cfg.Workers+s.cfg.retryWorkers(), s.policy, s.log)
+	policy := s.policy
+	policy.LateWorkers = s.cfg.retryWorkers()
+	s.gates = gate.New(s.state, events.NewID(), s.cfg.Workers+s.cfg.retryWorkers(), policy, s.log)
 	if s.registry, err = s.newRegistry(); err != nil {
 		return fmt.Errorf("the endpoints: %w", err)
 	}

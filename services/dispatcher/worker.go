@@ -53,7 +53,7 @@ func (s *Service) pass(ctx context.Context, m *bus.Message, to *target.Endpoint,
 	if to.Disabled() {
 		return s.giveUp(ctx, m, d, end{fault: events.FaultEndpoint, err: events.Errorf(events.CodeFailedPrecondition, "the endpoint %q is disabled by its operator", to.ID())})
 	}
-	decision, err := s.gates.Enter(ctx, to.ID(), limitsOf(to), d.Slot)
+	decision, err := s.gates.Enter(ctx, to.ID(), limitsOf(to, isLate(m.Subject)), d.Slot)
 	switch {
 	case err != nil:
 		return err
@@ -114,9 +114,9 @@ func (s *Service) settle(ctx context.Context, m *bus.Message, to *target.Endpoin
 }
 
 // limitsOf returns what an endpoint's gate goes by.
-func limitsOf(to *target.Endpoint) gate.Limits {
+func limitsOf(to *target.Endpoint, late bool) gate.Limits {
 	spec := to.Spec()
-	limits := gate.Limits{Concurrency: spec.Concurrency, Timeout: to.Timeout()}
+	limits := gate.Limits{Concurrency: spec.Concurrency, Timeout: to.Timeout(), Late: late}
 	if to.Strict() { // its consumer gives out one event at a time
 		limits.Concurrency = 0
 	}
@@ -124,6 +124,11 @@ func limitsOf(to *target.Endpoint) gate.Limits {
 		limits.Rate, limits.Burst = spec.RateLimit.PerSecond, spec.RateLimit.Burst
 	}
 	return limits
+}
+
+// isLate reports whether a delivery lies where the scheduler releases what had to wait, as [events.Subjects.DeliveryAgain] says.
+func isLate(subject string) bool {
+	return strings.HasSuffix(subject[:strings.LastIndexByte(subject, '.')+1], ".again.")
 }
 
 // endpointOf reads the endpoint out of the subject of a delivery, its last token.

@@ -17,6 +17,9 @@ type Limits struct {
 	Burst int
 	// Timeout of one attempt.
 	Timeout time.Duration
+	// Late says that this attempt is made by one of the few workers for late ones, of which a slow endpoint may have as many as
+	// are free.
+	Late bool
 }
 
 // Decision says what becomes of an attempt.
@@ -52,6 +55,7 @@ type gate struct {
 	idle     time.Time     // when the last attempt ended, if there is none
 	places   int           // that this replica has under Limits.Concurrency
 	most     int           // in flight since places were last looked after
+	nLate    int           // in flight, of Limits.Late
 	hungry   bool          // there were not enough of them since then
 	late     time.Time     // since when all places under the rate have been shown too late; zero if the last was not
 	gone     bool          // the endpoint was deleted; whoever still holds a ticket only gives it back

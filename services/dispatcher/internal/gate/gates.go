@@ -26,6 +26,7 @@ type Gates struct {
 	log     *slog.Logger
 
 	inFlight atomic.Int64 // attempts of this replica
+	late     atomic.Int64 // of these, those of Limits.Late
 	patient  atomic.Int64 // those who wait longer than Policy.Patience for a place
 
 	mu  sync.RWMutex

@@ -12,6 +12,7 @@ type Ticket struct {
 	gate       *gate
 	start      time.Time
 	probe      bool
+	late       bool
 	left       bool
 	prev, next *Ticket
 }
@@ -59,10 +60,15 @@ const idleFor = time.Second
 
 // enter takes a place, at once or after a short wait. Without one it says when to come back.
 func (g *gate) enter(ctx context.Context, settings Limits) (*Ticket, time.Time, error) {
-	t := &Ticket{gate: g, start: time.Now()}
+	t := &Ticket{gate: g, start: time.Now(), late: settings.Late}
 	for {
 		g.mu.Lock()
 		g.settings = settings
+		if settings.Late && g.crowds() {
+			wait := g.expected()
+			g.mu.Unlock()
+			return nil, g.later(t.start.Add(wait), wait), nil
+		}
 		if len(g.waiting) == 0 && g.tickets.n < g.room() {
 			if g.tickets.n == 0 && t.start.Sub(g.idle) >= idleFor {
 				g.next = time.Time{}
@@ -126,6 +132,10 @@ func (g *gate) take(t *Ticket) {
 	g.tickets.add(t)
 	g.most = max(g.most, g.tickets.n)
 	g.gates.inFlight.Add(1)
+	if t.late {
+		g.nLate++
+		g.gates.late.Add(1)
+	}
 }
 
 // room is how many attempts may be in flight here now.
@@ -148,13 +158,27 @@ func (g *gate) share() int {
 	return n
 }
 
+// crowds reports whether a late attempt of a slow endpoint would leave too few of the workers for late attempts to others, by the
+// same rule. Of a quick endpoint all of them may have one: they have the next soon.
+func (g *gate) crowds() bool {
+	policy := g.gates.policy
+	if policy.LateWorkers == 0 || g.nLate < max(policy.LateWorkers-int(g.gates.late.Load()), 1) {
+		return false
+	}
+	return g.takes() > policy.SparePatience
+}
+
+// takes is how long an attempt takes.
+func (g *gate) takes() time.Duration {
+	if oldest := g.tickets.first; oldest != nil {
+		return max(g.latency, time.Since(oldest.start))
+	}
+	return g.latency
+}
+
 // pace is how far apart attempts of the endpoint end.
 func (g *gate) pace() time.Duration {
-	latency := g.latency
-	if oldest := g.tickets.first; oldest != nil {
-		latency = max(latency, time.Since(oldest.start))
-	}
-	return max(latency/time.Duration(max(g.room(), 1)), 100*time.Microsecond)
+	return max(g.takes()/time.Duration(max(g.room(), 1)), 100*time.Microsecond)
 }
 
 // patience is how long an attempt may wait for a place, of which there is none if another replica has all.
@@ -186,6 +210,10 @@ func (g *gate) left(t *Ticket) {
 	t.left = true
 	g.tickets.remove(t)
 	g.gates.inFlight.Add(-1)
+	if t.late {
+		g.nLate--
+		g.gates.late.Add(-1)
+	}
 	g.call()
 	if g.tickets.n == 0 {
 		g.idle = time.Now()

@@ -17,6 +17,8 @@ type Policy struct {
 	// Patience is how long an attempt waits for a place before it is sent away; SparePatience the same while many workers have
 	// nothing to do. The scheduler releases what it holds a quarter of a second's worth at once, which that lets pass.
 	Patience, SparePatience time.Duration
+	// LateWorkers is how many of the workers make late attempts (see [Limits]); 0 is all of them.
+	LateWorkers int
 	// LeaseTTL is after what time the places of a replica that died are free again.
 	LeaseTTL time.Duration
 }

@@ -225,3 +225,32 @@ func TestSpareWorkersWait(t *testing.T) {
 	working.Wait()
 	require.LessOrEqual(t, held.Load(), int64(together/2))
 }
+
+// A slow endpoint leaves workers for the late attempts of others; a quick one may have all.
+func TestLateAttemptsLeaveWorkersForOthers(t *testing.T) {
+	t.Parallel()
+	policy := gate.DefaultPolicy()
+	policy.LateWorkers, policy.SparePatience = 8, 50*time.Millisecond
+	g := replica(t, bustest.Start(t), "r", 40, policy)
+	limits := gate.Limits{Timeout: time.Minute, Late: true}
+	for range policy.LateWorkers {
+		done(t, enter(t, g, "quick", limits), gate.Worked)
+	}
+	var quick []*gate.Ticket
+	for range policy.LateWorkers {
+		quick = append(quick, enter(t, g, "quick", limits))
+	}
+	for _, ticket := range quick {
+		done(t, ticket, gate.Worked)
+	}
+	first := enter(t, g, "shop", limits)
+	<-time.After(2 * policy.SparePatience)
+	for range policy.LateWorkers/2 - 1 {
+		enter(t, g, "shop", limits)
+	}
+	refused(t, g, limits)
+	enter(t, g, "shop", gate.Limits{Timeout: time.Minute})
+	enter(t, g, "other", limits)
+	done(t, first, gate.Worked)
+	enter(t, g, "shop", limits)
+}
