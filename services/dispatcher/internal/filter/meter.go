@@ -26,6 +26,8 @@ const (
 	membersAStep = 8
 	// zoneSteps is what a time zone takes, which is read from a file.
 	zoneSteps = 1000
+	// maxZone is the longest name of a time zone, in bytes: what is longer is looked for, too, in every place where one may be.
+	maxZone = 64
 )
 
 // metered is a node of the plan that takes steps before it does what it did.
@@ -46,6 +48,27 @@ func (m *metered) Exec(frame *interpreter.ExecutionFrame) ref.Val {
 // Eval implements [interpreter.Interpretable].
 func (m *metered) Eval(vars interpreter.Activation) ref.Val {
 	return m.Exec(interpreter.AsFrame(vars))
+}
+
+// zoned is a call with a time zone.
+type zoned struct {
+	metered
+
+	zone interpreter.InterpretableV2
+}
+
+// Exec implements [interpreter.InterpretableV2].
+func (z *zoned) Exec(frame *interpreter.ExecutionFrame) ref.Val {
+	if name, ok := z.zone.Exec(frame).(types.String); ok && len(name) > maxZone {
+		meterOf(frame).take(z.steps)
+		return types.NewErr("a time zone's name of %d bytes; it has at most %d", len(name), maxZone)
+	}
+	return z.metered.Exec(frame)
+}
+
+// Eval implements [interpreter.Interpretable].
+func (z *zoned) Eval(vars interpreter.Activation) ref.Val {
+	return z.Exec(interpreter.AsFrame(vars))
 }
 
 // meteredList is a list or a map that the expression makes.
@@ -116,7 +139,7 @@ func (m *meteredAttribute) Eval(vars interpreter.Activation) ref.Val {
 // meter decorates each node of a plan.
 func meter(node interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
 	switch n := node.(type) {
-	case *metered, *meteredList, *meteredAttribute, *comparison, *membership, *matching:
+	case *metered, *zoned, *meteredList, *meteredAttribute, *comparison, *membership, *matching:
 		return node, nil
 	case interpreter.InterpretableAttribute:
 		return &meteredAttribute{n}, nil
@@ -140,7 +163,7 @@ func meterCall(call interpreter.InterpretableCall) (interpreter.InterpretableV2,
 	case name == overloads.Matches:
 		return newMatching(call, args)
 	case len(args) == 2 && strings.HasPrefix(name, "get"): // time.getHours("Europe/Kyiv")
-		return &metered{call, zoneSteps}, nil
+		return &zoned{metered{call, zoneSteps}, args[1]}, nil
 	}
 	steps := 1
 	for _, arg := range args {
