@@ -19,7 +19,7 @@ import (
 // Config is what an operator sets. The endpoint that it describes, if any, has the id "default"; all others are made over the
 // bus.
 type Config struct {
-	URL           string         `name:"webhook-url" env:"WEBHOOK_URL" placeholder:"URL" help:"Where events are posted to, beside the endpoints that are made over the bus."`
+	URL           secret.Value   `name:"webhook-url" env:"WEBHOOK_URL" placeholder:"URL" help:"Where events are posted to, beside the endpoints that are made over the bus. It may be a secret in itself."`
 	Secret        secret.Value   `name:"webhook-secret" env:"WEBHOOK_SECRET" placeholder:"SECRET" help:"Signs what is posted to it: whsec_ and base64, or any text. Required with a URL."`
 	Events        []string       `name:"webhook-events" env:"WEBHOOK_EVENTS" default:">" help:"Types of the events to post to it; * stands for one part, a final > for all that follow."`
 	Format        string         `name:"webhook-format" env:"WEBHOOK_FORMAT" default:"standard" help:"Body of what is posted to it: standard, cloudevents, or mlsdm (that of the Python client)."`
@@ -115,10 +115,10 @@ func (c Config) static(guard *egress.Guard) (*target.Endpoint, error) {
 	if err := target.Check(spec); err != nil { // first without the URL, which is none of the reader's business
 		return nil, errors.New("webhook-" + events.AsError(err).Message) // which begins with the field: webhook-retry has …
 	}
-	if c.URL == "" {
+	if c.URL.IsZero() {
 		return nil, nil //nolint:nilnil // documented: there is none
 	}
-	u, err := url.Parse(c.URL)
+	u, err := url.Parse(c.URL.Reveal())
 	if err != nil {
 		return nil, errors.New("webhook-url: it is not a URL such as https://example.com/hook")
 	}
@@ -132,7 +132,7 @@ func (c Config) static(guard *egress.Guard) (*target.Endpoint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("webhook-secret: %w", err)
 	}
-	spec.URL = c.URL
+	spec.URL = c.URL.Reveal()
 	return target.New(target.Parts{
 		Spec: spec, URL: u, Client: guard.Client(egress.ClientOptions{MaxIdle: c.Workers}), Source: sourceEnvironment,
 		Keys: []target.Key{{Signer: signer, BodySecret: c.Secret}},

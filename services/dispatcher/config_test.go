@@ -18,20 +18,20 @@ func TestValidate(t *testing.T) {
 		want   string // in the error; empty means valid
 	}{
 		{"valid", func(*dispatcher.Config) {}, ""},
-		{"idle", func(c *dispatcher.Config) { c.URL, c.Secret = "", secret.Value{} }, ""},
-		{"secret without URL", func(c *dispatcher.Config) { c.URL = "" }, ""},
+		{"idle", func(c *dispatcher.Config) { c.URL, c.Secret = secret.NewValue(""), secret.Value{} }, ""},
+		{"secret without URL", func(c *dispatcher.Config) { c.URL = secret.NewValue("") }, ""},
 		{"URL without secret", func(c *dispatcher.Config) { c.Secret = secret.Value{} }, "WEBHOOK_SECRET"},
 		{"broken secret", func(c *dispatcher.Config) { c.Secret = secret.NewValue("whsec_" + testSecret) }, "webhook-secret"},
-		{"no URL at all", func(c *dispatcher.Config) { c.URL = testSecret }, "webhook-url"},
-		{"other scheme", func(c *dispatcher.Config) { c.URL = "ftp://example.com/" + testSecret }, "https://"},
-		{"allowed address", func(c *dispatcher.Config) { c.URL = "http://127.0.0.1:1/" }, ""},
-		{"blocked address", func(c *dispatcher.Config) { c.URL = "http://169.254.169.254/" + testSecret }, "WEBHOOK_ALLOW_NETWORKS"},
-		{"blocked IPv6 address", func(c *dispatcher.Config) { c.URL = "http://[::1]:80/" }, "WEBHOOK_ALLOW_NETWORKS"},
-		{"loopback, IPv6", func(c *dispatcher.Config) { c.URL, c.AllowLoopback = "http://[::1]:80/", true }, ""},
+		{"no URL at all", func(c *dispatcher.Config) { c.URL = secret.NewValue(testSecret) }, "webhook-url"},
+		{"other scheme", func(c *dispatcher.Config) { c.URL = secret.NewValue("ftp://example.com/" + testSecret) }, "https://"},
+		{"allowed address", func(c *dispatcher.Config) { c.URL = secret.NewValue("http://127.0.0.1:1/") }, ""},
+		{"blocked address", func(c *dispatcher.Config) { c.URL = secret.NewValue("http://169.254.169.254/" + testSecret) }, "WEBHOOK_ALLOW_NETWORKS"},
+		{"blocked IPv6 address", func(c *dispatcher.Config) { c.URL = secret.NewValue("http://[::1]:80/") }, "WEBHOOK_ALLOW_NETWORKS"},
+		{"loopback, IPv6", func(c *dispatcher.Config) { c.URL, c.AllowLoopback = secret.NewValue("http://[::1]:80/"), true }, ""},
 		{"loopback beside others", func(c *dispatcher.Config) {
-			c.URL, c.AllowNetworks, c.AllowLoopback = "http://127.0.0.1:1/", []string{"10.0.0.0/8"}, true
+			c.URL, c.AllowNetworks, c.AllowLoopback = secret.NewValue("http://127.0.0.1:1/"), []string{"10.0.0.0/8"}, true
 		}, ""},
-		{"loopback is not all", func(c *dispatcher.Config) { c.URL, c.AllowLoopback = "http://10.0.0.1/", true }, "WEBHOOK_ALLOW_NETWORKS"},
+		{"loopback is not all", func(c *dispatcher.Config) { c.URL, c.AllowLoopback = secret.NewValue("http://10.0.0.1/"), true }, "WEBHOOK_ALLOW_NETWORKS"},
 		{"network", func(c *dispatcher.Config) { c.AllowNetworks = []string{"everything"} }, "webhook-allow-networks"},
 		{"pattern", func(c *dispatcher.Config) { c.Events = []string{"ci.*", ">.ci"} }, "webhook-events"},
 		{"timeout", func(c *dispatcher.Config) { c.Timeout = 0 }, "webhook-timeout"},
@@ -43,9 +43,9 @@ func TestValidate(t *testing.T) {
 		{"seal key", func(c *dispatcher.Config) { c.SealKeys = []secret.Value{secret.NewValue(testSecret)} }, "webhook-seal-keys"},
 		{"proxy", func(c *dispatcher.Config) { c.Proxy = secret.NewValue(testSecret) }, "webhook-proxy"},
 		{"hosts", func(c *dispatcher.Config) { c.AllowHosts = []string{"a*b"} }, "webhook-allow-hosts"},
-		{"plain http", func(c *dispatcher.Config) { c.URL, c.AllowHTTP = "http://example.com/", true }, ""},
+		{"plain http", func(c *dispatcher.Config) { c.URL, c.AllowHTTP = secret.NewValue("http://example.com/"), true }, ""},
 		{"host without TLS", func(c *dispatcher.Config) {
-			c.URL, c.AllowHosts = "http://hooks.example.com/", []string{"*.example.com"}
+			c.URL, c.AllowHosts = secret.NewValue("http://hooks.example.com/"), []string{"*.example.com"}
 		}, ""},
 	}
 	for _, tt := range tests {

@@ -204,7 +204,7 @@ func TestSlowReceiverIsLeft(t *testing.T) {
 	})
 	t.Cleanup(func() { close(silent) })
 	r.stop()
-	cfg.URL = mute.url
+	cfg.URL = secret.NewValue(mute.url)
 	r = run(t, srv, cfg)
 	publish(t, r.bus, "custom.deploy", "event-2")
 	require.Equal(t, "event-2", mute.next(t).id) // the second attempt: the first is still kept waiting

@@ -33,7 +33,7 @@ const testSecret = "s3cret-canary"
 // config delivers to url, with waits as short as the scheduler allows.
 func config(url string) dispatcher.Config {
 	return dispatcher.Config{
-		URL: url, Secret: secret.NewValue(testSecret), Events: []string{">"}, AllowNetworks: []string{"127.0.0.0/8"},
+		URL: secret.NewValue(url), Secret: secret.NewValue(testSecret), Events: []string{">"}, AllowNetworks: []string{"127.0.0.0/8"},
 		Format: events.FormatStandard, Retry: waits(9, time.Millisecond), Timeout: 10 * time.Second, Workers: 8,
 		SealKeys: []secret.Value{secret.NewValue(base64.StdEncoding.EncodeToString(make([]byte, 32)))}, Secrets: []string{"webhook.*"},
 	}
