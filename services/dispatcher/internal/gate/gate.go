@@ -125,6 +125,10 @@ func (g *Gates) Enter(ctx context.Context, id string, settings Limits, slot time
 		}
 		return Decision{At: back}, err
 	}
+	if ticket.waited && !probe && at.health.get() != health { // much may have happened meanwhile
+		ticket.Leave()
+		return g.Enter(ctx, id, settings, slot)
+	}
 	ticket.probe = probe
 	if settings.Rate <= 0 || at.owns(slot, now) {
 		return Decision{Ticket: ticket}, nil

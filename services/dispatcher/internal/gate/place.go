@@ -13,6 +13,7 @@ type Ticket struct {
 	start      time.Time
 	probe      bool
 	late       bool
+	waited     bool
 	left       bool
 	prev, next *Ticket
 }
@@ -124,6 +125,7 @@ func (g *gate) enter(ctx context.Context, settings Limits) (*Ticket, time.Time, 
 		g.next = at.Add(g.pace())
 		return nil, at, nil
 	}
+	t.waited = true
 	return t, time.Time{}, nil
 }
 

@@ -139,7 +139,7 @@ func TestSuccessElsewhereEndsTheFailing(t *testing.T) {
 	t.Parallel()
 	srv := bustest.Start(t)
 	policy := quick()
-	policy.NoteAfter, policy.DisableAfter = 20*time.Millisecond, 200*time.Millisecond
+	policy.NoteAfter, policy.DisableAfter = 20*time.Millisecond, time.Second
 	a, b := replica(t, srv, "a", 8, policy), replica(t, srv, "b", 8, policy)
 	limits := gate.Limits{Timeout: time.Second}
 	done(t, enter(t, a, "shop", limits), gate.Failed)
@@ -230,7 +230,7 @@ func TestSpareWorkersWait(t *testing.T) {
 func TestLateAttemptsLeaveWorkersForOthers(t *testing.T) {
 	t.Parallel()
 	policy := gate.DefaultPolicy()
-	policy.LateWorkers, policy.SparePatience = 8, 50*time.Millisecond
+	policy.LateWorkers, policy.SparePatience = 8, 200*time.Millisecond
 	g := replica(t, bustest.Start(t), "r", 40, policy)
 	limits := gate.Limits{Timeout: time.Minute, Late: true}
 	for range policy.LateWorkers {
@@ -253,4 +253,35 @@ func TestLateAttemptsLeaveWorkersForOthers(t *testing.T) {
 	enter(t, g, "other", limits)
 	done(t, first, gate.Worked)
 	enter(t, g, "shop", limits)
+}
+
+// Who waited for a place hears what became of the endpoint meanwhile.
+func TestDisabledWhileWaiting(t *testing.T) {
+	t.Parallel()
+	policy := gate.DefaultPolicy()
+	policy.SparePatience = patience
+	g := replica(t, bustest.Start(t), "r", 64, policy)
+	limits := gate.Limits{Concurrency: 1, Timeout: time.Minute}
+	first := enter(t, g, "shop", limits)
+	decisions := make(chan gate.Decision, 2)
+	for range 2 {
+		go func() {
+			d, err := g.Enter(t.Context(), "shop", limits, time.Time{})
+			if err != nil {
+				t.Error(err)
+			}
+			decisions <- d
+		}()
+	}
+	<-time.After(50 * time.Millisecond) // they wait by now
+	require.True(t, done(t, first, gate.Gone))
+	for range 2 {
+		d := <-decisions
+		if d.Ticket == nil {
+			require.True(t, d.Disabled)
+			return
+		}
+		done(t, d.Ticket, gate.Neutral) // it was called before that was known
+	}
+	require.Fail(t, "both are let in")
 }
