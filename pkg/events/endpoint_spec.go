@@ -190,7 +190,7 @@ func (s EndpointSpec) checkRetry() error {
 		return nil
 	}
 	for _, wait := range s.Retry {
-		if d, err := time.ParseDuration(wait); err != nil || d < 0 || d > MaxEndpointWait {
+		if d, err := time.ParseDuration(wait); err != nil || len(wait) > maxDurationText || d < 0 || d > MaxEndpointWait {
 			return Errorf(CodeInvalidArgument, "retry has %q; it is fast, or standard, or waits such as 5s and 2h, each at most %s", truncate(wait, 40), MaxEndpointWait)
 		}
 	}
@@ -232,13 +232,16 @@ func (t *EndpointTLS) check() error {
 	)
 }
 
+// maxDurationText bounds the text of a duration, which may have any number of zeros.
+const maxDurationText = 64
+
 // checkDuration checks a duration that may be left out.
 func checkDuration(field, value string, least, most time.Duration) error {
 	if value == "" {
 		return nil
 	}
 	d, err := time.ParseDuration(value)
-	if err != nil {
+	if err != nil || len(value) > maxDurationText {
 		return Errorf(CodeInvalidArgument, "%s is %q; it is a duration such as 1.5s or 24h", field, truncate(value, 40))
 	}
 	if d < least || d > most {
