@@ -87,7 +87,7 @@ func (d *draft) fillIn(header map[string][]string, stored Stored) {
 // readForm tells the three forms apart.
 func readForm(header map[string][]string, body []byte) (draft, error) {
 	contentType := HeaderValue(header, HeaderContentType)
-	media := ""
+	var media string
 	switch contentType {
 	case "", ContentTypeCloudEvent, ContentTypeJSON: // what nearly all are
 		media = contentType
