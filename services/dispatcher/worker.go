@@ -73,8 +73,8 @@ func (s *Service) pass(ctx context.Context, m *bus.Message, to *target.Endpoint,
 	defer decision.Ticket.Leave() // should it not come to an outcome
 	result := s.attempt(ctx, to, d)
 	disabled, err := decision.Ticket.Done(context.WithoutCancel(ctx), outcomeOf(result))
-	if err != nil { // this replica goes by it; the others find out by themselves
-		s.log.WarnContext(ctx, "what came of an attempt could not be told to other replicas", "endpoint", to.ID(), "err", err)
+	if err != nil { // the next attempts find out the same
+		s.log.WarnContext(ctx, "what came of an attempt could not be written down for its endpoint", "endpoint", to.ID(), "err", err)
 	}
 	if disabled {
 		s.disabled(ctx, to.ID())

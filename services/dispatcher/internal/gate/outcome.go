@@ -34,7 +34,7 @@ const (
 )
 
 // Done gives the place back and learns from the outcome. It reports whether the endpoint has just been disabled, by this
-// attempt. The error says that others could not be told; what this replica does follows the outcome all the same.
+// attempt. The error says that it could not be written down: the next outcomes of the same kind try to do so again.
 func (t *Ticket) Done(ctx context.Context, o Outcome) (disabled bool, err error) {
 	g := t.gate
 	now := time.Now()
