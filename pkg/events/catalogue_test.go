@@ -86,9 +86,9 @@ func TestStreamsAndConsumers(t *testing.T) {
 	var s events.Subjects
 	for subject, stream := range map[string]string{
 		s.Event("custom.x"): events.StreamEvents, s.Request("", "embed"): events.StreamRequests, s.Request("shop", "generate"): events.StreamRequests,
-		s.Result("", "1"): events.StreamResults, s.DeliveryReady("e"): events.StreamDeliveries, s.DeliveryLater("d"): events.StreamDeliveries,
+		s.Result("", "1"): events.StreamResults, s.DeliveryReady("e"): events.StreamDeliveries, s.DeliveryLater("d"): events.StreamWaiting,
 		s.Attempts("e"): events.StreamAttempts, s.DeadEvent(): events.StreamDeadLetters, s.DeadRequest("embed"): events.StreamDeadLetters,
-		s.DeadDelivery(events.FaultReceiver, "e"): events.StreamDeadLetters, s.DeliveryAgain("e"): events.StreamDeliveries,
+		s.DeadDelivery(events.FaultReceiver, "e"): events.StreamDeadLetters, s.DeliveryAgain("e"): events.StreamWaiting,
 	} {
 		relative := strings.TrimPrefix(subject, "mlsdm.")
 		if !slices.ContainsFunc(filters[stream], func(f string) bool { return overlaps(f, relative) }) {

@@ -8,6 +8,7 @@ const (
 	StreamRequests    = "REQUESTS"
 	StreamResults     = "RESULTS"
 	StreamDeliveries  = "DELIVERIES"
+	StreamWaiting     = "WAITING"
 	StreamAttempts    = "ATTEMPTS"
 	StreamDeadLetters = "DEADLETTERS"
 )
@@ -94,8 +95,14 @@ func Streams() []Stream {
 			AllowTTL: true, For: "replies of durable requests", UsedBy: []string{ServiceEmbedder, ServiceGenerator},
 		},
 		{
-			Name: StreamDeliveries, Subjects: []string{"deliveries.>"}, Retention: RetentionWorkQueue, Duplicates: window,
-			AllowTTL: true, AllowSchedules: true, For: "webhook deliveries, due now or later", UsedBy: []string{ServiceDispatcher},
+			Name: StreamDeliveries, Subjects: []string{"deliveries.ready.*"}, Retention: RetentionWorkQueue, Duplicates: window,
+			For: "webhook deliveries that are due", UsedBy: []string{ServiceDispatcher},
+		},
+		{
+			// A stream of its own: one that waits for hours must not keep the server from forgetting those that came and went
+			// before and after it.
+			Name: StreamWaiting, Subjects: []string{"deliveries.later.*", "deliveries.again.*"}, Retention: RetentionWorkQueue, Duplicates: window,
+			AllowTTL: true, AllowSchedules: true, For: "webhook deliveries that have to wait, and then are due", UsedBy: []string{ServiceDispatcher},
 		},
 		{
 			Name: StreamAttempts, Subjects: []string{"attempts.*"}, Retention: RetentionLimits, MaxAge: 7 * 24 * time.Hour, MaxBytes: 256 << 20,
@@ -138,8 +145,8 @@ func Consumers() []Consumer {
 	const ackWait = 30 * time.Second
 	return []Consumer{
 		{StreamEvents, ConsumerRouter, nil, ackWait, 20000, ServiceDispatcher},
-		{StreamDeliveries, ConsumerWorkers, []string{"deliveries.ready.*"}, ackWait, 20000, ServiceDispatcher},
-		{StreamDeliveries, ConsumerRetries, []string{"deliveries.again.*"}, ackWait, 20000, ServiceDispatcher},
+		{StreamDeliveries, ConsumerWorkers, nil, ackWait, 20000, ServiceDispatcher},
+		{StreamWaiting, ConsumerRetries, []string{"deliveries.again.*"}, ackWait, 20000, ServiceDispatcher},
 		{StreamRequests, ConsumerEmbedder, []string{"requests." + KindEmbed, "as.*.requests." + KindEmbed}, ackWait, 5000, ServiceEmbedder},
 		{StreamRequests, ConsumerGenerator, []string{"requests." + KindGenerate, "as.*.requests." + KindGenerate}, ackWait, 5000, ServiceGenerator},
 	}

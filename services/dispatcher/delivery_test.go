@@ -56,7 +56,7 @@ func TestEventIsDeliveredSigned(t *testing.T) {
 			require.Equal(t, "mlsdm-webhooks/1.2.3", h.header.Get("User-Agent"))
 			require.Equal(t, "application/json", h.header.Get("Content-Type"))
 			require.JSONEq(t, `{"type":"ci.degraded","timestamp":"`+ev.Time.Format(time.RFC3339Nano)+`","data":{"failures":3}}`, string(h.body))
-			eventually(t, srv, "MLSDM_DELIVERIES", 0)
+			settled(t, srv)
 			require.Zero(t, stored(t, srv, "MLSDM_DEADLETTERS"))
 			r.stop()
 			require.InDelta(t, 1, r.counted(t, "mlsdm_webhook_deliveries_total", "endpoint", "default"), 0)
@@ -115,7 +115,7 @@ func TestFailedAttemptsAreRepeated(t *testing.T) {
 	}
 	require.Less(t, stamps[0], stamps[1])
 	require.Less(t, stamps[1], stamps[2])
-	eventually(t, srv, "MLSDM_DELIVERIES", 0)
+	settled(t, srv)
 
 	var records []events.DeliveryAttempt
 	for len(records) < 3 {
@@ -165,7 +165,8 @@ func TestWaitingDeliveriesHoldNoWorker(t *testing.T) {
 	require.Equal(t, "bad", to.next(t).id)
 	publish(t, r.bus, "custom.deploy", "good")
 	require.Equal(t, "good", to.next(t).id)
-	eventually(t, srv, "MLSDM_DELIVERIES", 1)
+	eventually(t, srv, "MLSDM_DELIVERIES", 0)
+	eventually(t, srv, "MLSDM_WAITING", 1)
 }
 
 // TestSlowReceiverIsLeft: an attempt ends at its timeout and is repeated.
@@ -194,7 +195,7 @@ func TestSlowReceiverIsLeft(t *testing.T) {
 	r := run(t, srv, cfg)
 	publish(t, r.bus, "custom.deploy", "event-1")
 	<-left // an endless answer is a 200: it is taken for delivered, and left
-	eventually(t, srv, "MLSDM_DELIVERIES", 0)
+	settled(t, srv)
 
 	silent := make(chan struct{})
 	mute := newReceiver(t, func(_ http.ResponseWriter, _ hit, n int) {
@@ -230,7 +231,7 @@ func TestSameEventIsDeliveredOnce(t *testing.T) {
 	for got["last"] == 0 { // what was published before it has been routed by then
 		got[to.next(t).id]++
 	}
-	eventually(t, srv, "MLSDM_DELIVERIES", 0)
+	settled(t, srv)
 	r.stop()
 	close(to.hits)
 	for h := range to.hits {

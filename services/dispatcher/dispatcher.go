@@ -115,8 +115,8 @@ func (s *Service) Run(ctx context.Context) error {
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.route(running) })
 	group.Go(func() error { return s.serve(running) })
-	group.Go(func() error { return s.deliver(running, events.ConsumerWorkers, s.cfg.Workers) })
-	group.Go(func() error { return s.deliver(running, events.ConsumerRetries, s.cfg.retryWorkers()) })
+	group.Go(func() error { return s.deliver(running, events.StreamDeliveries, events.ConsumerWorkers, s.cfg.Workers) })
+	group.Go(func() error { return s.deliver(running, events.StreamWaiting, events.ConsumerRetries, s.cfg.retryWorkers()) })
 	group.Go(func() error { return s.deliverOrdered(running) })
 	group.Go(func() error { return s.tellOfDisabled(running) })
 	group.Go(func() error {
@@ -194,9 +194,9 @@ func (s *Service) route(ctx context.Context) error {
 }
 
 // deliver makes attempts of deliveries.
-func (s *Service) deliver(ctx context.Context, consumer string, workers int) error {
+func (s *Service) deliver(ctx context.Context, stream, consumer string, workers int) error {
 	return s.bus.Consume(ctx, bus.ConsumeConfig{
-		Stream: s.stream(events.StreamDeliveries), Durable: consumer, Workers: workers, MaxBytes: maxHeld,
+		Stream: s.stream(stream), Durable: consumer, Workers: workers, MaxBytes: maxHeld,
 		MaxAttempts: maxHandlings, DrainTimeout: s.drain,
 		DeadSubject: func(m *bus.Message) string {
 			return s.bus.Subjects().DeadDelivery(events.FaultInternal, endpointOf(m.Subject))

@@ -75,7 +75,7 @@ func TestEndpointOfTheBus(t *testing.T) {
 
 	call[events.EndpointDeleted](t, r, events.OpEndpointsDelete, events.EndpointDeleteRequest{ID: "shop"})
 	publish(t, r.bus, "ci.degraded", "event-4")
-	eventually(t, srv, "MLSDM_DELIVERIES", 0)
+	settled(t, srv)
 	r.stop()
 	require.Empty(t, to.hits)
 }
@@ -168,7 +168,7 @@ func TestDeliveriesNeedNoRecords(t *testing.T) {
 	for range total {
 		to.next(t)
 	}
-	eventually(t, srv, "MLSDM_DELIVERIES", 0)
+	settled(t, srv)
 	r.stop()
 	require.Empty(t, to.hits)
 }

@@ -22,12 +22,15 @@ func (s *Service) later(ctx context.Context, m *bus.Message, w wait) error {
 	header = traced(ctx, header, d.Event)
 	header[events.HeaderSchedule] = []string{"@at " + w.at.UTC().Format(time.RFC3339Nano)}
 	header[events.HeaderScheduleTarget] = []string{s.bus.Subjects().DeliveryAgain(d.EndpointID)}
-	// The sequence tells apart this attempt, handed out twice, and the same attempt of a delivery that was put back after it had
-	// been given up: that one has its own retries, and the server must not drop them as copies. It is part of the subject too,
-	// on which the scheduler keeps one message.
-	sequence := strconv.FormatUint(m.Sequence, 10)
+	// Where the message lies tells apart this attempt, handed out twice, and the same attempt of a delivery that was put back
+	// after it had been given up, or has to wait once more: the server must not drop these as copies. It is part of the
+	// subject too, on which the scheduler keeps one message.
+	place := strconv.FormatUint(m.Sequence, 10)
+	if m.Stream == s.stream(events.StreamWaiting) {
+		place = "w" + place
+	}
 	_, err = s.bus.Publish(ctx, bus.Msg{
-		Subject: s.bus.Subjects().DeliveryLater(d.ID + "-" + sequence), ID: d.MessageID() + "-" + sequence, Header: header, Body: body,
+		Subject: s.bus.Subjects().DeliveryLater(d.ID + "-" + place), ID: d.MessageID() + "-" + place, Header: header, GiveHeader: true, Body: body,
 	})
 	return err
 }

@@ -64,7 +64,7 @@ func TestDeadLetterAfterTheLastAttempt(t *testing.T) {
 	require.Equal(t, "event-2", to.next(t).id)
 	dead()
 	failed()
-	eventually(t, srv, "MLSDM_DELIVERIES", 0)
+	settled(t, srv)
 	require.Equal(t, 2, stored(t, srv, "MLSDM_DEADLETTERS"))
 	require.Equal(t, 4, stored(t, srv, "MLSDM_EVENTS"), "two events, and what became of them")
 }
@@ -88,7 +88,7 @@ func TestReplayedByHand(t *testing.T) {
 	_, err = r.bus.Publish(t.Context(), bus.Msg{Subject: "mlsdm.deliveries.ready.default", Body: body})
 	require.NoError(t, err)
 	deadDelivery(t, dead(), ev, "3", "500")
-	eventually(t, srv, "MLSDM_DELIVERIES", 0)
+	settled(t, srv)
 	require.Len(t, to.hits, 6)
 }
 
@@ -108,7 +108,7 @@ func TestNoEchoes(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, ev.ID, to.next(t).id, "about another endpoint, and asked for by name")
 	deadDelivery(t, dead(), ev, "2", "500")
-	eventually(t, srv, "MLSDM_DELIVERIES", 0)
+	settled(t, srv)
 	r.stop()
 	require.Equal(t, 1, stored(t, srv, "MLSDM_EVENTS"), "no news about lost news")
 }
@@ -142,7 +142,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	publish(t, r.bus, "custom.deploy", "event-1")
 	require.Equal(t, "event-1", to.next(t).id)
 	require.Equal(t, "event-1", to.next(t).id, "a redirect is a failure, and tried again")
-	eventually(t, srv, "MLSDM_DELIVERIES", 0)
+	settled(t, srv)
 }
 
 func TestBadEventsAreDeadLetters(t *testing.T) {
@@ -194,7 +194,7 @@ func TestBadDeliveriesAreDeadLetters(t *testing.T) {
 
 	require.NoError(t, nc.Publish("mlsdm.deliveries.ready.default", []byte(good)))
 	require.Equal(t, "1", to.next(t).id, "a delivery put there by hand is made")
-	eventually(t, srv, "MLSDM_DELIVERIES", 0)
+	settled(t, srv)
 	r.stop()
 	require.Zero(t, r.counted(t, "mlsdm_webhook_attempts_total", "endpoint", "nobody"), "strangers do not name metrics")
 }

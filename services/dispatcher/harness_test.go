@@ -205,6 +205,13 @@ func eventually(t testing.TB, srv *bustest.Server, stream string, n int) {
 	}, patience, 10*time.Millisecond, "%s never holds %d messages", stream, n)
 }
 
+// settled waits until no delivery is on its way any more.
+func settled(t testing.TB, srv *bustest.Server) {
+	t.Helper()
+	eventually(t, srv, "MLSDM_DELIVERIES", 0) // what is left moves on into the next, and never back
+	eventually(t, srv, "MLSDM_WAITING", 0)
+}
+
 // counted returns the value of a counter.
 func (r *running) counted(t testing.TB, name, label, value string) float64 {
 	t.Helper()

@@ -146,7 +146,7 @@ func TestRateOfAnEndpoint(t *testing.T) {
 	}
 	// 60 at 20 a second take 2.95 s. What comes too early is a fault; what comes late is a busy machine.
 	require.GreaterOrEqual(t, time.Since(begin), 2900*time.Millisecond)
-	eventually(t, srv, "MLSDM_DELIVERIES", 0)
+	settled(t, srv)
 }
 
 // The breaker: an endpoint that fails again and again is left alone for a while, and everything arrives when it works again.
@@ -177,7 +177,7 @@ func TestBreakerLosesNothing(t *testing.T) {
 		<-to.hits
 	}
 	working.Store(true)
-	eventually(t, srv, "MLSDM_DELIVERIES", 0)
+	settled(t, srv)
 	require.Zero(t, stored(t, srv, "MLSDM_DEADLETTERS"))
 	state := call[events.Endpoint](t, r, events.OpEndpointsGet, events.EndpointRequest{ID: "shop"}).Status.State
 	require.Equal(t, events.EndpointActive, state)

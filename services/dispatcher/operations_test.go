@@ -104,7 +104,7 @@ func TestIdleWithoutAnEndpoint(t *testing.T) {
 	publish(t, r.bus, "custom.x", "nobody wants it")
 	require.NoError(t, srv.Conn(t).Publish("mlsdm.deliveries.ready.default", []byte(`{"specversion":"1.0","id":"left","source":"/x","type":"custom.x"}`)))
 	require.Contains(t, dead().value(events.HeaderDeadReason), "there is no endpoint")
-	eventually(t, srv, "MLSDM_DELIVERIES", 0)
+	settled(t, srv)
 	r.stop()
 
 	to := newReceiver(t, nil)

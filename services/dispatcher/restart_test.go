@@ -42,7 +42,7 @@ func TestRetrySurvivesTheDispatcher(t *testing.T) {
 	require.Equal(t, h.id, again.id)
 	require.NotEqual(t, h.header.Get("webhook-timestamp"), again.header.Get("webhook-timestamp"))
 	verify(t, testSecret, again)
-	eventually(t, srv, "MLSDM_DELIVERIES", 0)
+	settled(t, srv)
 }
 
 // TestRetrySurvivesTheServer: the retry is overdue when the server comes back, and is released then.
@@ -61,10 +61,11 @@ func TestRetrySurvivesTheServer(t *testing.T) {
 	publish(t, r.bus, "custom.deploy", "event-1")
 	to.next(t)
 	waiting(t, later)
-	eventually(t, srv, "MLSDM_DELIVERIES", 1) // the first attempt is acked, the second stored
+	eventually(t, srv, "MLSDM_DELIVERIES", 0) // the first attempt is acked, the second stored
+	eventually(t, srv, "MLSDM_WAITING", 1)
 	srv.Restart(t)
 	require.Equal(t, "event-1", to.next(t).id)
-	eventually(t, srv, "MLSDM_DELIVERIES", 0)
+	settled(t, srv)
 }
 
 // TestInterruptedInTheMiddle: an attempt that outlives the drain timeout does not count, and is made again at once.
@@ -78,7 +79,7 @@ func TestInterruptedInTheMiddle(t *testing.T) {
 	r.stop()
 	run(t, srv, config(to.url))
 	require.Equal(t, "event-1", to.next(t).id)
-	eventually(t, srv, "MLSDM_DELIVERIES", 0)
+	settled(t, srv)
 	require.Zero(t, stored(t, srv, "MLSDM_DEADLETTERS"), "a shutdown is nobody's failure")
 }
 
@@ -102,7 +103,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 	r.kill()
 	run(t, srv, config(to.url))
 	require.Equal(t, "event-1", to.next(t).id)
-	eventually(t, srv, "MLSDM_DELIVERIES", 0)
+	settled(t, srv)
 }
 
 // stuckOnce is a receiver that keeps the first webhook waiting until the test ends; asked tells when it has come.
@@ -154,6 +155,6 @@ func TestDrainLosesNothing(t *testing.T) {
 	}
 	<-published
 	run(t, srv, config(to.url))
-	eventually(t, srv, "MLSDM_DELIVERIES", 0)
+	settled(t, srv)
 	require.Zero(t, stored(t, srv, "MLSDM_DEADLETTERS"))
 }

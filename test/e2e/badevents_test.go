@@ -125,7 +125,7 @@ func TestBadEvents(t *testing.T) {
 	f.to.await(t, "odd events are events", func(hooks []hook) bool { return len(hooks) >= good })
 
 	f.badDeliveries(t, dead)
-	eventually(t, "the end of all deliveries", func() bool { return f.count(t, "MLSDM_DELIVERIES") == 0 })
+	eventually(t, "the end of all deliveries", func() bool { return f.count(t, "MLSDM_DELIVERIES") == 0 && f.count(t, "MLSDM_WAITING") == 0 })
 	require.Equal(t, len(badEvents())+len(badDeliveries()), f.count(t, "MLSDM_DEADLETTERS"), "every bad one once, and no other")
 	hooks, _ := f.to.all()
 	require.Len(t, hooks, good)

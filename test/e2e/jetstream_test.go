@@ -89,7 +89,7 @@ func (u user) settled(t *testing.T) {
 		router, err := u.js.Consumer(ctx, "MLSDM_EVENTS", events.ConsumerRouter)
 		require.NoError(t, err)
 		info := router.CachedInfo()
-		return info.NumPending == 0 && info.NumAckPending == 0 && u.count(t, "MLSDM_DELIVERIES") == 0
+		return info.NumPending == 0 && info.NumAckPending == 0 && u.count(t, "MLSDM_DELIVERIES") == 0 && u.count(t, "MLSDM_WAITING") == 0
 	})
 	require.Zero(t, u.count(t, "MLSDM_DEADLETTERS"), "nothing was given up")
 }

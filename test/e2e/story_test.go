@@ -65,7 +65,7 @@ func TestStory(t *testing.T) {
 	case <-time.After(patience):
 		require.Fail(t, "ci.degraded did not come three times")
 	}
-	eventually(t, "the other delivery is done", func() bool { return u.count(t, "MLSDM_DELIVERIES") == 1 })
+	eventually(t, "the other delivery is done", func() bool { return u.count(t, "MLSDM_DELIVERIES")+u.count(t, "MLSDM_WAITING") == 1 })
 	first.Kill()
 	close(killed)
 	dispatcher()
