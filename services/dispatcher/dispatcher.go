@@ -115,8 +115,12 @@ func (s *Service) Run(ctx context.Context) error {
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.route(running) })
 	group.Go(func() error { return s.serve(running) })
-	group.Go(func() error { return s.deliver(running, events.StreamDeliveries, events.ConsumerWorkers, s.cfg.Workers) })
-	group.Go(func() error { return s.deliver(running, events.StreamWaiting, events.ConsumerRetries, s.cfg.retryWorkers()) })
+	group.Go(func() error {
+		return s.deliver(running, events.StreamDeliveries, events.ConsumerWorkers, s.cfg.Workers)
+	})
+	group.Go(func() error {
+		return s.deliver(running, events.StreamWaiting, events.ConsumerRetries, s.cfg.retryWorkers())
+	})
 	group.Go(func() error { return s.deliverOrdered(running) })
 	group.Go(func() error { return s.tellOfDisabled(running) })
 	group.Go(func() error {
