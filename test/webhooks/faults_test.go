@@ -29,7 +29,7 @@ type plan struct {
 
 // TestFaults kills a replica of three every two seconds, and the NATS server once, while events go to twenty endpoints, five of
 // which are bad in their own ways. Every event reaches every healthy endpoint; what did not reach a bad one is in dead
-// letters, or waits. What arrives twice was on its way when something was killed.
+// letters, or waits. Nothing arrives twice but after a kill.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	p := plan{events: 1000, perSecond: 100, ackWait: 5 * time.Second}
@@ -64,6 +64,9 @@ func TestFaults(t *testing.T) {
 			serverKilled = true
 		}
 		<-kill.C
+		if done < len(healthy)*p.events/4 { // a quarter without faults, so that what comes twice then is known for a fault of ours
+			continue
+		}
 		s.killReplica(t, random.IntN(len(s.replicas)))
 	}
 	for want := len(healthy) * p.events; ; {
@@ -80,7 +83,7 @@ func TestFaults(t *testing.T) {
 		replica.Kill()
 	}
 	s.requireKept(t, bad)
-	s.requireFewRepeats(t, all)
+	s.requireFewRepeats(t, all, p.ackWait)
 }
 
 // newReceivers returns fifteen healthy receivers and five bad ones.

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,8 +19,8 @@ import (
 const (
 	// numberKey is what an event's number stands behind.
 	numberKey = `"n":`
-	// unacked is how long after an event was taken its ack may still be on its way, on a machine that has much to do.
-	unacked = 1500 * time.Millisecond
+	// behind is how late a machine that has much to do may be with what is handed out again.
+	behind = 5 * time.Second
 	// mostRepeats is the share of webhooks that may arrive twice.
 	mostRepeats = 0.01
 )
@@ -75,9 +76,9 @@ func (s *stack) hold(t *testing.T, subject string, all map[string]map[int]bool) 
 	}
 }
 
-// requireFewRepeats checks that events were taken twice seldom, and only where something was killed before the first time
-// could be acked.
-func (s *stack) requireFewRepeats(t *testing.T, receivers []*receiver) {
+// requireFewRepeats checks that events were taken twice seldom, and only after something was killed: not before the first
+// kill, and not when what was held by the last has been handed out again.
+func (s *stack) requireFewRepeats(t *testing.T, receivers []*receiver, ackWait time.Duration) {
 	t.Helper()
 	repeats, taken := 0, 0
 	for _, r := range receivers {
@@ -85,7 +86,7 @@ func (s *stack) requireFewRepeats(t *testing.T, receivers []*receiver) {
 		taken += r.distinct
 		for _, again := range r.repeated {
 			repeats++
-			require.True(t, s.killedSoonAfter(again.before), "event %d was taken by %s at %s and again at %s, although nothing was killed then: %v",
+			require.True(t, s.killedBefore(again.again, ackWait+behind), "event %d was taken by %s at %s and again at %s, although nothing was killed then: %v",
 				again.number, r.id, again.before.Format(time.StampMilli), again.again.Format(time.StampMilli), s.kills)
 		}
 		r.mu.Unlock()
@@ -94,17 +95,7 @@ func (s *stack) requireFewRepeats(t *testing.T, receivers []*receiver) {
 	require.Less(t, float64(repeats), max(1, float64(taken)*mostRepeats), "too many webhooks arrive twice")
 }
 
-// killedSoonAfter reports whether something was killed before what was taken at a time could be acked. What the server
-// wrote last before it was killed may be gone, and while it is away nothing is acked.
-func (s *stack) killedSoonAfter(taken time.Time) bool {
-	for _, k := range s.kills {
-		end := k.at
-		if k.nats {
-			end = k.over.Add(unacked)
-		}
-		if !taken.Before(k.at.Add(-unacked)) && !taken.After(end.Add(unacked/10)) {
-			return true
-		}
-	}
-	return false
+// killedBefore reports whether something was killed no longer than a while before a time.
+func (s *stack) killedBefore(at time.Time, while time.Duration) bool {
+	return slices.ContainsFunc(s.kills, func(k kill) bool { return !at.Before(k.at) && !at.After(k.over.Add(while)) })
 }
