@@ -125,6 +125,7 @@ func (p *puller) run(intake, work context.Context) error {
 			return p.bus.closedError()
 		case msg := <-p.received:
 			p.take(intake, work, msg)
+			p.takeMore(intake, work)
 		case <-p.changed:
 		case why := <-p.verdicts:
 			if err := p.judge(why); err != nil {
@@ -190,6 +191,18 @@ func (p *puller) lookAgain(wait time.Duration) {
 	if !p.waking {
 		p.waking = true
 		p.wake.Reset(wait)
+	}
+}
+
+// takeMore takes what has come together with a message, which is cheaper than to look each time what else there is to do.
+func (p *puller) takeMore(intake, work context.Context) {
+	for range p.places {
+		select {
+		case msg := <-p.received:
+			p.take(intake, work, msg)
+		default:
+			return
+		}
 	}
 }
 

@@ -71,7 +71,7 @@ func (o object) unique() object {
 // memberName reads a name, with its quotes.
 func memberName(quoted []byte) string {
 	if bytes.IndexByte(quoted, '\\') < 0 {
-		return string(quoted[1 : len(quoted)-1])
+		return nameOf(quoted[1 : len(quoted)-1])
 	}
 	var name string
 	if json.Unmarshal(quoted, &name) != nil { // not of valid JSON
@@ -132,5 +132,33 @@ func endsWord(c byte) bool {
 		return true
 	default:
 		return false
+	}
+}
+
+// nameOf returns the text of a name, for those of attributes without asking for memory.
+func nameOf(name []byte) string {
+	switch string(name) {
+	case "specversion":
+		return "specversion"
+	case "id":
+		return "id"
+	case "source":
+		return "source"
+	case "type":
+		return "type"
+	case "subject":
+		return "subject"
+	case "time":
+		return "time"
+	case "datacontenttype":
+		return "datacontenttype"
+	case "dataschema":
+		return "dataschema"
+	case "data":
+		return "data"
+	case "traceparent":
+		return "traceparent"
+	default:
+		return string(name)
 	}
 }

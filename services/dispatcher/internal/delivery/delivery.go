@@ -81,7 +81,7 @@ func (d Delivery) Header() map[string][]string {
 
 // header returns the headers that the subject and the event do not give.
 func (d Delivery) header() map[string][]string {
-	h := make(map[string][]string, 20) // with room for the event, a trace and a schedule
+	h := make(map[string][]string, 14) // with room for the event, a trace and a schedule
 	h[events.HeaderDelivery] = []string{d.ID}
 	h[events.HeaderAttempt] = []string{strconv.Itoa(d.Attempt)}
 	for _, stamp := range [...]struct {
