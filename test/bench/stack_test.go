@@ -21,8 +21,9 @@ import (
 const (
 	// secret signs the webhooks, of the stack and of the ceiling.
 	secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLjwA"
-	// memoryLimit is what the NATS server is told not to exceed without need, as in docker-compose.yml.
-	memoryLimit = "128MiB"
+	// memoryLimit is what the NATS server is told not to exceed without need (GOMEMLIMIT). What it has to remember when
+	// 100,000 retries wait needs more: below that, it would do little else than collect garbage.
+	memoryLimit, largeMemoryLimit = "128MiB", "256MiB"
 	// patience is how long is waited for what must happen.
 	patience = 5 * time.Minute
 	// quickly is how often is looked whether it has.
@@ -55,7 +56,7 @@ type stack struct {
 
 // newStack starts a server, provisioned as mlsdmctl does it, a sink, and a number of dispatchers with one endpoint from
 // their environment, which gets the events of type custom.bench.
-func newStack(b *testing.B, dispatchers int) *stack {
+func newStack(b *testing.B, dispatchers int, memoryLimit string) *stack {
 	b.Helper()
 	s := &stack{http: &http.Client{Timeout: time.Minute}}
 	s.sink = process.Start(b, programs.Path(b, "sink"), "", nil)

@@ -7,7 +7,7 @@ import (
 // BenchmarkWebhooks measures real processes on this machine: a NATS server, a dispatcher, a sink, and this one as who
 // publishes. Rates stand beside the ceiling and latencies beside their floor, measured in the same run.
 func BenchmarkWebhooks(b *testing.B) {
-	s := newStack(b, 1)
+	s := newStack(b, 1, memoryLimit)
 	s.create(b, 10, func(int) string { return custom("ten") })
 	memory := s.watchMemory(b)
 	ceiling := &throughput{name: "ceiling: sign and post, 64 connections"}
@@ -49,7 +49,7 @@ func BenchmarkWebhooks(b *testing.B) {
 // with them.
 func BenchmarkWebhooksAtScale(b *testing.B) {
 	const retries, endpoints = 100_000, 10_000
-	s := newStack(b, 1)
+	s := newStack(b, 1, largeMemoryLimit)
 	alone, beside := &throughput{name: "nothing waits"}, &throughput{name: "100,000 retries wait"}
 	for range rounds {
 		s.deliver(b, alone, custom("bench"), 1, 20_000)
@@ -72,7 +72,7 @@ func BenchmarkWebhooksAtScale(b *testing.B) {
 	t.rates(b, alone, beside)
 	t.latencies(b, quiet, waiting, crowded)
 	t.line("10,000 endpoints: %.0f bytes each (PSS of the dispatcher, %.1f MiB without and %.1f MiB with them)", each, few.dispatchers, many.dispatchers)
-	t.print(b, "webhooks of 1 KiB, at scale")
+	t.print(b, "webhooks of 1 KiB, at scale, nats-server with GOMEMLIMIT="+largeMemoryLimit)
 	b.ReportMetric(beside.best/alone.best, "x-rate-100k-waiting")
 	b.ReportMetric(waiting.at(.5)/quiet.at(.5), "x-p50-100k-waiting")
 	b.ReportMetric(crowded.at(.5)/quiet.at(.5), "x-p50-10k-endpoints")
@@ -83,7 +83,7 @@ func BenchmarkWebhooksAtScale(b *testing.B) {
 // hangs, one that always answers 500, one that flaps, one that asks for patience and one that closes the connection.
 func BenchmarkWebhooksIsolation(b *testing.B) {
 	const healthy, seconds = 15, 10
-	s := newStack(b, 3)
+	s := newStack(b, 3, memoryLimit)
 	s.create(b, healthy, func(n int) string { return custom("healthy", letters(n)) })
 	var good, all []string
 	for n := range healthy {
