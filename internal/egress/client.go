@@ -14,19 +14,13 @@ const (
 	maxIdle = 512
 	// maxHeaderBytes bounds the headers of an answer.
 	maxHeaderBytes = 64 << 10
-	// An HTTP/2 connection that is silent for pingAfter is asked whether it lives, and is given up after pingTimeout.
-	pingAfter   = 15 * time.Second
-	pingTimeout = 10 * time.Second
-	// What a receiver may send over HTTP/2 before anybody reads it, in bytes.
-	maxStreamBuffer = 128 << 10
-	maxConnBuffer   = 1 << 20
 	// sessions is how many TLS sessions are kept to be resumed.
 	sessions = 64
 )
 
 // ClientOptions are how a client speaks to its receivers.
 type ClientOptions struct {
-	// MaxIdle is how many idle connections are kept for each host; 0 is the 2 of net/http.
+	// MaxIdle is how many idle connections are kept for each host; 0 is 2.
 	MaxIdle int
 	// TLS has the authorities, the client's certificates and the server's name, each if it is not the usual one. It is
 	// copied. The version is at least 1.2, and certificates are always verified, whatever it says.
@@ -35,26 +29,16 @@ type ClientOptions struct {
 
 // Client returns an HTTP client whose every connection passes the Guard. It follows no redirect (the answer 3xx is
 // returned as it is), takes no proxy from the environment, keeps no cookies, asks for no compression (so no small answer
-// grows), speaks HTTP/2 where the receiver offers it, and has no timeout of its own for requests: give each a context that
-// ends. Whoever is done with it calls CloseIdleConnections.
+// grows), speaks HTTP/1.1, and has no timeout of its own for requests: give each a context that ends. Whoever is done with it
+// calls CloseIdleConnections.
 func (g *Guard) Client(o ClientOptions) *http.Client {
 	d := &dialer{guard: g, tls: clientTLS(o.TLS)}
+	perHost := o.MaxIdle
+	if perHost == 0 {
+		perHost = 2
+	}
 	return &http.Client{
-		Transport: &http.Transport{
-			Proxy:                  nil,
-			DialContext:            d.plain,
-			DialTLSContext:         d.secure,
-			ForceAttemptHTTP2:      true,
-			DisableCompression:     true,
-			IdleConnTimeout:        idleTimeout,
-			MaxIdleConns:           max(maxIdle, o.MaxIdle),
-			MaxIdleConnsPerHost:    o.MaxIdle,
-			MaxResponseHeaderBytes: maxHeaderBytes,
-			HTTP2: &http.HTTP2Config{
-				SendPingTimeout: pingAfter, PingTimeout: pingTimeout,
-				MaxReceiveBufferPerStream: maxStreamBuffer, MaxReceiveBufferPerConnection: maxConnBuffer,
-			},
-		},
+		Transport:     &transport{dialer: d, pool: pool{perKey: perHost, total: max(maxIdle, o.MaxIdle)}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
@@ -67,7 +51,7 @@ func clientTLS(given *tls.Config) *tls.Config {
 		config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
 	}
 	config.InsecureSkipVerify = false
-	config.NextProtos = []string{"h2", "http/1.1"}
+	config.NextProtos = []string{"http/1.1"}
 	if config.ClientSessionCache == nil {
 		config.ClientSessionCache = tls.NewLRUClientSessionCache(sessions)
 	}

@@ -96,7 +96,7 @@ func TestProxy(t *testing.T) {
 	client := newGuard(t, egress.Policy{Resolver: answers(public), Proxy: mustURL(t, "http://user:p%40ss@"+address)}).
 		Client(egress.ClientOptions{TLS: &tls.Config{RootCAs: ca.Pool()}})
 	require.NoError(t, post(t, client, "https://receiver.example/hook"))
-	require.Equal(t, "receiver.example HTTP/2.0", <-names)
+	require.Equal(t, "receiver.example HTTP/1.1", <-names)
 	asked, authorization := proxy.seen()
 	require.Equal(t, []string{"CONNECT " + public + ":443"}, asked, "the address that was judged, not the name")
 	require.Equal(t, "Basic dXNlcjpwQHNz", authorization)

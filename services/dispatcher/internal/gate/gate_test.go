@@ -123,7 +123,7 @@ func TestRateHoldsOverAllReplicas(t *testing.T) {
 	}
 	asking.Wait()
 	// Some may have been sent away for want of a worker, without a place under the rate.
-	require.Greater(t, len(places), replicas*each/2)
+	require.Greater(t, len(places), replicas)
 	slices.SortFunc(places, time.Time.Compare)
 	for i := range places {
 		// Attempts that began are only known by when they did, which is never before their place.

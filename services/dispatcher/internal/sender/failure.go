@@ -32,9 +32,6 @@ func (t *tracker) explain(ctx context.Context, err error, timeout time.Duration,
 	case ctx.Err() != nil:
 		result.Verdict, result.Class = Interrupted, events.ErrorClassInterrupted
 		result.Err = fmt.Errorf("the attempt was interrupted: %w", ctx.Err())
-	case t.exhausted():
-		result.Class = events.ErrorClassReset
-		result.Err = fmt.Errorf("the receiver gave up %d connections, one after the other, without an answer", maxConnections)
 	case isBlocked:
 		result.Verdict, result.Class, result.Err = Misconfigured, events.ErrorClassBlocked, blocked
 	case atDial:
@@ -72,7 +69,6 @@ func explainAnswer(err error) (class string, said error) {
 	}
 	for _, known := range [][2]string{
 		{"headers exceeded", "its header is too long"},
-		{"header list larger", "its header is too long"},
 		{"malformed HTTP version", "its version of HTTP is malformed"},
 		{"malformed HTTP status code", "its status is malformed"},
 		{"malformed HTTP response", "its first line is malformed"},
@@ -90,22 +86,17 @@ func explainAnswer(err error) (class string, said error) {
 	switch {
 	case ok && timeout.Timeout():
 		return events.ErrorClassTimeout, errors.New("the connection fell silent")
-	case isReset(err, text):
+	case isReset(err):
 		return events.ErrorClassReset, errors.New("the receiver closed the connection before it had answered")
 	default:
 		return events.ErrorClassProtocol, errors.New("the answer cannot be read")
 	}
 }
 
-// isReset reports whether the receiver ended a connection or, over HTTP/2, a stream. The latter's errors have no type.
-func isReset(err error, text string) bool {
+// isReset reports whether the receiver ended a connection.
+func isReset(err error) bool {
 	for _, target := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE, syscall.ECONNABORTED} {
 		if errors.Is(err, target) {
-			return true
-		}
-	}
-	for _, fragment := range []string{"server closed idle connection", "stream error", "GOAWAY", "client connection lost"} {
-		if strings.Contains(text, fragment) {
 			return true
 		}
 	}

@@ -50,7 +50,6 @@ func Send(ctx context.Context, r Request) Result {
 	}
 	attempt, cancel := context.WithTimeout(t.watch(ctx), r.Timeout)
 	defer cancel()
-	t.cancel = cancel
 	answer, err := r.Client.Transport.RoundTrip(r.request(attempt))
 	if err != nil {
 		result.Latency = time.Since(t.start)

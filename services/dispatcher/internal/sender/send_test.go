@@ -55,12 +55,12 @@ func TestWhatIsSent(t *testing.T) {
 func TestSendOverTLS(t *testing.T) {
 	t.Parallel()
 	ca := egresstest.NewAuthority(t)
-	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
-		t.Run(protocol, func(t *testing.T) {
+	offers := map[string][]string{"nothing": nil, "HTTP/1.1": {"http/1.1"}, "HTTP/2 too": {"h2", "http/1.1"}}
+	for offer, protocols := range offers {
+		t.Run(offer, func(t *testing.T) {
 			t.Parallel()
-			config := &tls.Config{Certificates: []tls.Certificate{ca.Issue(t, "receiver.example", time.Now().Add(time.Hour))}}
-			if protocol == "HTTP/2.0" {
-				config.NextProtos = []string{"h2"}
+			config := &tls.Config{
+				Certificates: []tls.Certificate{ca.Issue(t, "receiver.example", time.Now().Add(time.Hour))}, NextProtos: protocols,
 			}
 			got := make(chan string, 3)
 			address := serveTLS(t, config, func(w http.ResponseWriter, r *http.Request) {
@@ -73,7 +73,7 @@ func TestSendOverTLS(t *testing.T) {
 				result := sender.Send(t.Context(), r)
 				require.NoError(t, result.Err)
 				require.Equal(t, string(r.Body), result.Response)
-				require.Equal(t, protocol, <-got)
+				require.Equal(t, "HTTP/1.1", <-got)
 				require.Positive(t, result.Timing.FirstByteMS)
 				require.Equal(t, i == 0, result.Timing.DNSMS > 0)
 				require.Equal(t, i == 0, result.Timing.ConnectMS > 0)

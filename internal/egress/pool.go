@@ -1,0 +1,103 @@
+package egress
+
+import (
+	"sync"
+	"time"
+)
+
+// pool keeps idle connections, for each receiver those that were used last.
+type pool struct {
+	perKey int // idle connections to one receiver
+	total  int // idle connections to all of them
+
+	mu    sync.Mutex
+	idle  map[string][]*h1conn // the last used at the end
+	count int
+	sweep *time.Timer // closes what is idle for too long; nil when nothing is idle
+}
+
+// get takes an idle connection that is still of use, or nil.
+func (p *pool) get(key string) *h1conn {
+	for {
+		c := p.pop(key)
+		if c == nil {
+			return nil
+		}
+		if time.Since(c.since) < idleTimeout && c.usable() {
+			return c
+		}
+		_ = c.conn.Close() // its time is over
+	}
+}
+
+func (p *pool) pop(key string) *h1conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	conns := p.idle[key]
+	if len(conns) == 0 {
+		return nil
+	}
+	c := conns[len(conns)-1]
+	conns[len(conns)-1] = nil
+	p.set(key, conns[:len(conns)-1])
+	return c
+}
+
+// set keeps the connections of one receiver. The lock is held.
+func (p *pool) set(key string, conns []*h1conn) {
+	p.count += len(conns) - len(p.idle[key])
+	if len(conns) == 0 {
+		delete(p.idle, key)
+		return
+	}
+	p.idle[key] = conns
+}
+
+// put keeps a connection, or closes it if there are enough.
+func (p *pool) put(c *h1conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	conns := p.idle[c.key]
+	if len(conns) >= p.perKey || p.count >= p.total {
+		_ = c.conn.Close() // it is one too many
+		return
+	}
+	c.since = time.Now()
+	if p.idle == nil {
+		p.idle = make(map[string][]*h1conn)
+	}
+	p.set(c.key, append(conns[:len(conns):cap(conns)], c))
+	if p.sweep == nil {
+		p.sweep = time.AfterFunc(idleTimeout, p.closeOld)
+	}
+}
+
+// closeOld closes what has been idle for too long.
+func (p *pool) closeOld() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key, conns := range p.idle {
+		old := 0
+		for old < len(conns) && time.Since(conns[old].since) >= idleTimeout {
+			_ = conns[old].conn.Close() // its time is over
+			old++
+		}
+		p.set(key, append([]*h1conn(nil), conns[old:]...))
+	}
+	p.sweep = nil
+	if p.count > 0 {
+		p.sweep = time.AfterFunc(idleTimeout/2, p.closeOld)
+	}
+}
+
+// closeAll closes every idle connection.
+func (p *pool) closeAll() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key, conns := range p.idle {
+		for _, c := range conns {
+			_ = c.conn.Close() // nobody needs it
+		}
+		p.set(key, nil)
+	}
+}
