@@ -26,7 +26,7 @@ func (p *pool) get(key string) *h1conn {
 		if time.Since(c.since) < idleTimeout && c.usable() {
 			return c
 		}
-		_ = c.conn.Close() // its time is over
+		c.close()
 	}
 }
 
@@ -53,14 +53,19 @@ func (p *pool) set(key string, conns []*h1conn) {
 	p.idle[key] = conns
 }
 
-// put keeps a connection, or closes it if there are enough.
+// put keeps a connection, or closes it if there are enough to its receiver. If there are enough in all, one to any receiver
+// makes room, so that those which are never asked again do not keep out those which are.
 func (p *pool) put(c *h1conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	conns := p.idle[c.key]
-	if len(conns) >= p.perKey || p.count >= p.total {
-		_ = c.conn.Close() // it is one too many
+	if len(conns) >= p.perKey {
+		c.close()
 		return
+	}
+	if p.count >= p.total {
+		p.makeRoom()
+		conns = p.idle[c.key]
 	}
 	c.since = time.Now()
 	if p.idle == nil {
@@ -72,6 +77,15 @@ func (p *pool) put(c *h1conn) {
 	}
 }
 
+// makeRoom closes one connection: the oldest to whichever receiver comes first in a map, which is any. The lock is held.
+func (p *pool) makeRoom() {
+	for key, conns := range p.idle {
+		conns[0].close()
+		p.set(key, append([]*h1conn(nil), conns[1:]...))
+		return
+	}
+}
+
 // closeOld closes what has been idle for too long.
 func (p *pool) closeOld() {
 	p.mu.Lock()
@@ -79,7 +93,7 @@ func (p *pool) closeOld() {
 	for key, conns := range p.idle {
 		old := 0
 		for old < len(conns) && time.Since(conns[old].since) >= idleTimeout {
-			_ = conns[old].conn.Close() // its time is over
+			conns[old].close()
 			old++
 		}
 		p.set(key, append([]*h1conn(nil), conns[old:]...))
@@ -96,7 +110,7 @@ func (p *pool) closeAll() {
 	defer p.mu.Unlock()
 	for key, conns := range p.idle {
 		for _, c := range conns {
-			_ = c.conn.Close() // nobody needs it
+			c.close()
 		}
 		p.set(key, nil)
 	}

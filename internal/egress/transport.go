@@ -27,8 +27,8 @@ type transport struct {
 // maxInformational is how many answers 1xx are read before the one that counts.
 const maxInformational = 5
 
-// RoundTrip implements [http.RoundTripper]. A request that can be repeated (it has GetBody) is sent once more, on a new
-// connection, if the receiver closed the one that was kept open without a word.
+// RoundTrip implements [http.RoundTripper]. A request that can be repeated (it has GetBody, or no body) is sent once more, on
+// a new connection, if the receiver closed the one that was kept open without a word.
 func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	ctx := request.Context()
 	trace := httptrace.ContextClientTrace(ctx)
@@ -43,13 +43,22 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 		if err == nil {
 			return answer, nil
 		}
-		_ = c.conn.Close() // it is broken
-		if !reused || !silent || ctx.Err() != nil || request.GetBody == nil {
-			return nil, ended(ctx, err)
-		}
-		if request.Body, err = request.GetBody(); err != nil {
+		c.close()
+		err = ended(ctx, err)
+		if !reused || !silent || ctx.Err() != nil {
 			return nil, err
 		}
+		if request.Body == nil || request.Body == http.NoBody {
+			continue
+		}
+		if request.GetBody == nil {
+			return nil, err
+		}
+		again := *request // which is not ours to change
+		if again.Body, err = request.GetBody(); err != nil {
+			return nil, err
+		}
+		request = &again
 	}
 }
 
@@ -121,6 +130,9 @@ func (t *transport) exchange(request *http.Request, trace *httptrace.ClientTrace
 	if err == nil {
 		err = c.writer.Flush()
 	}
+	if _, broke := c.writer.Write(nil); broke != nil {
+		err = broke // what net/http says instead does not tell why
+	}
 	if trace != nil && trace.WroteRequest != nil {
 		trace.WroteRequest(httptrace.WroteRequestInfo{Err: err})
 	}
@@ -163,7 +175,7 @@ func (t *transport) head(request *http.Request, trace *httptrace.ClientTrace, c 
 		if answer.StatusCode == http.StatusSwitchingProtocols { // which nobody asked for; what follows is no HTTP
 			answer.Close = true
 		}
-		if answer.StatusCode >= 200 || answer.Close {
+		if answer.StatusCode/100 != 1 || answer.StatusCode == http.StatusSwitchingProtocols {
 			c.unbound()
 			return answer, nil
 		}
@@ -196,6 +208,8 @@ func poolKey(request *http.Request) string {
 // h1conn is one connection.
 type h1conn struct {
 	conn   net.Conn
+	socket net.Conn // what conn is made of, beneath all TLS
+	layers int      // of TLS between the two
 	key    string
 	reader *bufio.Reader
 	writer *bufio.Writer
@@ -208,6 +222,7 @@ const bufferSize = 4 << 10
 
 func newH1conn(raw net.Conn, key string) *h1conn {
 	c := &h1conn{conn: raw, key: key}
+	c.socket, c.layers = beneath(raw)
 	c.reader, c.writer = bufio.NewReaderSize(c, bufferSize), bufio.NewWriterSize(raw, bufferSize)
 	return c
 }
@@ -246,35 +261,56 @@ func (c *h1conn) lastWord(deadline time.Time) {
 	}
 }
 
+// beneath returns the socket of a connection, and how many layers of TLS are above it: that to the receiver, that to a proxy.
+func beneath(c net.Conn) (socket net.Conn, layers int) {
+	for {
+		switch layer := c.(type) {
+		case *conn:
+			c = layer.Conn
+		case *tls.Conn:
+			c = layer.NetConn()
+			layers++
+		default:
+			return c, layers
+		}
+	}
+}
+
+// close closes the socket, and says no farewell in TLS: on a connection that its peer does not read, that takes seconds.
+func (c *h1conn) close() {
+	_ = c.socket.Close() // whatever it says, there is nothing more to do
+}
+
 // usable reports whether an idle connection is still open and silent. A connection that the receiver closed, or on which it
 // talks although nothing was asked, is of no use.
 func (c *h1conn) usable() bool {
-	if c.reader.Buffered() > 0 {
+	if c.reader.Buffered() > 0 || c.layers > 0 && c.overheard() {
 		return false
 	}
-	raw := c.conn
-	if secured, ok := raw.(*tls.Conn); ok {
-		raw = secured.NetConn()
-	}
-	if made, ok := raw.(*conn); ok {
-		raw = made.Conn
-	}
-	socket, ok := raw.(syscall.Conn)
+	socket, ok := c.socket.(syscall.Conn)
 	if !ok {
-		return true // that of a proxy over TLS: the exchange will tell
+		return true // the exchange will tell
 	}
 	control, err := socket.SyscallConn()
 	if err != nil {
 		return false
 	}
 	alive := false
-	err = control.Read(func(fd uintptr) bool {
+	err = control.Control(func(fd uintptr) { // not Read, which heeds the deadline of the request before
 		var one [1]byte
 		n, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		alive = n <= 0 && (errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EWOULDBLOCK))
-		return true
 	})
 	return err == nil && alive
+}
+
+// overheard reports whether a layer of TLS holds what was not asked for, or has failed. The socket is not read.
+func (c *h1conn) overheard() bool {
+	if c.conn.SetDeadline(time.Unix(1, 0)) != nil {
+		return true
+	}
+	_, err := c.reader.Peek(1)
+	return !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // h1body is the body of an answer. When all of it was read, the connection is free for another request.
@@ -319,7 +355,7 @@ func (b *h1body) finish(whole bool) {
 	b.done = true
 	// If ctx has ended in between, the deadline may be about to be set on a connection that somebody else has by then.
 	if !b.stop() || !whole || !b.keep {
-		_ = b.conn.conn.Close() // it is not needed any more
+		b.conn.close()
 		return
 	}
 	b.pool.put(b.conn)

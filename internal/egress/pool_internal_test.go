@@ -1,0 +1,44 @@
+package egress
+
+import (
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Receivers that are never asked again do not keep out those that are, and the bounds hold.
+func TestPoolBounds(t *testing.T) {
+	t.Parallel()
+	p := pool{perKey: 2, total: 8}
+	t.Cleanup(p.closeAll)
+	open := map[*pipe]bool{}
+	put := func(key string) {
+		made := new(pipe)
+		open[made] = true
+		p.put(newH1conn(made, key))
+	}
+	for i := range 20 {
+		put(strconv.Itoa(i))
+	}
+	for range 3 {
+		put("wanted")
+	}
+	require.Len(t, p.idle["wanted"], 2)
+	idle, count := 0, 0
+	for _, conns := range p.idle {
+		count += len(conns)
+	}
+	for c := range open {
+		if !c.closed {
+			idle++
+		}
+	}
+	require.Equal(t, 8, idle)
+	require.Equal(t, 8, count)
+	require.Equal(t, 8, p.count)
+	require.NotNil(t, p.get("wanted"))
+	p.closeAll()
+	require.Empty(t, p.idle)
+	require.Zero(t, p.count)
+}
