@@ -52,7 +52,7 @@ func TestConnectionsOutliveTheirDeadlines(t *testing.T) {
 	})
 	client := local(t)
 	for range 3 {
-		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 600*time.Millisecond)
 		defer cancel()
 		request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader("hello"))
 		require.NoError(t, err)

@@ -82,15 +82,8 @@ func (r *Request) check() (map[string]string, error) {
 // request is made by hand, because [http.NewRequestWithContext] would parse the URL again.
 func (r *Request) request(ctx context.Context) *http.Request {
 	body := r.Body
-	header := r.Header
-	if header == nil {
-		header = make(http.Header, 1)
-	}
-	if _, ok := header["Idempotency-Key"]; !ok {
-		header["Idempotency-Key"] = nil // not sent; tells the transport that it may post once more
-	}
 	request := &http.Request{
-		Method: http.MethodPost, URL: r.URL, Host: r.URL.Host, Header: header,
+		Method: http.MethodPost, URL: r.URL, Host: r.URL.Host, Header: r.Header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
 	if len(body) > 0 {

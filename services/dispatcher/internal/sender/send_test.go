@@ -42,7 +42,6 @@ func TestWhatIsSent(t *testing.T) {
 	require.Equal(t, r.URL.Host, got.Host)
 	require.Equal(t, r.Body, body)
 	want := r.Header.Clone()
-	want.Del("Idempotency-Key")
 	want.Set("Content-Length", strconv.Itoa(len(body)))
 	require.Equal(t, want, got.Header)
 
