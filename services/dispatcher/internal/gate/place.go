@@ -94,8 +94,9 @@ func (g *gate) enter(ctx context.Context, settings Limits) (*Ticket, time.Time, 
 	g.mu.Lock()
 	wait, patience := g.expected(), g.patience()
 	if wait > patience {
+		apart := wait / time.Duration(len(g.waiting)+1)
 		g.mu.Unlock()
-		return nil, g.later(time.Now().Add(wait), wait/time.Duration(len(g.waiting)+1)), nil
+		return nil, g.later(time.Now().Add(wait), apart), nil
 	}
 	w := &waiter{ticket: t, called: make(chan struct{})}
 	g.waiting = append(g.waiting, w)

@@ -285,3 +285,32 @@ func TestDisabledWhileWaiting(t *testing.T) {
 	}
 	require.Fail(t, "both are let in")
 }
+
+// Many who find no place, and many who leave theirs, at the same moment: the race detector looks on.
+func TestManyAtAFullEndpoint(t *testing.T) {
+	t.Parallel()
+	policy := gate.DefaultPolicy()
+	policy.Patience, policy.SparePatience = 2*time.Millisecond, 2*time.Millisecond // some wait, and some are sent away
+	g := replica(t, bustest.Start(t), "r", 8, policy)
+	limits := gate.Limits{Concurrency: 2, Timeout: time.Second}
+	var working sync.WaitGroup
+	for range 16 {
+		working.Go(func() {
+			for range 100 {
+				d, err := g.Enter(t.Context(), "shop", limits, time.Time{})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if d.Ticket == nil {
+					continue
+				}
+				<-time.After(time.Millisecond)
+				if _, err := d.Ticket.Done(t.Context(), gate.Outcome{Result: gate.Worked}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	working.Wait()
+}
