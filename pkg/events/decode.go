@@ -132,7 +132,7 @@ func guessData(body []byte) (draft, object, error) {
 	valid := json.Valid(body)
 	first := firstByte(body)
 	if valid && first == '{' && mayHoldSpecVersion(body) {
-		members, _ = readObject(body)
+		members, _ = readObject(body) // it is one, by its first byte
 	}
 	limit := MaxDepth
 	if !isNull(members.get("specversion")) {

@@ -83,7 +83,7 @@ func New(keys []Key) (*Checker, error) {
 // Check judges one webhook for a clock that shows now.
 func (c *Checker) Check(header http.Header, body []byte, now time.Time) Verdict {
 	v := Verdict{ID: header.Get(webhook.HeaderID), BodySignature: c.bodySignature(header, body)}
-	v.Timestamp, _ = Timestamp(header)
+	v.Timestamp, _ = Timestamp(header) // zero where there is none: the match that follows says what is wrong with it
 	match, err := c.hook.Match(header, body, now)
 	if err == nil {
 		v.Valid, v.Version, v.Key = true, match.Version, c.keys[match.Key].Name
