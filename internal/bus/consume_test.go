@@ -98,7 +98,7 @@ func TestConsumeHandlesEverythingOnce(t *testing.T) {
 		require.Eventually(t, func() bool { // the server has all acks, and works through them
 			info := consumerInfo(t, s)
 			return info.NumAckPending == 0 && info.NumPending == 0
-		}, time.Second, time.Millisecond)
+		}, 5*time.Second, time.Millisecond)
 	}
 }
 
@@ -112,20 +112,23 @@ func TestConsumeDrainStrandsNothing(t *testing.T) {
 	var handled atomic.Int64
 	cfg := embedConsumer(b)
 	cfg.Prefetch = 50
-	stop := start(t, b, cfg, func(context.Context, *bus.Message) error {
-		begun <- struct{}{}
-		<-finish
-		handled.Add(1)
-		return nil
-	})
+	ctx, stop := context.WithCancel(t.Context())
+	stopped := make(chan error, 1)
+	go func() {
+		stopped <- b.Consume(ctx, cfg, func(context.Context, *bus.Message) error {
+			begun <- struct{}{}
+			<-finish
+			handled.Add(1)
+			return nil
+		})
+	}()
 	for range cfg.Workers {
 		<-begun
 	}
-	stopped := make(chan struct{})
-	go func() { stop(); close(stopped) }()
+	stop()
 	require.Eventually(t, func() bool { return consumerInfo(t, s).NumWaiting == 0 }, 5*time.Second, time.Millisecond)
 	close(finish)
-	<-stopped // and not a word about flushing or closing: everything has been told to the server
+	require.NoError(t, <-stopped) // and not a word about flushing or closing: everything has been told to the server
 	require.Equal(t, int64(cfg.Workers), handled.Load(), "what only waited was given back")
 
 	another := make(chan uint64, n)

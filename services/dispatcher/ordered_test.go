@@ -187,9 +187,11 @@ func TestStrictOrderingDisabled(t *testing.T) {
 	publish(t, r.bus, "custom.order", "event-3")
 	js, err := srv.Conn(t).JetStream()
 	require.NoError(t, err)
+	last, err := js.GetLastMsg("MLSDM_EVENTS", "mlsdm.events.custom.order")
+	require.NoError(t, err)
 	require.Eventually(t, func() bool {
 		info, err := js.ConsumerInfo("MLSDM_EVENTS", events.OrderedConsumer("shop"))
-		return err == nil && info.NumPending == 0 && info.NumAckPending == 0
+		return err == nil && info.Delivered.Stream >= last.Sequence && info.NumAckPending == 0
 	}, patience, 10*time.Millisecond)
 	call[events.EndpointChanged](t, r, events.OpEndpointsUpdate, events.EndpointUpdateRequest{ID: "shop", Endpoint: []byte(`{"disabled":false}`)})
 	publish(t, r.bus, "custom.order", "event-4")

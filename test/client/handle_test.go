@@ -56,8 +56,11 @@ func requireSettled(t *testing.T, s *bustest.Server) *nats.ConsumerInfo {
 	require.NoError(t, err)
 	var info *nats.ConsumerInfo
 	require.Eventually(t, func() bool {
+		stream, err := js.StreamInfo("MLSDM_EVENTS")
+		require.NoError(t, err)
+		// A consumer's count of pending messages lags behind the stream.
 		info, err = js.ConsumerInfo("MLSDM_EVENTS", "handler-test")
-		return err == nil && info.NumPending == 0 && info.NumAckPending == 0
+		return err == nil && info.Delivered.Stream >= stream.State.LastSeq && info.NumAckPending == 0
 	}, patience, 5*time.Millisecond)
 	return info
 }

@@ -100,6 +100,7 @@ func (g *gate) enter(ctx context.Context, settings Limits) (*Ticket, time.Time, 
 	}
 	w := &waiter{ticket: t, called: make(chan struct{})}
 	g.waiting = append(g.waiting, w)
+	g.call() // places may have come since the first of them began to wait, while none was in flight to leave one
 	g.mu.Unlock()
 	if patience > g.gates.policy.Patience {
 		g.gates.patient.Add(1)
@@ -267,6 +268,7 @@ func (g *gate) ask(ctx context.Context, settings Limits) (bool, error) {
 	if granted > 0 {
 		g.mu.Lock()
 		g.places = max(g.places, min(granted, g.limits.get().Places[g.gates.replica].N)) // some may be given back by now
+		g.call()
 		g.mu.Unlock()
 	}
 	return got, nil
@@ -306,7 +308,7 @@ func (g *gate) tend(ctx context.Context) {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		mine, listed := l.Places[g.gates.replica]
-		g.places = min(g.places, mine.N, most)
+		g.places = min(g.places, mine.N, max(most, g.tickets.n+len(g.waiting)))
 		if others := l.others(g.gates.replica, now); others.hungry {
 			g.places = min(g.places, others.fair(g.settings.Concurrency))
 		}

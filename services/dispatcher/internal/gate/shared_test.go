@@ -78,6 +78,41 @@ func TestPlacesAreSharedUnderLoad(t *testing.T) {
 	require.GreaterOrEqual(t, byB.Load(), int64(500), "the other replica gets nothing")
 }
 
+// Places that come while some wait and nothing is in flight go to those who wait, not to nobody.
+func TestPlacesComeToThoseWhoWait(t *testing.T) {
+	t.Parallel()
+	srv := bustest.Start(t)
+	policy := gate.DefaultPolicy()
+	policy.Patience = 2 * patience
+	a, b := replica(t, srv, "a", 64, policy), replica(t, srv, "b", 64, policy)
+	limits := gate.Limits{Concurrency: 1, Timeout: time.Minute}
+	held := enter(t, a, "shop", limits)
+	var passed atomic.Int64
+	ask := func() {
+		d, err := b.Enter(t.Context(), "shop", limits, time.Time{})
+		if err != nil || d.Ticket == nil {
+			t.Error("not let in", err)
+			return
+		}
+		passed.Add(1)
+		if _, err := d.Ticket.Done(t.Context(), gate.Outcome{Result: gate.Worked}); err != nil {
+			t.Error(err)
+		}
+	}
+	var working sync.WaitGroup
+	defer working.Wait()
+	working.Go(ask)
+	eventually(t, func() bool { return b.Waiting("shop") == 1 }, "nobody waits")
+	done(t, held, gate.Worked)
+	kv, err := srv.Connect(t, "hand").KV(t.Context(), events.BucketEndpointState)
+	require.NoError(t, err)
+	eventually(t, func() bool { return placesOf(t, kv, "a") == 0 }, "the place is never given back")
+	eventually(t, func() bool {
+		working.Go(ask) // who hears of the place
+		return passed.Load() > 1
+	}, "a place that came goes to nobody")
+}
+
 // A replica whose places were taken from it, as from one that was dead for a while, has them written down again as long as it
 // uses them, and none after that.
 func TestPlacesThatWereTakenAway(t *testing.T) {
