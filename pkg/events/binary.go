@@ -1,7 +1,6 @@
 package events
 
 import (
-	"bytes"
 	"maps"
 	"net/url"
 	"slices"
@@ -58,10 +57,10 @@ func parseBinary(header map[string][]string, contentType string, body []byte) (d
 		if err != nil {
 			return draft{}, err
 		}
-		d.DataContentType, d.Data, d.dataChecked = guessed.DataContentType, guessed.Data, true
+		d.DataContentType, d.Data, d.dataChecked, d.dataShared = guessed.DataContentType, guessed.Data, true, guessed.dataShared
 		return d, nil
 	}
-	d.Data = bytes.Clone(body)
+	d.Data, d.dataShared = body, true
 	return d, nil
 }
 
@@ -78,7 +77,7 @@ func ParseBinary(header map[string][]string, body []byte) (Event, error) {
 	if err != nil {
 		return Event{}, err
 	}
-	return d.finish()
+	return d.keep().finish()
 }
 
 // SetBinary adds to header what makes the event's Data, as a body, the event in binary mode. It returns false, and adds

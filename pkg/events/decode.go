@@ -23,26 +23,44 @@ type Stored struct {
 // "specversion" is a whole event, other JSON is data, other UTF-8 is data of type text/plain. A type that contradicts the
 // subject, and everything that [Event.Validate] refuses, is an [Error] of code invalid_argument.
 func FromMessage(s Subjects, subject string, header map[string][]string, body []byte, stored Stored) (Event, error) {
+	d, err := readMessage(s, subject, header, body, stored)
+	if err != nil {
+		return Event{}, err
+	}
+	return d.keep().finish()
+}
+
+// FromMessageShared is [FromMessage] for a body that nobody changes any more: the event's data may share its memory.
+func FromMessageShared(s Subjects, subject string, header map[string][]string, body []byte, stored Stored) (Event, error) {
+	d, err := readMessage(s, subject, header, body, stored)
+	if err != nil {
+		return Event{}, err
+	}
+	return d.finish()
+}
+
+// readMessage reads an event in any form and adds what it does not say itself.
+func readMessage(s Subjects, subject string, header map[string][]string, body []byte, stored Stored) (draft, error) {
 	subjectType, ok := s.EventType(subject)
 	if !ok {
-		return Event{}, Errorf(CodeInvalidArgument, "%q is not an event subject; events are published on %s", truncate(subject, 200), s.Event("<type>"))
+		return draft{}, Errorf(CodeInvalidArgument, "%q is not an event subject; events are published on %s", truncate(subject, 200), s.Event("<type>"))
 	}
 	if len(body) > MaxBody {
-		return Event{}, Errorf(CodeInvalidArgument, "the body has %d bytes; at most %d are allowed", len(body), MaxBody)
+		return draft{}, Errorf(CodeInvalidArgument, "the body has %d bytes; at most %d are allowed", len(body), MaxBody)
 	}
 	d, err := readForm(header, body)
 	if err != nil {
-		return Event{}, err
+		return draft{}, err
 	}
 	if d.Type == "" {
 		d.Type = subjectType
 	}
 	if d.Type != subjectType {
-		return Event{}, Errorf(CodeInvalidArgument, "the event's type %q contradicts its subject, which says %q",
+		return draft{}, Errorf(CodeInvalidArgument, "the event's type %q contradicts its subject, which says %q",
 			truncate(d.Type, MaxTypeLength), truncate(subjectType, MaxTypeLength))
 	}
 	d.fillIn(header, stored)
-	return d.finish()
+	return d, nil
 }
 
 // draft is an event that is being read.
@@ -50,10 +68,20 @@ type draft struct {
 	Event
 	// dataChecked is set when Data is known to be what DataContentType says, so that it is not read a second time.
 	dataChecked bool
+	// dataShared is set when Data is part of the body that was read.
+	dataShared bool
+}
+
+// keep gives the event data of its own, so that the body may be used for something else.
+func (d *draft) keep() *draft {
+	if d.dataShared {
+		d.Data, d.dataShared = bytes.Clone(d.Data), false
+	}
+	return d
 }
 
 // finish checks what reading the form did not.
-func (d draft) finish() (Event, error) {
+func (d *draft) finish() (Event, error) {
 	if err := d.checkAttributes(); err != nil {
 		return Event{}, err
 	}
@@ -105,7 +133,7 @@ func readForm(header map[string][]string, body []byte) (draft, error) {
 	case hasAttributes(header):
 		return parseBinary(header, contentType, body)
 	case media != "":
-		return draft{Event: Event{DataContentType: contentType, Data: bytes.Clone(body)}}, nil
+		return draft{Event: Event{DataContentType: contentType, Data: body}, dataShared: true}, nil
 	default:
 		return guess(body)
 	}
@@ -122,9 +150,21 @@ func guess(body []byte) (draft, error) {
 
 // guessData reads the same as mere data. If it is an object that may be an event, its members are returned too.
 func guessData(body []byte) (draft, object, error) {
-	if len(body) == 0 {
+	switch {
+	case len(body) == 0:
 		return draft{dataChecked: true}, nil, nil
+	case !validJSON(body, MaxDepth):
+		return guessOther(body)
 	}
+	var members object
+	if firstByte(body) == '{' && mayHoldSpecVersion(body) {
+		members, _ = scanObject(make(object, 0, usualMembers), body, MaxDepth) // it is one, by its first byte
+	}
+	return jsonData(body), members, nil
+}
+
+// guessOther reads what is no JSON of the usual depth: text, an event whose data is as deep as it may be, or what is refused.
+func guessOther(body []byte) (draft, object, error) {
 	if err := CheckText(body); err != nil {
 		return draft{}, nil, err
 	}
@@ -132,7 +172,7 @@ func guessData(body []byte) (draft, object, error) {
 	valid := json.Valid(body)
 	first := firstByte(body)
 	if valid && first == '{' && mayHoldSpecVersion(body) {
-		members, _ = readObject(body) // it is one, by its first byte
+		members, _ = scanObject(nil, body, maxDecoderDepth)
 	}
 	limit := MaxDepth
 	if !isNull(members.get("specversion")) {
@@ -144,14 +184,19 @@ func guessData(body []byte) (draft, object, error) {
 			return draft{}, nil, Errorf(CodeInvalidArgument, "the body nests deeper than %d levels at byte %d", limit, at)
 		}
 	}
-	d := draft{Event: Event{DataContentType: ContentTypeText, Data: bytes.Clone(body)}, dataChecked: true}
 	if valid {
-		d.DataContentType = ContentTypeJSON
-		if isNull(bytes.TrimSpace(body)) {
-			d.Data = nil
-		}
+		return jsonData(body), members, nil
 	}
-	return d, members, nil
+	return draft{Event: Event{DataContentType: ContentTypeText, Data: body}, dataChecked: true, dataShared: true}, nil, nil
+}
+
+// jsonData is the event of data that is known to be JSON.
+func jsonData(body []byte) draft {
+	d := draft{Event: Event{DataContentType: ContentTypeJSON}, dataChecked: true}
+	if !isNull(bytes.TrimSpace(body)) {
+		d.Data, d.dataShared = body, true
+	}
+	return d
 }
 
 // mayHoldSpecVersion reports whether a JSON object can have a member specversion; a name may be written with escapes.

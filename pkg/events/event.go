@@ -89,7 +89,7 @@ func (ev Event) Validate() error {
 }
 
 // checkAttributes checks everything but Data.
-func (ev Event) checkAttributes() error {
+func (ev *Event) checkAttributes() error {
 	if err := CheckType(ev.Type); err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (ev Event) checkAttributes() error {
 			return err
 		}
 	}
-	if !isPath(ev.Source) {
+	if !isPlainPath(ev.Source) {
 		if _, err := url.Parse(ev.Source); err != nil {
 			return Errorf(CodeInvalidArgument, "source %q is not a URI reference", truncate(ev.Source, 80))
 		}
@@ -133,7 +133,7 @@ func (ev Event) checkAttributes() error {
 }
 
 // checkData checks Data against DataContentType.
-func (ev Event) checkData() error {
+func (ev *Event) checkData() error {
 	switch {
 	case len(ev.Data) == 0:
 		return nil
@@ -149,8 +149,8 @@ func (ev Event) checkData() error {
 }
 
 // isJSON reports whether Data is a JSON value.
-func (ev Event) isJSON() bool {
-	if ev.DataContentType == "" {
+func (ev *Event) isJSON() bool {
+	if ev.DataContentType == "" || ev.DataContentType == ContentTypeJSON {
 		return true
 	}
 	media, _, err := mime.ParseMediaType(ev.DataContentType)
@@ -158,7 +158,7 @@ func (ev Event) isJSON() bool {
 }
 
 // isText reports whether Data is text that is no JSON.
-func (ev Event) isText() bool {
+func (ev *Event) isText() bool {
 	media, _, err := mime.ParseMediaType(ev.DataContentType)
 	return err == nil && strings.HasPrefix(media, "text/") && media != "text/json"
 }
@@ -180,6 +180,9 @@ func checkAttribute(name, value string) error {
 	if len(value) > MaxAttributeLength {
 		return Errorf(CodeInvalidArgument, "%s has %d bytes; at most %d are allowed", name, len(value), MaxAttributeLength)
 	}
+	if isPrintable(value) {
+		return nil
+	}
 	if !utf8.ValidString(value) {
 		return Errorf(CodeInvalidArgument, "%s is not valid UTF-8", name)
 	}
@@ -189,6 +192,16 @@ func checkAttribute(name, value string) error {
 		}
 	}
 	return nil
+}
+
+// isPrintable reports whether text is printable ASCII, as nearly all attributes are.
+func isPrintable(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // checkExtension checks one extension attribute against CloudEvents' naming and type rules.
@@ -253,10 +266,9 @@ func formatUUIDv7(b [16]byte, t time.Time) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16])
 }
 
-// isPath reports whether source is an absolute path of plain letters, which is a URI reference as it stands and what most
-// sources are.
-func isPath(source string) bool {
-	if len(source) < 2 || source[0] != '/' || source[1] == '/' {
+// isPlainPath reports whether source is a path of plain letters, which is a URI reference as it stands and what most sources are.
+func isPlainPath(source string) bool {
+	if strings.HasPrefix(source, "//") {
 		return false
 	}
 	for i := range len(source) {

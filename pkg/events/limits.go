@@ -60,6 +60,9 @@ func (l limits) checkText(body []byte) error {
 
 // checkJSON checks all of it.
 func (l limits) checkJSON(body []byte) error {
+	if len(body) <= l.size && validJSON(body, l.depth) {
+		return nil
+	}
 	if err := l.check(body); err != nil {
 		return err
 	}

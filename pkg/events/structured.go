@@ -11,6 +11,12 @@ import (
 // ([MaxBody]), because an event grows on its way: bare data gets its attributes, bytes become base64.
 const MaxStructured = 8 << 20
 
+// maxDecoderDepth is the deepest nesting that encoding/json reads.
+const maxDecoderDepth = 10_000
+
+// usualMembers is how many members an event of ours has at the most.
+const usualMembers = 12
+
 // maxEventDepth is the deepest nesting of a structured event: its data, one level down.
 const maxEventDepth = MaxDepth + 1
 
@@ -21,7 +27,7 @@ func ParseStructured(body []byte) (Event, error) {
 	if err != nil {
 		return Event{}, err
 	}
-	return d.finish()
+	return d.keep().finish()
 }
 
 // UnmarshalJSON implements [json.Unmarshaler] for the structured form.
@@ -36,18 +42,16 @@ func (ev *Event) UnmarshalJSON(body []byte) error {
 
 // parseStructured reads the JSON form.
 func parseStructured(body []byte) (draft, error) {
-	if err := (limits{"the event", MaxStructured, maxEventDepth}).check(body); err != nil {
+	if len(body) <= MaxStructured {
+		var room [usualMembers]member
+		if members, ok := scanObject(room[:0], body, maxEventDepth); ok {
+			return fromMembers(members)
+		}
+	}
+	if err := (limits{"the event", MaxStructured, maxEventDepth}).checkJSON(body); err != nil {
 		return draft{}, err
 	}
-	if !json.Valid(body) {
-		var raw json.RawMessage
-		return draft{}, notJSON("the event", body, json.Unmarshal(body, &raw))
-	}
-	members, ok := readObject(body)
-	if !ok {
-		return draft{}, Errorf(CodeInvalidArgument, "the event must be a JSON object")
-	}
-	return fromMembers(members)
+	return draft{}, Errorf(CodeInvalidArgument, "the event must be a JSON object")
 }
 
 // fromMembers makes an event of the members of its JSON object. Their names count as they are written: unlike struct
@@ -96,7 +100,7 @@ func (d *draft) setData(data, dataBase64 []byte) error {
 		}
 	case isNull(data):
 	case d.isJSON():
-		d.Data, d.dataChecked = bytes.Clone(data), true
+		d.Data, d.dataChecked, d.dataShared = data, true, true
 	case data[0] == '"': // a text, or bytes that someone wrote as one
 		text, err := stringMember("data", data)
 		if err != nil {
@@ -115,13 +119,25 @@ func stringMember(name string, raw []byte) (string, error) {
 		return "", Errorf(CodeInvalidArgument, "%s must be a string", name)
 	}
 	if inner := raw[1 : len(raw)-1]; bytes.IndexByte(inner, '\\') < 0 { // most are; the body is known to be UTF-8
-		return string(inner), nil
+		return textOf(inner), nil
 	}
 	var text string
 	if err := json.Unmarshal(raw, &text); err != nil {
 		return "", Errorf(CodeInvalidArgument, "%s is not a valid string", name)
 	}
 	return text, nil
+}
+
+// textOf returns a text, for those that most events have without asking for memory.
+func textOf(text []byte) string {
+	switch string(text) {
+	case SpecVersion:
+		return SpecVersion
+	case ContentTypeJSON:
+		return ContentTypeJSON
+	default:
+		return string(text)
+	}
 }
 
 // extensionValue reads one of the three JSON types that an extension may have.
