@@ -92,30 +92,33 @@ func (ev Event) SetBinary(header map[string][]string) bool {
 			return false
 		}
 	}
-	const prefix = HeaderCloudEventPrefix
-	values := [...]string{
-		SpecVersion, escapeAttribute(ev.ID), escapeAttribute(ev.Source), escapeAttribute(ev.Type), ev.Time.UTC().Format(time.RFC3339Nano), ev.DataContentType,
+	values := make([]string, 0, usualMembers) // one array for all
+	set := func(name, value string) {
+		values = append(values, value)
+		header[name] = values[len(values)-1 : len(values) : len(values)]
 	}
-	for i, name := range [...]string{prefix + "specversion", prefix + "id", prefix + "source", prefix + "type", prefix + "time", HeaderContentType} {
-		if values[i] != "" || name != HeaderContentType {
-			header[name] = values[i : i+1 : i+1] // one array for all
+	const prefix = HeaderCloudEventPrefix
+	set(prefix+"specversion", SpecVersion)
+	set(prefix+"id", escapeAttribute(ev.ID))
+	set(prefix+"source", escapeAttribute(ev.Source))
+	set(prefix+"type", escapeAttribute(ev.Type))
+	set(prefix+"time", ev.Time.UTC().Format(time.RFC3339Nano))
+	for _, optional := range [...]struct{ name, value string }{
+		{HeaderContentType, ev.DataContentType},
+		{prefix + "subject", escapeAttribute(ev.Subject)},
+		{prefix + "dataschema", escapeAttribute(ev.DataSchema)},
+		{prefix + "traceparent", escapeAttribute(ev.TraceParent)},
+		{prefix + "tracestate", escapeAttribute(ev.TraceState)},
+	} {
+		if optional.value != "" {
+			set(optional.name, optional.value)
 		}
 	}
-	setAttributeHeader(header, "subject", ev.Subject)
-	setAttributeHeader(header, "dataschema", ev.DataSchema)
-	setAttributeHeader(header, "traceparent", ev.TraceParent)
-	setAttributeHeader(header, "tracestate", ev.TraceState)
 	for name, value := range ev.Extensions {
 		text, _ := value.(string)
-		header[prefix+name] = []string{escapeAttribute(text)}
+		set(prefix+name, escapeAttribute(text))
 	}
 	return true
-}
-
-func setAttributeHeader(header map[string][]string, name, value string) {
-	if value != "" {
-		header[HeaderCloudEventPrefix+name] = []string{escapeAttribute(value)}
-	}
 }
 
 // escapeAttribute percent-encodes what may not stand in a header: space, quote, percent and all that is not printable ASCII

@@ -41,9 +41,9 @@ func (s *Service) routeOne(ctx context.Context, m *bus.Message) error {
 	return nil
 }
 
-// readEvent reads an event of the events stream.
+// readEvent reads an event of the events stream. Its data is the message's own, which nobody changes.
 func readEvent(subjects events.Subjects, m *bus.Message) (events.Event, error) {
-	return events.FromMessage(subjects, m.Subject, m.Header, m.Body, events.Stored{Stream: m.Stream, Sequence: m.Sequence, Time: m.Time})
+	return events.FromMessageShared(subjects, m.Subject, m.Header, m.Body, events.Stored{Stream: m.Stream, Sequence: m.Sequence, Time: m.Time})
 }
 
 // wanting returns the endpoints that get an event from here. Strictly ordered ones read the events themselves.
@@ -65,7 +65,7 @@ func (s *Service) wanting(ev events.Event) []*target.Endpoint {
 // traced adds the trace of the event to the headers of its delivery, unless the bus knows of a span to continue.
 func traced(ctx context.Context, header map[string][]string, ev events.Event) map[string][]string {
 	bus.InjectTrace(ctx, header)
-	if events.HeaderValue(header, events.HeaderTraceParent) == "" && ev.TraceParent != "" {
+	if ev.TraceParent != "" && events.HeaderValue(header, events.HeaderTraceParent) == "" {
 		header[events.HeaderTraceParent] = []string{ev.TraceParent}
 		if ev.TraceState != "" {
 			header[events.HeaderTraceState] = []string{ev.TraceState}

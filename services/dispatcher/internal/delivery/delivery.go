@@ -40,8 +40,7 @@ type Delivery struct {
 // New returns the first attempt to deliver ev to an endpoint.
 func New(ev events.Event, endpointID string, publishedAt time.Time) Delivery {
 	// An event is identified by its source and id together (CloudEvents 1.0).
-	sum := digest(endpointID, ev.Source, ev.ID)
-	return Delivery{ID: sum[:32], EndpointID: endpointID, Event: ev, Attempt: 1, PublishedAt: publishedAt}
+	return Delivery{ID: digest(endpointID, ev.Source, ev.ID), EndpointID: endpointID, Event: ev, Attempt: 1, PublishedAt: publishedAt}
 }
 
 // Next returns the delivery for the attempt after this one.
@@ -61,42 +60,36 @@ func (d Delivery) Message() (header map[string][]string, body []byte, err error)
 		d.Event.DataContentType = events.ContentTypeJSON // which it is without a word about it (CloudEvents 1.0, JSON format)
 	}
 	h := d.header()
-	if d.Event.SetBinary(h) {
-		return h, d.Event.Data, nil
+	if d.Event.SetBinary(h.all) {
+		return h.all, d.Event.Data, nil
 	}
-	h[events.HeaderContentType] = []string{events.ContentTypeCloudEvent}
+	h.set(events.HeaderContentType, events.ContentTypeCloudEvent)
 	body, err = d.Event.MarshalJSON()
-	return h, body, err
+	return h.all, body, err
 }
 
 // Header returns the headers that carry everything but the event, and name the event for who does not look into it.
 func (d Delivery) Header() map[string][]string {
 	h := d.header()
-	values := [...]string{d.EndpointID, d.Event.ID, d.Event.Type}
-	for i, name := range [...]string{events.HeaderEndpoint, events.HeaderEventID, events.HeaderEventType} {
-		h[name] = values[i : i+1 : i+1] // one array for all
-	}
-	return h
+	h.set(events.HeaderEndpoint, d.EndpointID)
+	h.set(events.HeaderEventID, d.Event.ID)
+	h.set(events.HeaderEventType, d.Event.Type)
+	return h.all
 }
 
 // header returns the headers that the subject and the event do not give.
-func (d Delivery) header() map[string][]string {
-	h := make(map[string][]string, 14) // with room for the event, a trace and a schedule
-	h[events.HeaderDelivery] = []string{d.ID}
-	h[events.HeaderAttempt] = []string{strconv.Itoa(d.Attempt)}
-	for _, stamp := range [...]struct {
-		name string
-		at   time.Time
-	}{{events.HeaderFirstAttemptAt, d.FirstAttemptAt}, {events.HeaderPublishedAt, d.PublishedAt}, {events.HeaderSlot, d.Slot}} {
-		if !stamp.at.IsZero() {
-			h[stamp.name] = []string{stamp.at.UTC().Format(time.RFC3339Nano)}
-		}
-	}
+func (d *Delivery) header() headers {
+	h := newHeaders()
+	h.set(events.HeaderDelivery, d.ID)
+	h.set(events.HeaderAttempt, strconv.Itoa(d.Attempt))
+	h.setTime(events.HeaderFirstAttemptAt, d.FirstAttemptAt)
+	h.setTime(events.HeaderPublishedAt, d.PublishedAt)
+	h.setTime(events.HeaderSlot, d.Slot)
 	if d.ReplayID != "" {
-		h[events.HeaderReplay] = []string{d.ReplayID}
+		h.set(events.HeaderReplay, d.ReplayID)
 	}
 	if d.Probe != 0 {
-		h[events.HeaderProbe] = []string{strconv.FormatUint(d.Probe, 10)}
+		h.set(events.HeaderProbe, strconv.FormatUint(d.Probe, 10))
 	}
 	return h
 }
@@ -156,13 +149,20 @@ func readTime(text string) time.Time {
 	return t
 }
 
-// digest returns the hexadecimal SHA-256 of the parts, each with its length, so that no two lists of parts are alike.
+// digest returns 128 bits of the SHA-256 of the parts, in hexadecimal. Each part stands there with its length, so that no two
+// lists of parts are alike.
 func digest(parts ...string) string {
-	var text []byte
+	const (
+		bytes = 16
+		usual = 256 // room for endpoint, source and id
+	)
+	text := make([]byte, 0, usual)
 	for _, part := range parts {
 		text = strconv.AppendInt(text, int64(len(part)), 10)
 		text = append(append(text, ':'), part...)
 	}
 	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:])
+	var digits [2 * bytes]byte
+	hex.Encode(digits[:], sum[:bytes])
+	return string(digits[:])
 }

@@ -12,7 +12,7 @@ func WebhookID(ev events.Event) string {
 	if plainID(ev.ID) {
 		return ev.ID
 	}
-	return "evt_" + digest(ev.Source, ev.ID)[:32]
+	return "evt_" + digest(ev.Source, ev.ID)
 }
 
 func plainID(id string) bool {
