@@ -6,22 +6,62 @@ import (
 	"fmt"
 )
 
-// Chain is stores that are asked in their order. Only a store that has no such secret passes the question on. One that
-// fails ends it: what a later store has is perhaps not what this one would have said, and "no such secret" would be a lie.
-type Chain []Store
-
-// Get returns the secret of the first store that has it. Its errors are a [StoreError], but for [ErrNotFound] from all.
-func (c Chain) Get(ctx context.Context, name Name) (Entry, error) {
-	for _, store := range c {
-		entry, err := store.Get(ctx, name)
+// Walk asks for one secret at each of refs, in their order, and returns what the first that has it answers and where that was.
+//
+//   - [ErrNotFound] is an answer: the next is asked. From all, and of no refs at all, it is Walk's too.
+//   - [ErrUnavailable] is none: the next is asked, but when nobody has the secret the error is [ErrUnavailable] and never
+//     [ErrNotFound], as who could not be asked may have it.
+//   - Every other error ends the walk, as [ErrDenied], [ErrGone] and [ErrUnusable] do: that one speaks for the secret, and an
+//     older value elsewhere is not what was meant. So does the end of ctx.
+//
+// Errors, but for [ErrNotFound] from all, are a [StoreError], and the Ref beside them is the one that ended the walk; it is
+// zero where none did.
+func Walk(ctx context.Context, refs []Ref, get func(context.Context, Ref) (Entry, error)) (Entry, Ref, error) {
+	var unavailable error
+	for _, ref := range refs {
+		entry, err := get(ctx, ref)
 		switch {
 		case err == nil:
-			return entry, nil
+			if entry.Source == "" {
+				entry.Source = ref.Store
+			}
+			return entry, ref, nil
+		case ctx.Err() != nil:
+			return Entry{}, ref, &StoreError{Source: ref.Store, Err: err}
+		case errors.Is(err, ErrUnavailable):
+			failed := &StoreError{Source: ref.Store, Err: err}
+			if unavailable == nil {
+				unavailable = failed
+			} else {
+				unavailable = fmt.Errorf("%w; %w", unavailable, failed)
+			}
 		case !errors.Is(err, ErrNotFound):
-			return Entry{}, &StoreError{Source: store.Source(), Err: err}
+			return Entry{}, ref, &StoreError{Source: ref.Store, Err: err}
 		}
 	}
-	return Entry{}, fmt.Errorf("%s: %w", name, ErrNotFound)
+	if unavailable != nil {
+		return Entry{}, Ref{}, unavailable
+	}
+	return Entry{}, Ref{}, fmt.Errorf("no store has it: %w", ErrNotFound)
+}
+
+// Chain is stores that are asked in their order, each for what Locate says, as [Walk] does.
+type Chain struct {
+	Stores []Store
+	Locate func(store string, name Name) Ref
+}
+
+// Get implements [Named]. Its errors are those of [Walk].
+func (c Chain) Get(ctx context.Context, name Name) (Entry, error) {
+	refs, stores := make([]Ref, len(c.Stores)), make(map[string]Store, len(c.Stores))
+	for i, store := range c.Stores {
+		refs[i], stores[store.Source()] = c.Locate(store.Source(), name), store
+	}
+	entry, _, err := Walk(ctx, refs, func(ctx context.Context, ref Ref) (Entry, error) { return stores[ref.Store].Get(ctx, ref) })
+	if err != nil {
+		return Entry{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return entry, nil
 }
 
 // StoreError says which store failed.

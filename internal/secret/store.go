@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // MaxValue is the largest value of a secret, in bytes.
@@ -15,6 +16,9 @@ var (
 	ErrNotFound = errors.New("no such secret")
 	// ErrUnavailable: the store cannot be reached or is overloaded. It may pass.
 	ErrUnavailable = errors.New("the store of secrets is unavailable")
+	// ErrGone: the secret was deleted or disabled there, which somebody meant: what was known of it is not to be used any more,
+	// and no other store speaks for it.
+	ErrGone = errors.New("the secret was deleted or disabled")
 	// ErrDenied: the store does not accept our credentials, or they do not reach so far.
 	ErrDenied = errors.New("the store of secrets denies access")
 	// ErrUnusable: the secret is there, but its value is larger than [MaxValue] or no single text.
@@ -24,10 +28,12 @@ var (
 // Entry is a secret as a store has it.
 type Entry struct {
 	Value Value
-	// Source names the store: env, vault, aws, azure.
+	// Source names the store, as [Ref] does.
 	Source string
 	// Version is the store's version of the value, where it has versions.
 	Version string
+	// ExpiresAt is when the value ceases to be valid, for one that is lent (a lease of Vault); zero is never.
+	ExpiresAt time.Time
 }
 
 // NewEntry returns the entry of a text that a store holds. An empty text is [ErrNotFound], one that is larger than
@@ -45,8 +51,14 @@ func NewEntry(source, version, text string) (Entry, error) {
 
 // Store is a place where secrets are. It is safe for concurrent use.
 type Store interface {
-	// Source names the store, as in [Entry].
+	// Source names the store, as [Ref] does.
 	Source() string
+	// Get returns what is at ref, whose Store is this one, or an error that wraps one of those above. It ends when ctx does.
+	Get(ctx context.Context, ref Ref) (Entry, error)
+}
+
+// Named gives secrets by their logical names: secretd, or who asks it. It is safe for concurrent use.
+type Named interface {
 	// Get returns a secret, or an error that wraps one of those above. It ends when ctx does.
 	Get(ctx context.Context, name Name) (Entry, error)
 }

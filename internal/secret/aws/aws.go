@@ -17,20 +17,16 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/secret/bounded"
 )
 
-// Config says where secrets are. The secret "name" is the secret Prefix+name in Secrets Manager, as a text.
+// Config says where secrets are.
 type Config struct {
 	Region string
-	Prefix string
 	// Endpoint and Credentials replace what the SDK finds in the environment, for tests.
 	Endpoint    string
 	Credentials aws.CredentialsProvider
 }
 
 // Store is Secrets Manager as a store of secrets. Make one with [New].
-type Store struct {
-	client *secretsmanager.Client
-	prefix string
-}
+type Store struct{ client *secretsmanager.Client }
 
 // New returns a store; it asks nothing yet. Credentials come from where the AWS SDK looks for them: the environment, the
 // shared files, the role of the container or of the machine.
@@ -56,7 +52,7 @@ func New(cfg Config) (*Store, error) {
 			o.BaseEndpoint = aws.String(cfg.Endpoint)
 		}
 	})
-	return &Store{client: client, prefix: cfg.Prefix}, nil
+	return &Store{client: client}, nil
 }
 
 // httpClient bounds the answers of another one.
@@ -76,8 +72,8 @@ func (c httpClient) Do(req *http.Request) (*http.Response, error) {
 func (s *Store) Source() string { return "aws" }
 
 // Get implements [secret.Store]. It reads the current version.
-func (s *Store) Get(ctx context.Context, name secret.Name) (secret.Entry, error) {
-	found, err := s.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(s.prefix + name.String())})
+func (s *Store) Get(ctx context.Context, ref secret.Ref) (secret.Entry, error) {
+	found, err := s.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(ref.Path)})
 	if err != nil {
 		return secret.Entry{}, failure(ctx, err)
 	}

@@ -50,7 +50,7 @@ func start(t *testing.T, h http.Handler) secret.Store {
 func at(t *testing.T, endpoint string) secret.Store {
 	t.Helper()
 	s, err := aws.New(aws.Config{
-		Region: "eu-central-1", Prefix: "mlsdm/", Endpoint: endpoint, Credentials: credentials.NewStaticCredentialsProvider("AKID", "SECRET", ""),
+		Region: "eu-central-1", Endpoint: endpoint, Credentials: credentials.NewStaticCredentialsProvider("AKID", "SECRET", ""),
 	})
 	require.NoError(t, err)
 	return s
@@ -65,29 +65,34 @@ func failing(status int, code string) http.Handler {
 	})
 }
 
+// locate says where the fake keeps a secret.
+func locate(name secret.Name) secret.Ref {
+	return secret.Ref{Store: "aws", Path: "mlsdm/" + name.String()}
+}
+
 func TestContract(t *testing.T) {
 	t.Parallel()
 	secrettest.Run(t, secrettest.Harness{
 		Source: "aws",
-		New: func(t *testing.T, values map[string]string) secret.Store {
+		New: func(t *testing.T, values map[string]string) secret.Named {
 			t.Helper()
 			f := fake{map[string]any{}}
 			for name, value := range values {
 				f.answers[name] = map[string]any{"Name": "mlsdm/" + name, "VersionId": "v-1", "CreatedDate": 1.7e9, "SecretString": value}
 			}
-			return start(t, f)
+			return secrettest.By(start(t, f), locate)
 		},
-		Down: func(t *testing.T) secret.Store { t.Helper(); return at(t, "http://127.0.0.1:1") },
-		Denied: func(t *testing.T) secret.Store {
+		Down: func(t *testing.T) secret.Named { t.Helper(); return secrettest.By(at(t, "http://127.0.0.1:1"), locate) },
+		Denied: func(t *testing.T) secret.Named {
 			t.Helper()
-			return start(t, failing(http.StatusBadRequest, "AccessDeniedException"))
+			return secrettest.By(start(t, failing(http.StatusBadRequest, "AccessDeniedException")), locate)
 		},
 	})
 }
 
 func TestAnswers(t *testing.T) {
 	t.Parallel()
-	name, err := secret.ParseName("key")
+	name, err := secret.ParseRef("aws:mlsdm/key")
 	require.NoError(t, err)
 	entry, err := start(t, fake{map[string]any{"key": map[string]any{"SecretString": "v", "VersionId": "v-1"}}}).Get(t.Context(), name)
 	require.NoError(t, err)

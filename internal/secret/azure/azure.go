@@ -70,19 +70,19 @@ func New(cfg Config) (*Store, error) {
 // Source implements [secret.Store].
 func (s *Store) Source() string { return "azure" }
 
-// keyName returns what Key Vault calls a secret.
-func keyName(name secret.Name) string {
+// KeyName returns what Key Vault calls a secret, in which only letters, digits and dashes can stand.
+func KeyName(name secret.Name) string {
 	return strings.NewReplacer("_", "-", ".", "-").Replace(name.String())
 }
 
 // Get implements [secret.Store]. It reads the current version.
-func (s *Store) Get(ctx context.Context, name secret.Name) (secret.Entry, error) {
-	found, err := s.client.GetSecret(ctx, keyName(name), "", nil)
+func (s *Store) Get(ctx context.Context, ref secret.Ref) (secret.Entry, error) {
+	found, err := s.client.GetSecret(ctx, ref.Path, ref.Version, nil)
 	if err != nil {
 		return secret.Entry{}, failure(ctx, err)
 	}
 	if found.Value == nil {
-		return secret.Entry{}, fmt.Errorf("%s has no value: %w", keyName(name), secret.ErrNotFound)
+		return secret.Entry{}, fmt.Errorf("%s has no value: %w", ref.Path, secret.ErrNotFound)
 	}
 	version := ""
 	if found.ID != nil {

@@ -56,29 +56,34 @@ func (broken) Do(req *http.Request) (*http.Response, error) {
 	return nil, &url.Error{Op: "Get", URL: req.URL.String(), Err: errors.New("no route to host")}
 }
 
+// locate says where the fake keeps a secret.
+func locate(name secret.Name) secret.Ref {
+	return secret.Ref{Store: "azure", Path: azure.KeyName(name)}
+}
+
 func TestContract(t *testing.T) {
 	t.Parallel()
 	secrettest.Run(t, secrettest.Harness{
 		Source: "azure",
-		New: func(t *testing.T, values map[string]string) secret.Store {
+		New: func(t *testing.T, values map[string]string) secret.Named {
 			t.Helper()
 			theirs := map[string]string{}
 			for name, value := range values {
 				theirs[strings.NewReplacer("_", "-", ".", "-").Replace(name)] = value
 			}
-			return start(t, server(theirs, http.StatusNotFound, "SecretNotFound"))
+			return secrettest.By(start(t, server(theirs, http.StatusNotFound, "SecretNotFound")), locate)
 		},
-		Down: func(t *testing.T) secret.Store { t.Helper(); return start(t, broken{}) },
-		Denied: func(t *testing.T) secret.Store {
+		Down: func(t *testing.T) secret.Named { t.Helper(); return secrettest.By(start(t, broken{}), locate) },
+		Denied: func(t *testing.T) secret.Named {
 			t.Helper()
-			return start(t, server(nil, http.StatusForbidden, "Forbidden"))
+			return secrettest.By(start(t, server(nil, http.StatusForbidden, "Forbidden")), locate)
 		},
 	})
 }
 
 func TestAnswers(t *testing.T) {
 	t.Parallel()
-	name, err := secret.ParseName("openai_api_key")
+	name, err := secret.ParseRef("azure:openai-api-key")
 	require.NoError(t, err)
 	entry, err := start(t, server(map[string]string{"openai-api-key": "v"}, 0, "")).Get(t.Context(), name)
 	require.NoError(t, err)

@@ -26,11 +26,11 @@ func Variable(name secret.Name) string {
 func (s *Store) Source() string { return "env" }
 
 // Get implements [secret.Store]. The environment has no versions.
-func (s *Store) Get(ctx context.Context, name secret.Name) (secret.Entry, error) {
+func (s *Store) Get(ctx context.Context, ref secret.Ref) (secret.Entry, error) {
 	if err := ctx.Err(); err != nil {
 		return secret.Entry{}, err
 	}
-	variable := Variable(name)
+	variable := ref.Path
 	text, ok := s.lookup(variable)
 	if !ok {
 		return secret.Entry{}, fmt.Errorf("%s is not set: %w", variable, secret.ErrNotFound)

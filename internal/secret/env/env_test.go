@@ -16,7 +16,7 @@ func TestContract(t *testing.T) {
 	t.Parallel()
 	secrettest.Run(t, secrettest.Harness{
 		Source: "env",
-		New: func(t *testing.T, values map[string]string) secret.Store {
+		New: func(t *testing.T, values map[string]string) secret.Named {
 			t.Helper()
 			environment := map[string]string{}
 			for text, value := range values {
@@ -24,10 +24,10 @@ func TestContract(t *testing.T) {
 				require.NoError(t, err)
 				environment[env.Variable(name)] = value
 			}
-			return env.New(func(variable string) (string, bool) {
+			return secrettest.By(env.New(func(variable string) (string, bool) {
 				value, ok := environment[variable]
 				return value, ok
-			})
+			}), func(name secret.Name) secret.Ref { return secret.Ref{Store: "env", Path: env.Variable(name)} })
 		},
 	})
 }

@@ -24,11 +24,26 @@ type Harness struct {
 	// Source is what entries must name.
 	Source string
 	// New returns a store that holds these values, by name, and nothing under [Absent].
-	New func(t *testing.T, values map[string]string) secret.Store
+	New func(t *testing.T, values map[string]string) secret.Named
 	// Down returns a store whose provider cannot be reached; nil for one that cannot be down.
-	Down func(t *testing.T) secret.Store
+	Down func(t *testing.T) secret.Named
 	// Denied returns a store whose credentials are refused; nil for one without credentials.
-	Denied func(t *testing.T) secret.Store
+	Denied func(t *testing.T) secret.Named
+}
+
+// By asks a store for names, each where locate says.
+func By(store secret.Store, locate func(secret.Name) secret.Ref) secret.Named {
+	return by{store, locate}
+}
+
+type by struct {
+	store  secret.Store
+	locate func(secret.Name) secret.Ref
+}
+
+// Get implements [secret.Named].
+func (b by) Get(ctx context.Context, name secret.Name) (secret.Entry, error) {
+	return b.store.Get(ctx, b.locate(name))
 }
 
 // Absent is a name that no store of the suite has a value for.
@@ -66,7 +81,7 @@ func name(t *testing.T, text string) secret.Name {
 }
 
 // get asks with patience.
-func get(t *testing.T, s secret.Store, text string) (secret.Entry, error) {
+func get(t *testing.T, s secret.Named, text string) (secret.Entry, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
