@@ -33,9 +33,12 @@ const (
 	OpDeliveriesGet    = "webhooks.deliveries.get"
 	OpDeliveriesReplay = "webhooks.deliveries.replay"
 
-	OpSecretsGet = "secrets.get"
-	OpCIStatus   = "ci.status"
-	OpCICheck    = "ci.check"
+	OpSecretsGet     = "secrets.get"
+	OpSecretsList    = "secrets.list"
+	OpSecretsRefresh = "secrets.refresh"
+
+	OpCIStatus = "ci.status"
+	OpCICheck  = "ci.check"
 )
 
 // Operations returns the catalogue of interactive subjects.
@@ -54,6 +57,8 @@ func Operations() []Operation {
 		{OpDeliveriesGet, ServiceDispatcher, false, DeliveryRequest{}, DeliveryDetail{}, false, "shows one delivery with all its attempts"},
 		{OpDeliveriesReplay, ServiceDispatcher, false, ReplayRequest{}, ReplayReply{}, false, "delivers dead letters or events again, a page at a time"},
 		{OpSecretsGet, ServiceSecretd, true, SecretRequest{}, SecretResponse{}, false, "gives a secret, sealed to the caller's one-time key"},
+		{OpSecretsList, ServiceSecretd, true, SecretsListRequest{}, SecretsList{}, false, "tells which secrets the caller may have, without their values"},
+		{OpSecretsRefresh, ServiceSecretd, true, SecretsRefreshRequest{}, SecretsRefreshed{}, false, "asks the stores for a secret now, for everybody"},
 		{OpCIStatus, ServiceCIWatch, false, CIStatusRequest{}, CIStatus{}, false, "tells CI health as last seen"},
 		{OpCICheck, ServiceCIWatch, false, CIStatusRequest{}, CIStatus{}, false, "asks GitHub now, then tells CI health"},
 	}

@@ -4,7 +4,7 @@ import "time"
 
 // SecretRotated says that a new version of a secret was seen. It never holds a value.
 type SecretRotated struct {
-	// Name is the secret's logical name.
+	// Name is the secret's logical name, or the reference by which it is asked for.
 	Name string `json:"name" jsonschema:"minLength=1"`
 	// Store names where it is kept: vault, aws, azure, env or file.
 	Store string `json:"store" jsonschema:"minLength=1"`
@@ -23,7 +23,7 @@ func (p SecretRotated) Validate() error {
 
 // SecretUnavailable says that a store cannot be reached and that the value which is still known is past its time.
 type SecretUnavailable struct {
-	// Name is the secret's logical name.
+	// Name is the secret's logical name, or the reference by which it is asked for.
 	Name string `json:"name" jsonschema:"minLength=1"`
 	// Store names where it is kept.
 	Store string `json:"store" jsonschema:"minLength=1"`

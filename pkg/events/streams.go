@@ -11,6 +11,7 @@ const (
 	StreamWaiting     = "WAITING"
 	StreamAttempts    = "ATTEMPTS"
 	StreamDeadLetters = "DEADLETTERS"
+	StreamAudit       = "AUDIT"
 )
 
 // Names of the durable consumers.
@@ -112,6 +113,10 @@ func Streams() []Stream {
 			Name: StreamDeadLetters, Subjects: []string{"deadletters.>"}, Retention: RetentionLimits, MaxAge: 30 * 24 * time.Hour, Duplicates: window,
 			For:    "what was given up on, whole, with the reason",
 			UsedBy: []string{ServiceEmbedder, ServiceGenerator, ServiceDispatcher},
+		},
+		{
+			Name: StreamAudit, Subjects: []string{"audit.>"}, Retention: RetentionLimits, MaxAge: 90 * 24 * time.Hour, MaxBytes: 1 << 30,
+			Duplicates: window, For: "who asked for which secret, and what came of it", UsedBy: []string{ServiceSecretd},
 		},
 	}
 }

@@ -137,6 +137,9 @@ func (s Subjects) DeadDelivery(fault, endpoint string) string {
 	return s.join("deadletters.deliveries", fault, endpoint)
 }
 
+// AuditSecrets is where every access to a secret is recorded: mlsdm.audit.secrets.
+func (s Subjects) AuditSecrets() string { return s.join("audit.secrets") }
+
 // StreamName is the name of a stream of the catalogue in this installation: MLSDM_EVENTS.
 func (s Subjects) StreamName(name string) string {
 	return strings.ToUpper(s.Prefix()) + "_" + name

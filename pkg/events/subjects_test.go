@@ -30,6 +30,7 @@ func TestSubjects(t *testing.T) {
 			s.DeadRequest("embed"):                           p + ".deadletters.requests.embed",
 			s.DeliveryAgain("default"):                       p + ".deliveries.again.default",
 			s.DeadDelivery(events.FaultReceiver, "default"):  p + ".deadletters.deliveries.receiver.default",
+			s.AuditSecrets():                                 p + ".audit.secrets",
 			s.Below("x.y"):                                   p + ".x.y",
 		} {
 			wantEqual(t, "subject", got, want)
