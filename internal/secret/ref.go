@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // MaxRef is the longest reference, in bytes.
@@ -29,38 +31,75 @@ type Ref struct {
 	Store string
 	// Path is what the store calls the secret. It never climbs: no part of it is "." or "..".
 	Path string
-	// Field is one member of a value that has several, in vault and aws; empty is the whole value, or the only field.
+	// Field is one member of a value that has several: in vault of an entry, in aws and azure of a text that is a JSON object.
+	// Empty is the whole value, or the only field.
 	Field string
 	// Version pins a version: a number in vault, a stage or version id in aws, a version id in azure; empty is the current one.
 	Version string
 }
 
 // ParseRef reads a reference, STORE:PATH[#FIELD][@VERSION]. Env and file have neither field nor version; a file's path may hold
-// any character but those that no reference has.
+// any character that is no control.
 func ParseRef(text string) (Ref, error) {
 	if len(text) > MaxRef {
 		return Ref{}, fmt.Errorf("%w: it has %d bytes, at most %d are allowed", ErrRef, len(text), MaxRef)
 	}
 	store, rest, ok := strings.Cut(text, ":")
 	if !ok || !isStore(store) {
-		return Ref{}, fmt.Errorf("%w: it begins with vault:, aws:, azure:, env: or file:", ErrRef)
+		return Ref{}, fmt.Errorf("%w: it must begin with vault:, aws:, azure:, env: or file: and a path", ErrRef)
 	}
 	r := Ref{Store: store, Path: rest}
-	if store != StoreEnv && store != StoreFile {
+	if versioned(store) {
 		r.Path, r.Version, ok = strings.Cut(rest, "@")
-		if ok && !plain(r.Version, "") {
-			return Ref{}, fmt.Errorf("%w: behind @ comes a version, made of A-Z a-z 0-9 _ . -", ErrRef)
+		if ok && r.Version == "" {
+			return Ref{}, errVersion()
 		}
 		r.Path, r.Field, ok = strings.Cut(r.Path, "#")
-		if ok && !plain(r.Field, "") {
-			return Ref{}, fmt.Errorf("%w: behind # comes a field, made of A-Z a-z 0-9 _ . -", ErrRef)
+		if ok && r.Field == "" {
+			return Ref{}, errField()
 		}
 	}
-	if err := r.checkPath(); err != nil {
+	if err := r.Check(store); err != nil {
 		return Ref{}, err
 	}
 	return r, nil
 }
+
+// Check returns an error, which wraps [ErrRef], unless r is one that [ParseRef] makes for that store. Every store calls it
+// before it asks anybody, so that what it builds of a reference (a URL, a file's name) is never more than one name below where
+// it may look, whoever made the reference.
+func (r Ref) Check(store string) error {
+	if r.Store != store || !isStore(store) {
+		return fmt.Errorf("%w: it is not one of the store %s", ErrRef, store)
+	}
+	if size := len(r.String()); size > MaxRef {
+		return fmt.Errorf("%w: it has %d bytes, at most %d are allowed", ErrRef, size, MaxRef)
+	}
+	if !versioned(store) && (r.Field != "" || r.Version != "") {
+		return fmt.Errorf("%w: %s has neither fields nor versions", ErrRef, store)
+	}
+	if r.Version != "" && !token(r.Version) {
+		return errVersion()
+	}
+	if r.Field != "" && !token(r.Field) {
+		return errField()
+	}
+	return r.checkPath()
+}
+
+func errVersion() error {
+	return fmt.Errorf("%w: behind @ comes a version, made of A-Z a-z 0-9 _ . - and not of dots only", ErrRef)
+}
+
+func errField() error {
+	return fmt.Errorf("%w: behind # comes a field, made of A-Z a-z 0-9 _ . - and not of dots only", ErrRef)
+}
+
+// versioned reports whether references of a store may have fields and versions.
+func versioned(store string) bool { return store != StoreEnv && store != StoreFile }
+
+// token reports whether text can be a part of a path that leads nowhere else.
+func token(text string) bool { return plain(text, "") && strings.Trim(text, ".") != "" }
 
 // IsRef reports whether text begins as a reference does, whether it is a good one or not.
 func IsRef(text string) bool {
@@ -79,19 +118,17 @@ func isStore(name string) bool {
 
 // checkPath refuses what the store would read as something else than one name below where it may look.
 func (r Ref) checkPath() error {
-	allowed, also := true, ""
-	path := r.Path
+	path, allowed := r.Path, false
 	switch r.Store {
 	case StoreVault, StoreAWS:
-		also = "/+="
 		path = strings.TrimPrefix(path, "/")
-		allowed = plain(path, also)
+		allowed = plain(path, "/+=")
 	case StoreAzure:
 		allowed = plain(path, "") && !strings.ContainsAny(path, "._")
 	case StoreEnv:
 		allowed = plain(path, "") && !strings.ContainsAny(path, ".-")
 	case StoreFile:
-		allowed = strings.HasPrefix(path, "/") && len(path) > 1 && !strings.ContainsFunc(path, func(c rune) bool { return c < ' ' || c == 0x7f })
+		allowed = strings.HasPrefix(path, "/") && len(path) > 1 && utf8.ValidString(path) && !strings.ContainsFunc(path, unicode.IsControl)
 		path = path[min(1, len(path)):]
 	}
 	if path == "" || !allowed {
@@ -99,7 +136,7 @@ func (r Ref) checkPath() error {
 	}
 	for part := range strings.SplitSeq(path, "/") {
 		if part == "" || part == "." || part == ".." {
-			return fmt.Errorf("%w: no part of its path is empty, . or ..", ErrRef)
+			return fmt.Errorf("%w: a part of its path is empty, or is . or .., which leads elsewhere", ErrRef)
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 )
 
 // MaxValue is the largest value of a secret, in bytes.
@@ -21,7 +22,8 @@ var (
 	ErrGone = errors.New("the secret was deleted or disabled")
 	// ErrDenied: the store does not accept our credentials, or they do not reach so far.
 	ErrDenied = errors.New("the store of secrets denies access")
-	// ErrUnusable: the secret is there, but its value is larger than [MaxValue] or no single text.
+	// ErrUnusable: the secret is there, but its value is larger than [MaxValue], no single text, or without the field that was
+	// asked for.
 	ErrUnusable = errors.New("the secret's value cannot be used")
 )
 
@@ -37,13 +39,15 @@ type Entry struct {
 }
 
 // NewEntry returns the entry of a text that a store holds. An empty text is [ErrNotFound], one that is larger than
-// [MaxValue] [ErrUnusable].
+// [MaxValue] or no UTF-8 [ErrUnusable].
 func NewEntry(source, version, text string) (Entry, error) {
 	switch {
 	case text == "":
 		return Entry{}, fmt.Errorf("the value is empty: %w", ErrNotFound)
 	case len(text) > MaxValue:
 		return Entry{}, fmt.Errorf("%w: it has %d bytes, at most %d are allowed", ErrUnusable, len(text), MaxValue)
+	case !utf8.ValidString(text):
+		return Entry{}, fmt.Errorf("%w: it is binary, no text in UTF-8", ErrUnusable)
 	default:
 		return Entry{Value: NewValue(text), Source: source, Version: version}, nil
 	}
@@ -53,7 +57,8 @@ func NewEntry(source, version, text string) (Entry, error) {
 type Store interface {
 	// Source names the store, as [Ref] does.
 	Source() string
-	// Get returns what is at ref, whose Store is this one, or an error that wraps one of those above. It ends when ctx does.
+	// Get returns what is at ref, or an error that wraps one of those above. A ref that [Ref.Check] refuses reaches nobody: the
+	// error wraps [ErrDenied] and [ErrRef]. It ends when ctx does.
 	Get(ctx context.Context, ref Ref) (Entry, error)
 }
 
