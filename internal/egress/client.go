@@ -29,7 +29,8 @@ type ClientOptions struct {
 
 // Client returns an HTTP client whose every connection passes the Guard. It follows no redirect (the answer 3xx is
 // returned as it is), takes no proxy from the environment, keeps no cookies, asks for no compression (so no small answer
-// grows), speaks HTTP/1.1, and has no timeout of its own for requests: give each a context that ends. Whoever is done with it
+// grows), speaks HTTP/1.1, and has no timeout of its own for requests: give each a context that ends. Its transport
+// is a [Poster]. Whoever is done with it
 // calls CloseIdleConnections.
 func (g *Guard) Client(o ClientOptions) *http.Client {
 	d := &dialer{guard: g, tls: clientTLS(o.TLS)}
@@ -38,7 +39,9 @@ func (g *Guard) Client(o ClientOptions) *http.Client {
 		perHost = 2
 	}
 	return &http.Client{
-		Transport:     &transport{dialer: d, pool: pool{perKey: perHost, total: max(maxIdle, o.MaxIdle)}},
+		Transport: &transport{
+			dialer: d, pool: pool{perKey: perHost, total: max(maxIdle, o.MaxIdle)}, post: &http.Request{Method: http.MethodPost},
+		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }

@@ -11,46 +11,46 @@ type pool struct {
 	total  int // idle connections to all of them
 
 	mu    sync.Mutex
-	idle  map[string][]*h1conn // the last used at the end
+	idle  map[route][]*h1conn // the last used at the end
 	count int
 	sweep *time.Timer // closes what is idle for too long; nil when nothing is idle
 }
 
 // get takes an idle connection that is still of use, or nil.
-func (p *pool) get(key string) *h1conn {
+func (p *pool) get(to route) *h1conn {
 	for {
-		c := p.pop(key)
+		c := p.pop(to)
 		if c == nil {
 			return nil
 		}
-		if time.Since(c.since) < idleTimeout && c.usable() {
+		if idle := time.Since(c.since); idle < idleTimeout && c.usable(idle) {
 			return c
 		}
 		c.close()
 	}
 }
 
-func (p *pool) pop(key string) *h1conn {
+func (p *pool) pop(to route) *h1conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	conns := p.idle[key]
+	conns := p.idle[to]
 	if len(conns) == 0 {
 		return nil
 	}
 	c := conns[len(conns)-1]
 	conns[len(conns)-1] = nil
-	p.set(key, conns[:len(conns)-1])
+	p.set(to, conns[:len(conns)-1])
 	return c
 }
 
 // set keeps the connections of one receiver. The lock is held.
-func (p *pool) set(key string, conns []*h1conn) {
-	p.count += len(conns) - len(p.idle[key])
+func (p *pool) set(to route, conns []*h1conn) {
+	p.count += len(conns) - len(p.idle[to])
 	if len(conns) == 0 {
-		delete(p.idle, key)
+		delete(p.idle, to)
 		return
 	}
-	p.idle[key] = conns
+	p.idle[to] = conns
 }
 
 // put keeps a connection, or closes it if there are enough to its receiver. If there are enough in all, one to any receiver
@@ -58,20 +58,20 @@ func (p *pool) set(key string, conns []*h1conn) {
 func (p *pool) put(c *h1conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	conns := p.idle[c.key]
+	conns := p.idle[c.to]
 	if len(conns) >= p.perKey {
 		c.close()
 		return
 	}
 	if p.count >= p.total {
 		p.makeRoom()
-		conns = p.idle[c.key]
+		conns = p.idle[c.to]
 	}
 	c.since = time.Now()
 	if p.idle == nil {
-		p.idle = make(map[string][]*h1conn)
+		p.idle = make(map[route][]*h1conn)
 	}
-	p.set(c.key, append(conns[:len(conns):cap(conns)], c))
+	p.set(c.to, append(conns[:len(conns):cap(conns)], c))
 	if p.sweep == nil {
 		p.sweep = time.AfterFunc(idleTimeout, p.closeOld)
 	}
@@ -79,9 +79,9 @@ func (p *pool) put(c *h1conn) {
 
 // makeRoom closes one connection: the oldest to whichever receiver comes first in a map, which is any. The lock is held.
 func (p *pool) makeRoom() {
-	for key, conns := range p.idle {
+	for to, conns := range p.idle {
 		conns[0].close()
-		p.set(key, append([]*h1conn(nil), conns[1:]...))
+		p.set(to, append([]*h1conn(nil), conns[1:]...))
 		return
 	}
 }
@@ -90,13 +90,13 @@ func (p *pool) makeRoom() {
 func (p *pool) closeOld() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for key, conns := range p.idle {
+	for to, conns := range p.idle {
 		old := 0
 		for old < len(conns) && time.Since(conns[old].since) >= idleTimeout {
 			conns[old].close()
 			old++
 		}
-		p.set(key, append([]*h1conn(nil), conns[old:]...))
+		p.set(to, append([]*h1conn(nil), conns[old:]...))
 	}
 	p.sweep = nil
 	if p.count > 0 {
@@ -108,10 +108,10 @@ func (p *pool) closeOld() {
 func (p *pool) closeAll() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for key, conns := range p.idle {
+	for to, conns := range p.idle {
 		for _, c := range conns {
 			c.close()
 		}
-		p.set(key, nil)
+		p.set(to, nil)
 	}
 }

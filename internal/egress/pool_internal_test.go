@@ -16,7 +16,7 @@ func TestPoolBounds(t *testing.T) {
 	put := func(key string) {
 		made := new(pipe)
 		open[made] = true
-		p.put(newH1conn(made, key))
+		p.put(newH1conn(made, route{host: key}))
 	}
 	for i := range 20 {
 		put(strconv.Itoa(i))
@@ -24,8 +24,8 @@ func TestPoolBounds(t *testing.T) {
 	for range 3 {
 		put("wanted")
 	}
-	require.NotEmpty(t, p.idle["wanted"])
-	require.LessOrEqual(t, len(p.idle["wanted"]), 2)
+	require.NotEmpty(t, p.idle[route{host: "wanted"}])
+	require.LessOrEqual(t, len(p.idle[route{host: "wanted"}]), 2)
 	idle, count := 0, 0
 	for _, conns := range p.idle {
 		count += len(conns)
@@ -38,7 +38,7 @@ func TestPoolBounds(t *testing.T) {
 	require.Equal(t, 8, idle)
 	require.Equal(t, 8, count)
 	require.Equal(t, 8, p.count)
-	require.NotNil(t, p.get("wanted"))
+	require.NotNil(t, p.get(route{host: "wanted"}))
 	p.closeAll()
 	require.Empty(t, p.idle)
 	require.Zero(t, p.count)

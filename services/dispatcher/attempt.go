@@ -2,7 +2,6 @@ package dispatcher
 
 import (
 	"context"
-	"maps"
 	"math/rand/v2"
 	"net/http"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
+	"github.com/neuron7x/mlsdm-integrations/internal/egress"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/delivery"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/gate"
@@ -70,15 +70,14 @@ func (s *Service) send(ctx context.Context, to *target.Endpoint, d delivery.Deli
 	if err != nil {
 		return sender.Result{At: at, Verdict: sender.Abort, Class: events.ErrorClassProtocol, Err: err}
 	}
-	own := to.Header()
-	header := make(http.Header, len(own)+8) // with room for ours
-	maps.Copy(header, own)
-	header["Content-Type"] = []string{contentType}
-	header["User-Agent"] = s.userAgent
+	own := to.Fields()
+	header := make([]egress.Field, 0, len(own)+7) // with room for ours
+	header = append(append(header, own...),
+		egress.Field{Name: "Content-Type", Value: contentType}, egress.Field{Name: "User-Agent", Value: s.userAgent})
 	if isTraceParent(traceParent) { // it was the publisher's to choose: nothing else gets into our headers
-		header["Traceparent"] = []string{traceParent}
+		header = append(header, egress.Field{Name: "Traceparent", Value: traceParent})
 	}
-	if err := to.Sign(ctx, delivery.WebhookID(d.Event), at, body, header); err != nil {
+	if header, err = to.Sign(ctx, delivery.WebhookID(d.Event), at, body, header); err != nil {
 		return sender.Result{At: at, Verdict: sender.Misconfigured, Class: events.ErrorClassEndpoint, Err: err}
 	}
 	return sender.Send(ctx, sender.Request{

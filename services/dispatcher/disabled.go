@@ -149,5 +149,10 @@ func (s *Service) test(ctx context.Context, to *target.Endpoint) (events.Deliver
 	if ctx.Err() != nil {
 		return events.DeliveryAttempt{}, result.Err
 	}
-	return attemptOf(d, result, end{}, time.Time{}), nil
+	record := attemptOf(d, result, end{}, time.Time{})
+	record.Request = make(map[string]string, len(result.Sent))
+	for _, f := range result.Sent {
+		record.Request[f.Name] = f.Value
+	}
+	return record, nil
 }

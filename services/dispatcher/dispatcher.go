@@ -32,8 +32,8 @@ type Service struct {
 	bus     *bus.Bus
 	log     *slog.Logger
 	version string
-	// userAgent is the value of the header of that name; nobody changes it.
-	userAgent []string
+	// userAgent is the value of the header of that name.
+	userAgent string
 	drain     time.Duration
 	guard     *egress.Guard
 	static    *target.Endpoint // nil when the configuration describes none
@@ -70,7 +70,7 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		cfg: cfg, policy: gate.DefaultPolicy(), bus: deps.Bus, log: deps.Logger, version: deps.Version, userAgent: []string{"mlsdm-webhooks/" + deps.Version}, drain: deps.DrainTimeout,
+		cfg: cfg, policy: gate.DefaultPolicy(), bus: deps.Bus, log: deps.Logger, version: deps.Version, userAgent: "mlsdm-webhooks/" + deps.Version, drain: deps.DrainTimeout,
 		guard: guard, static: static, metrics: m, untold: make(chan struct{}, 1), probeEvery: probeEvery,
 		attempts: attemptlog.New(deps.Bus, deps.Bus.Subjects(), deps.Logger, func(n int) { m.lost.Add(float64(n)) }),
 		tracer:   deps.Tracer.Tracer("github.com/neuron7x/mlsdm-integrations/services/dispatcher"),

@@ -91,16 +91,16 @@ func (s *Service) tellFailed(ctx context.Context, m *bus.Message, d delivery.Del
 func (s *Service) record(d delivery.Delivery, result sender.Result, last end, next time.Time) {
 	record := attemptOf(d, result, last, next)
 	s.metrics.observe(d, result, record.Outcome)
-	s.attempts.Add(record)
+	s.attempts.Add(record, result.Sent)
 }
 
-// attemptOf tells of an attempt: last is why the delivery was given up after it, if it was, and next when the one that
+// attemptOf tells of an attempt, but for its headers: last is why the delivery was given up after it, if it was, and next when the one that
 // follows is due, if one does.
 func attemptOf(d delivery.Delivery, result sender.Result, last end, next time.Time) events.DeliveryAttempt {
 	record := events.DeliveryAttempt{
 		DeliveryID: d.ID, EndpointID: d.EndpointID, EventID: d.Event.ID, EventType: d.Event.Type, Attempt: d.Attempt,
 		At: result.At.UTC(), LatencyMS: float64(result.Latency.Microseconds()) / 1000, Status: result.Status,
-		Outcome: events.AttemptDelivered, Request: result.Sent, Response: result.Response, ReplayID: d.ReplayID,
+		Outcome: events.AttemptDelivered, Response: result.Response, ReplayID: d.ReplayID,
 		ErrorClass: result.Class, Fault: last.fault,
 	}
 	if result.Timing != (events.AttemptTiming{}) {

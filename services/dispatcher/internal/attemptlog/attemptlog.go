@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
+	"github.com/neuron7x/mlsdm-integrations/internal/egress"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
@@ -54,14 +55,14 @@ func New(publisher Publisher, subjects events.Subjects, log *slog.Logger, droppe
 	}
 }
 
-// Add takes one record. It never blocks. The record is written as JSON here, by whoever made the attempt, so that all that
+// Add takes one record, and the headers that were sent, each once, as its Request. It never blocks. The record is written as JSON here, by whoever made the attempt, so that all that
 // is done under a lock is to copy a few hundred bytes. What is added after Run has begun to end is lost, and counted.
-func (l *Log) Add(record events.DeliveryAttempt) {
+func (l *Log) Add(record events.DeliveryAttempt, sent []egress.Field) {
 	buf, ok := l.scratch.Get().(*[]byte)
 	if !ok {
 		buf = new([]byte)
 	}
-	text := appendBounded((*buf)[:0], &record)
+	text := appendBounded((*buf)[:0], &record, sent)
 	kept, full := l.pending.add(record.EndpointID, text, l.publisher.MaxPayload)
 	if *buf = text; cap(text) <= maxRecord {
 		l.scratch.Put(buf)

@@ -94,9 +94,9 @@ func TestRecordsAreBatchedByEndpointAndTime(t *testing.T) {
 		f := &fakeBus{}
 		l, dropped, stop := start(t, f)
 		for _, id := range []string{"1", "2", "3"} {
-			l.Add(record("a", id))
+			l.Add(record("a", id), nil)
 		}
-		l.Add(record("b", "4"))
+		l.Add(record("b", "4"), nil)
 		synctest.Wait()
 		n, _ := f.published(t)
 		require.Zero(t, n, "it waits for more")
@@ -116,7 +116,7 @@ func TestFullBatchesDoNotWait(t *testing.T) {
 		f := &fakeBus{}
 		l, _, stop := start(t, f)
 		for range 520 {
-			l.Add(record("a", "x"))
+			l.Add(record("a", "x"), nil)
 		}
 		synctest.Wait()
 		n, ids := f.published(t)
@@ -125,7 +125,7 @@ func TestFullBatchesDoNotWait(t *testing.T) {
 		stop()
 		_, ids = f.published(t)
 		require.Len(t, ids["mlsdm.attempts.a"], 520, "the rest goes out at the stop")
-		l.Add(record("a", "late"))
+		l.Add(record("a", "late"), nil)
 	})
 }
 
@@ -148,7 +148,7 @@ func TestBatchesAreBoundedInBytes(t *testing.T) {
 				for i := range 300 {
 					r := record("a", strconv.Itoa(i))
 					r.Response = strings.Repeat("\x01", 4<<10)
-					l.Add(r)
+					l.Add(r, nil)
 					synctest.Wait()
 				}
 				stop()
@@ -168,7 +168,7 @@ func TestServerThatTakesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l, dropped, stop := start(t, &fakeBus{maxPayload: 100})
-		l.Add(record("a", "1"))
+		l.Add(record("a", "1"), nil)
 		stop()
 		require.EqualValues(t, 1, dropped.Load())
 	})
@@ -181,12 +181,12 @@ func TestSlowBus(t *testing.T) {
 		f := &fakeBus{delay: time.Second}
 		l, dropped, stop := start(t, f)
 		for range 8 * 256 {
-			l.Add(record("a", "x"))
+			l.Add(record("a", "x"), nil)
 		}
 		synctest.Wait()
 		require.EqualValues(t, 8, f.waiting.Load())
 		for range 8 * 256 {
-			l.Add(record("b", "x"))
+			l.Add(record("b", "x"), nil)
 		}
 		synctest.Wait()
 		require.EqualValues(t, 8, f.waiting.Load())
@@ -210,7 +210,7 @@ func TestAddNeverBlocks(t *testing.T) {
 		r.Response = strings.Repeat("x", 4<<10)
 		const records = 4000 // 16 MiB
 		for range records {
-			l.Add(r)
+			l.Add(r, nil)
 		}
 		require.Zero(t, time.Since(began))
 		synctest.Wait()
@@ -221,7 +221,7 @@ func TestAddNeverBlocks(t *testing.T) {
 		f.delay = 0
 		f.mu.Unlock()
 		<-time.After(6 * time.Second)
-		l.Add(r) // there is room again
+		l.Add(r, nil) // there is room again
 		stop()
 		_, ids := f.published(t)
 		require.Equal(t, records+1, int(dropped.Load())+len(ids["mlsdm.attempts.a"]), "each record is either stored or counted")
@@ -234,11 +234,11 @@ func TestFailuresAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeBus{err: errors.New("the stream is full")}
 		l, dropped, stop := start(t, f)
-		l.Add(record("a", "1"))
-		l.Add(record("b", "2"))
+		l.Add(record("a", "1"), nil)
+		l.Add(record("b", "2"), nil)
 		stop()
 		require.EqualValues(t, 2, dropped.Load())
-		l.Add(record("b", "3"))
+		l.Add(record("b", "3"), nil)
 		require.EqualValues(t, 3, dropped.Load(), "what comes after the end is lost")
 	})
 }
@@ -257,7 +257,7 @@ func TestFailuresDoNotFillTheLog(t *testing.T) {
 			l.Run(t.Context(), finished)
 		}()
 		for range 600 {
-			l.Add(record("a", "x"))
+			l.Add(record("a", "x"), nil)
 			<-time.After(100 * time.Millisecond)
 		}
 		close(finished)
@@ -282,7 +282,7 @@ func TestTheStopDoesNotWaitForASlowBus(t *testing.T) {
 				log := attemptlog.New(&fakeBus{delay: time.Hour}, events.Subjects{}, slog.New(slog.DiscardHandler), func(n int) { lost.Add(int64(n)) })
 				const records = 10_000
 				for range records {
-					log.Add(events.DeliveryAttempt{EndpointID: "default"})
+					log.Add(events.DeliveryAttempt{EndpointID: "default"}, nil)
 				}
 				stop := make(chan struct{})
 				ctx, cancel := context.WithCancel(t.Context())
@@ -315,7 +315,7 @@ func TestManyWorkers(t *testing.T) {
 	for w := range workers {
 		wg.Go(func() {
 			for i := range each {
-				l.Add(record("e"+strconv.Itoa(i%endpoints), strconv.Itoa(w*each+i)))
+				l.Add(record("e"+strconv.Itoa(i%endpoints), strconv.Itoa(w*each+i)), nil)
 			}
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
+	"github.com/neuron7x/mlsdm-integrations/internal/egress"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/attemptlog"
 )
@@ -24,11 +25,14 @@ func BenchmarkAdd(b *testing.B) {
 	r := events.DeliveryAttempt{
 		DeliveryID: "0123456789abcdef0123456789abcdef", EndpointID: "shop", EventID: "019c12b0-8000-7000-8000-000000000000",
 		EventType: "custom.load", Attempt: 1, At: at, LatencyMS: 1.234, Status: 200, Outcome: events.AttemptDelivered,
-		Request: map[string]string{
-			"Content-Type": "application/json", "User-Agent": "mlsdm-webhooks/1.2.3", "webhook-id": "019c12b0-8000-7000-8000-000000000000",
-			"webhook-timestamp": "1700000000", "traceparent": "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01",
-		},
 		Timing: &events.AttemptTiming{FirstByteMS: 1.1}, Response: "ok",
+	}
+	sent := []egress.Field{
+		{Name: "Content-Type", Value: "application/json"},
+		{Name: "User-Agent", Value: "mlsdm-webhooks/1.2.3"},
+		{Name: "webhook-id", Value: "019c12b0-8000-7000-8000-000000000000"},
+		{Name: "webhook-timestamp", Value: "1700000000"},
+		{Name: "traceparent", Value: "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"},
 	}
 	lost := new(atomic.Int64) // a loop that does nothing else may outrun Run
 	l := attemptlog.New(sink{}, events.Subjects{}, slog.New(slog.DiscardHandler), func(n int) { lost.Add(int64(n)) })
@@ -40,7 +44,7 @@ func BenchmarkAdd(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			l.Add(r)
+			l.Add(r, sent)
 		}
 	})
 	close(stop)

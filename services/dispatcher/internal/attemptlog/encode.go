@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/egress"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
@@ -16,15 +17,15 @@ const (
 	maxRecord   = 48 << 10 // bytes of JSON
 )
 
-// appendBounded appends a record as JSON. Texts that are too long are cut; a record that is too large all the same is
+// appendBounded appends a record as JSON, with the headers that were sent as its Request. Texts that are too long are cut; a record that is too large all the same is
 // written without the headers and the answer.
-func appendBounded(dst []byte, r *events.DeliveryAttempt) []byte {
+func appendBounded(dst []byte, r *events.DeliveryAttempt, sent []egress.Field) []byte {
 	bounded := *r
 	bounded.Response, bounded.Error = clip(r.Response, maxResponse), clip(r.Error, maxError)
-	dst = appendRecord(dst, &bounded)
+	dst = appendRecord(dst, &bounded, sent)
 	if len(dst) > maxRecord {
-		bounded.Request, bounded.Response = nil, ""
-		dst = appendRecord(dst[:0], &bounded)
+		bounded.Response = ""
+		dst = appendRecord(dst[:0], &bounded, nil)
 	}
 	return dst
 }
@@ -42,7 +43,7 @@ func clip(s string, limit int) string {
 
 // appendRecord appends a record as JSON that reads the same as what encoding/json writes, at a tenth of its cost. What
 // encoding/json refuses (a number that is none, a time outside of the years 0 to 9999) is written as zero.
-func appendRecord(dst []byte, r *events.DeliveryAttempt) []byte {
+func appendRecord(dst []byte, r *events.DeliveryAttempt, sent []egress.Field) []byte {
 	dst = append(dst, `{"delivery_id":`...)
 	dst = appendString(dst, r.DeliveryID)
 	dst = append(dst, `,"endpoint_id":`...)
@@ -66,9 +67,9 @@ func appendRecord(dst []byte, r *events.DeliveryAttempt) []byte {
 	dst = appendMember(dst, `,"error":`, r.Error)
 	dst = appendMember(dst, `,"error_class":`, r.ErrorClass)
 	dst = appendMember(dst, `,"fault":`, r.Fault)
-	if len(r.Request) > 0 {
+	if len(sent) > 0 {
 		dst = append(dst, `,"request":`...)
-		dst = appendMap(dst, r.Request)
+		dst = appendFields(dst, sent)
 	}
 	if r.Timing != nil {
 		dst = append(dst, `,"timing":`...)
@@ -106,14 +107,14 @@ func appendTiming(dst []byte, t *events.AttemptTiming) []byte {
 	return append(dst, '}')
 }
 
-// appendMap appends an object of texts, in no order.
-func appendMap(dst []byte, m map[string]string) []byte {
+// appendFields appends headers, each of which is there once, as an object.
+func appendFields(dst []byte, fields []egress.Field) []byte {
 	separator := byte('{')
-	for name, value := range m {
+	for _, f := range fields {
 		dst = append(dst, separator)
-		dst = appendString(dst, name)
+		dst = appendString(dst, f.Name)
 		dst = append(dst, ':')
-		dst = appendString(dst, value)
+		dst = appendString(dst, f.Value)
 		separator = ','
 	}
 	return append(dst, '}')

@@ -11,13 +11,23 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/egress"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
+
+// fields returns the headers of a record as they come from the sender.
+func fields(request map[string]string) []egress.Field {
+	var list []egress.Field
+	for name, value := range request {
+		list = append(list, egress.Field{Name: name, Value: value})
+	}
+	return list
+}
 
 // requireSameReading checks that what we write reads as what encoding/json writes.
 func requireSameReading(t *testing.T, r events.DeliveryAttempt) {
 	t.Helper()
-	text := appendRecord(nil, &r)
+	text := appendRecord(nil, &r, fields(r.Request))
 	require.True(t, json.Valid(text), "%s", text)
 	require.True(t, utf8.Valid(text))
 	theirs, err := json.Marshal(r)
@@ -80,14 +90,14 @@ func TestWhatEncodingJSONRefusesIsZero(t *testing.T) {
 	t.Parallel()
 	for _, f := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
 		var got events.DeliveryAttempt
-		text := appendRecord(nil, &events.DeliveryAttempt{LatencyMS: f, At: time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)})
+		text := appendRecord(nil, &events.DeliveryAttempt{LatencyMS: f, At: time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)}, nil)
 		require.NoError(t, json.Unmarshal(text, &got))
 		require.Zero(t, got)
 	}
 	var got events.DeliveryAttempt
 	zone := time.FixedZone("", 25*3600) // more than RFC 3339 can say
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, zone)
-	require.NoError(t, json.Unmarshal(appendRecord(nil, &events.DeliveryAttempt{At: at}), &got))
+	require.NoError(t, json.Unmarshal(appendRecord(nil, &events.DeliveryAttempt{At: at}, nil), &got))
 	require.True(t, at.Equal(got.At))
 }
 
@@ -96,18 +106,18 @@ func TestRecordsAreBounded(t *testing.T) {
 	r := example()
 	r.Response, r.Error = strings.Repeat("é", 4000)+"end", "x"+strings.Repeat("é", 4000)
 	var got events.DeliveryAttempt
-	require.NoError(t, json.Unmarshal(appendBounded(nil, &r), &got))
+	require.NoError(t, json.Unmarshal(appendBounded(nil, &r, fields(r.Request)), &got))
 	require.Equal(t, strings.Repeat("é", maxResponse/2), got.Response)
 	require.Equal(t, "x"+strings.Repeat("é", (maxError-1)/2), got.Error, "cut between two characters")
 	require.Equal(t, r.Request, got.Request)
 
 	r.Response = strings.Repeat("\x01", maxResponse)
-	require.NoError(t, json.Unmarshal(appendBounded(nil, &r), &got), "escaped it takes six times as much, which is foreseen")
+	require.NoError(t, json.Unmarshal(appendBounded(nil, &r, fields(r.Request)), &got), "escaped it takes six times as much, which is foreseen")
 	require.Equal(t, r.Response, got.Response)
 
 	got = events.DeliveryAttempt{}
 	r.Request = map[string]string{"big": strings.Repeat("x", maxRecord)}
-	text := appendBounded([]byte{}, &r)
+	text := appendBounded([]byte{}, &r, fields(r.Request))
 	require.Less(t, len(text), maxRecord)
 	require.NoError(t, json.Unmarshal(text, &got))
 	require.Nil(t, got.Request)

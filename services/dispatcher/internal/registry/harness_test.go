@@ -212,8 +212,12 @@ func signed(t *testing.T, r *replica, id string, at time.Time) http.Header {
 	e, ok := r.Set().Get(id)
 	require.True(t, ok)
 	require.NoError(t, e.Broken())
+	list, err := e.Sign(t.Context(), "msg_1", at, []byte("body"), nil)
+	require.NoError(t, err)
 	h := http.Header{}
-	require.NoError(t, e.Sign(t.Context(), "msg_1", at, []byte("body"), h))
+	for _, f := range list {
+		h.Set(f.Name, f.Value)
+	}
 	return h
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/egress"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/sender"
 )
 
@@ -140,7 +141,7 @@ func TestWhatIsEchoed(t *testing.T) {
 	})
 	r := request(t, echo+"/services/in-the-path?token=in-the-query")
 	r.HideURL = true
-	r.Header.Set("Authorization", "Bearer "+canary)
+	r.Header = append(r.Header, egress.Field{Name: "proxy-authorization", Value: "Bearer of-my-" + canary})
 	result := sender.Send(t.Context(), r)
 	require.Equal(t, sender.Refused, result.Verdict)
 	require.NotContains(t, result.Response, canary)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/egress"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/sender"
 )
 
@@ -84,10 +85,14 @@ func cpu(b *testing.B) time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-func header() http.Header {
-	return http.Header{
-		"Content-Type": {"application/json"}, "User-Agent": {"mlsdm-webhooks/test"}, "Webhook-Id": {"evt_1"},
-		"Webhook-Timestamp": {"1700000000"}, "Webhook-Signature": {"v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="}, "X-Tenant": {"a"},
+func header() []egress.Field {
+	return []egress.Field{
+		{Name: "Content-Type", Value: "application/json"},
+		{Name: "User-Agent", Value: "mlsdm-webhooks/test"},
+		{Name: "Webhook-Id", Value: "evt_1"},
+		{Name: "Webhook-Timestamp", Value: "1700000000"},
+		{Name: "Webhook-Signature", Value: "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="},
+		{Name: "X-Tenant", Value: "a"},
 	}
 }
 
@@ -107,7 +112,9 @@ func BenchmarkBare(b *testing.B) {
 		if err != nil {
 			return err
 		}
-		request.Header = header()
+		for _, f := range header() {
+			request.Header[f.Name] = []string{f.Value}
+		}
 		answer, err := r.Client.Do(request)
 		if err != nil {
 			return err

@@ -20,25 +20,28 @@ import (
 const maxReason = 512
 
 // explain says why there is no answer, and what that means.
-func (t *tracker) explain(ctx context.Context, err error, timeout time.Duration, result *Result) {
+func explain(ctx context.Context, err error, timeout time.Duration, progress *egress.Progress, result *Result) {
 	result.Verdict = Retry
 	dial, atDial := errors.AsType[*egress.DialError](err)
 	if atDial {
-		t.made = dial.Times
+		progress.Made = dial.Times
 	}
-	result.Timing = t.timing()
+	result.Timing = timing(progress)
+	request, isRequest := errors.AsType[*egress.RequestError](err)
 	blocked, isBlocked := errors.AsType[*egress.BlockedError](err)
 	switch {
 	case ctx.Err() != nil:
 		result.Verdict, result.Class = Interrupted, events.ErrorClassInterrupted
 		result.Err = fmt.Errorf("the attempt was interrupted: %w", ctx.Err())
+	case isRequest:
+		result.Verdict, result.Class, result.Err, result.Sent = Misconfigured, events.ErrorClassEndpoint, request, nil
 	case isBlocked:
 		result.Verdict, result.Class, result.Err = Misconfigured, events.ErrorClassBlocked, blocked
 	case atDial:
 		result.Class, result.Err = explainDial(dial)
 	case errors.Is(err, context.DeadlineExceeded):
 		what := "no answer"
-		if !t.connected {
+		if progress.Connected.IsZero() {
 			what = "no connection"
 		}
 		result.Class = events.ErrorClassTimeout

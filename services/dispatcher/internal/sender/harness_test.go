@@ -64,10 +64,17 @@ func request(t testing.TB, address string) sender.Request {
 	t.Helper()
 	return sender.Request{
 		Client: newClient(t, nil), URL: mustURL(t, address), Body: []byte(`{"type":"ci.degraded"}`), Timeout: 30 * time.Second,
-		Header: http.Header{
-			"Content-Type": {"application/json"}, "User-Agent": {"mlsdm-webhooks/test"}, "Webhook-Id": {"evt_1"},
-			"Webhook-Timestamp": {"1700000000"}, "Webhook-Signature": {"v1," + canary}, "X-Webhook-Signature": {canary},
-			"X-Api-Key": {canary}, "Authorization": {canary}, "X-Tenant": {"a", "b"},
+		Header: []egress.Field{
+			{Name: "Content-Type", Value: "application/json"},
+			{Name: "User-Agent", Value: "mlsdm-webhooks/test"},
+			{Name: "Webhook-Id", Value: "evt_1"},
+			{Name: "Webhook-Timestamp", Value: "1700000000"},
+			{Name: "Webhook-Signature", Value: "v1," + canary},
+			{Name: "X-Webhook-Signature", Value: canary},
+			{Name: "X-Api-Key", Value: canary},
+			{Name: "Authorization", Value: canary},
+			{Name: "X-Tenant", Value: "a"},
+			{Name: "X-Tenant", Value: "b"},
 		},
 		Hidden: []string{"X-API-Key"},
 	}

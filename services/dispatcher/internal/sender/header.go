@@ -1,66 +1,35 @@
 package sender
 
 import (
-	"errors"
-	"fmt"
-	"net/http"
+	"slices"
 	"strings"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/egress"
 	"github.com/neuron7x/mlsdm-integrations/pkg/webhook"
 )
 
 // masked stands for a value that is not shown.
 const masked = "***"
 
-// recorded checks the headers, and returns them as the record of the attempt may show them. An error names the header and
-// not its value.
-func recorded(header http.Header, hidden []string) (map[string]string, error) {
-	sent := make(map[string]string, len(header))
-	for name, values := range header {
-		if err := checkHeader(name, values); err != nil {
-			return nil, err
+// recorded returns the headers as the record of the attempt may show them. One that is there twice is shown once.
+func recorded(header []egress.Field, hidden []string) []egress.Field {
+	sent := make([]egress.Field, 0, len(header))
+	for _, f := range header {
+		if isSignature(f.Name) {
+			continue
 		}
-		switch {
-		case len(values) == 0 || isSignature(name):
-		case isSecret(name, hidden):
-			sent[name] = masked
-		default:
-			sent[name] = strings.ToValidUTF8(strings.Join(values, ", "), "\uFFFD")
+		if isSecret(f.Name, hidden) {
+			f.Value = masked
+		} else {
+			f.Value = strings.ToValidUTF8(f.Value, "\uFFFD")
 		}
-	}
-	return sent, nil
-}
-
-// checkHeader refuses a header that would end early, or would change how the request is read.
-func checkHeader(name string, values []string) error {
-	if !isToken(name) {
-		return fmt.Errorf("%.40q is not the name of a header", name)
-	}
-	switch http.CanonicalHeaderKey(name) {
-	case "Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Upgrade", "Expect":
-		return errors.New("the header " + name + " belongs to the connection and cannot be set")
-	}
-	for _, value := range values {
-		for i := range len(value) {
-			if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {
-				return errors.New("the value of the header " + name + " has a control character")
-			}
+		if i := slices.IndexFunc(sent, func(other egress.Field) bool { return same(other.Name, f.Name) }); i < 0 {
+			sent = append(sent, f)
+		} else if f.Value != masked {
+			sent[i].Value += ", " + f.Value
 		}
 	}
-	return nil
-}
-
-// isToken reports whether name is a token of RFC 9110, 5.6.2.
-func isToken(name string) bool {
-	for i := range len(name) {
-		c := name[i]
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-':
-		case !strings.ContainsRune("!#$%&'*+.^_`|~", rune(c)):
-			return false
-		}
-	}
-	return name != ""
+	return sent
 }
 
 func isSignature(name string) bool {
@@ -94,15 +63,13 @@ func (r *Request) withoutSecrets(answer string) string {
 			answer = strings.ReplaceAll(answer, secret, masked)
 		}
 	}
-	for name, values := range r.Header {
-		if !isSecret(name, r.Hidden) && !isSignature(name) {
+	for _, f := range r.Header {
+		if !isSecret(f.Name, r.Hidden) && !isSignature(f.Name) {
 			continue
 		}
-		for _, value := range values {
-			mask(value)
-			_, credentials, _ := strings.Cut(value, " ") // behind the scheme, as in "Bearer …"
-			mask(credentials)
-		}
+		mask(f.Value)
+		_, credentials, _ := strings.Cut(f.Value, " ") // behind the scheme, as in "Bearer …"
+		mask(credentials)
 	}
 	mask(r.URL.RawQuery)
 	for part := range strings.SplitSeq(r.URL.RawQuery, "&") {

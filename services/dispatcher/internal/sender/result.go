@@ -4,6 +4,7 @@ package sender
 import (
 	"time"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/egress"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
@@ -51,6 +52,7 @@ type Result struct {
 	// Err says why the webhook was not delivered; nil if it was. It holds neither the URL nor the value of a header, and at
 	// most half a KiB of what others chose.
 	Err error
-	// Sent are the headers for the record: secret values masked, signatures left out.
-	Sent map[string]string
+	// Sent are the headers for the record, each once: secret values masked, signatures left out. None when the request could
+	// not be made.
+	Sent []egress.Field
 }

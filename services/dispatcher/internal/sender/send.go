@@ -1,31 +1,29 @@
 package sender
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/egress"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
 // Request is one webhook, ready to be sent.
 type Request struct {
-	// Client makes the connections (see [github.com/neuron7x/mlsdm-integrations/internal/egress.Guard.Client]). Only its
-	// Transport is used, so no redirect is followed.
+	// Client makes the connections: one of [egress.Guard.Client]. Only its Transport is used, so no redirect is followed.
 	Client *http.Client
 	// URL is where to; it has passed the guard's CheckURL.
 	URL *url.URL
-	// Header is complete but for what belongs to the connection. Send keeps it: it must not be changed afterwards.
-	Header http.Header
+	// Header is complete but for what belongs to the connection. Send checks it, and does not change it.
+	Header []egress.Field
 	// Hidden are the names of headers whose values are secret.
 	Hidden []string
 	// HideURL says that the URL is a secret, and not only its query.
 	HideURL bool
-	// Body must not be changed afterwards, not even when Send is over: the transport may still be reading it.
+	// Body must not be changed until Send is over.
 	Body []byte
 	// Timeout bounds the whole attempt, from the lookup of the name to the end of the answer; 0 is
 	// [events.DefaultEndpointTimeout].
@@ -41,55 +39,60 @@ func Send(ctx context.Context, r Request) Result {
 	if r.Timeout <= 0 {
 		r.Timeout = events.DefaultEndpointTimeout
 	}
-	t := newTracker()
-	result := Result{At: t.start}
-	var err error
-	if result.Sent, err = r.check(); err != nil {
+	result := Result{At: time.Now()}
+	poster, err := r.check()
+	if err != nil {
 		result.Verdict, result.Class, result.Err = Misconfigured, events.ErrorClassEndpoint, err
 		return result
 	}
-	attempt, cancel := context.WithTimeout(t.watch(ctx), r.Timeout)
-	defer cancel()
-	answer, err := r.Client.Transport.RoundTrip(r.request(attempt))
+	result.Sent = recorded(r.Header, r.Hidden)
+	post := egress.Post{URL: r.URL, Header: r.Header, Body: r.Body, Deadline: result.At.Add(r.Timeout)}
+	answer, err := poster.Post(ctx, &post)
 	if err != nil {
-		result.Latency = time.Since(t.start)
-		t.explain(ctx, err, r.Timeout, &result)
+		result.Latency = time.Since(result.At)
+		explain(ctx, err, r.Timeout, &post.Progress, &result)
 		return result
 	}
 	result.Status = answer.StatusCode
 	result.Response = r.withoutSecrets(readAnswer(answer))
 	_ = answer.Body.Close() // the status has said what there was to say
-	result.Latency = time.Since(t.start)
-	result.Timing = t.timing()
-	judge(answer, t.start, &result)
+	result.Latency = time.Since(result.At)
+	result.Timing = timing(&post.Progress)
+	judge(answer, result.At, &result)
 	return result
 }
 
-// check refuses what must not be sent, and returns the headers as the record may show them.
-func (r *Request) check() (map[string]string, error) {
+// check refuses what must not be sent, and returns what sends the rest.
+func (r *Request) check() (egress.Poster, error) {
+	if r.Client == nil {
+		return nil, errNoClient()
+	}
+	poster, ok := r.Client.Transport.(egress.Poster)
 	switch {
-	case r.Client == nil || r.Client.Transport == nil:
-		return nil, errors.New("the endpoint has no client to post with")
+	case !ok:
+		return nil, errNoClient()
 	case r.URL == nil || r.URL.Host == "":
 		return nil, errors.New("the endpoint has no URL")
 	case r.URL.User != nil:
 		return nil, errors.New("the endpoint's URL holds a user name or a password; send them in the header Authorization")
 	default:
-		return recorded(r.Header, r.Hidden)
+		return poster, nil
 	}
 }
 
-// request is made by hand, because [http.NewRequestWithContext] would parse the URL again.
-func (r *Request) request(ctx context.Context) *http.Request {
-	body := r.Body
-	request := &http.Request{
-		Method: http.MethodPost, URL: r.URL, Host: r.URL.Host, Header: r.Header,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+func errNoClient() error { return errors.New("the endpoint has no client to post with") }
+
+// timing returns where the time went.
+func timing(p *egress.Progress) events.AttemptTiming {
+	split := events.AttemptTiming{DNSMS: ms(p.Made.DNS), ConnectMS: ms(p.Made.Connect), TLSMS: ms(p.Made.TLS)}
+	if !p.Answered.IsZero() {
+		asked := p.Wrote
+		if asked.IsZero() { // an answer may come before all was written
+			asked = p.Connected
+		}
+		split.FirstByteMS = ms(p.Answered.Sub(asked))
 	}
-	if len(body) > 0 {
-		request.ContentLength = int64(len(body))
-		request.Body = io.NopCloser(bytes.NewReader(body))
-		request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-	}
-	return request.WithContext(ctx)
+	return split
 }
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/egress"
 	"github.com/neuron7x/mlsdm-integrations/internal/egress/egresstest"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/sender"
@@ -41,13 +42,21 @@ func TestWhatIsSent(t *testing.T) {
 	require.Equal(t, "/hook%2Fa?token=a%20b", got.RequestURI)
 	require.Equal(t, r.URL.Host, got.Host)
 	require.Equal(t, r.Body, body)
-	want := r.Header.Clone()
+	want := http.Header{}
+	for _, f := range r.Header {
+		want.Add(f.Name, f.Value)
+	}
 	want.Set("Content-Length", strconv.Itoa(len(body)))
 	require.Equal(t, want, got.Header)
 
-	require.Equal(t, map[string]string{
-		"Content-Type": "application/json", "User-Agent": "mlsdm-webhooks/test", "Webhook-Id": "evt_1", "Webhook-Timestamp": "1700000000",
-		"X-Api-Key": "***", "Authorization": "***", "X-Tenant": "a, b",
+	require.Equal(t, []egress.Field{
+		{Name: "Content-Type", Value: "application/json"},
+		{Name: "User-Agent", Value: "mlsdm-webhooks/test"},
+		{Name: "Webhook-Id", Value: "evt_1"},
+		{Name: "Webhook-Timestamp", Value: "1700000000"},
+		{Name: "X-Api-Key", Value: "***"},
+		{Name: "Authorization", Value: "***"},
+		{Name: "X-Tenant", Value: "a, b"},
 	}, result.Sent)
 }
 
@@ -94,7 +103,7 @@ func TestHeadersCannotBeInjected(t *testing.T) {
 		"Proxy-Connection": "close",
 	} {
 		r := request(t, address)
-		r.Header[name] = []string{value}
+		r.Header = append(r.Header, egress.Field{Name: name, Value: value})
 		result := sender.Send(t.Context(), r)
 		require.Equal(t, sender.Misconfigured, result.Verdict, "%q", name)
 		require.Equal(t, events.ErrorClassEndpoint, result.Class)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/egress"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/pkg/webhook"
@@ -57,11 +58,12 @@ type Endpoint struct {
 	schedule schedule.Schedule
 	filter   *filter.Filter // nil wants all that the patterns do
 	signing  signing
+	fields   []egress.Field // the endpoint's own headers
 }
 
 // New makes an endpoint. Errors are an [events.Error]; they quote neither the URL nor a secret.
 func New(p Parts) (*Endpoint, error) {
-	e := &Endpoint{parts: p, timeout: events.DefaultEndpointTimeout}
+	e := &Endpoint{parts: p, timeout: events.DefaultEndpointTimeout, fields: fields(p.Header)}
 	var err error
 	if e.schedule, err = schedule.Parse(p.Spec.Retry); err != nil {
 		return nil, err
@@ -107,6 +109,9 @@ func (e *Endpoint) URL() *url.URL { return e.parts.URL }
 
 // Header returns the endpoint's own headers, which may hold secrets and must not be changed.
 func (e *Endpoint) Header() http.Header { return e.parts.Header }
+
+// Fields is [Endpoint.Header] as it is sent, and must not be changed either.
+func (e *Endpoint) Fields() []egress.Field { return e.fields }
 
 // Hidden names the headers whose values must not be recorded.
 func (e *Endpoint) Hidden() []string { return e.parts.Hidden }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/egress"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/pkg/webhook"
@@ -130,6 +131,7 @@ func TestNew(t *testing.T) {
 	require.Equal(t, schedule.Fast(), e.Schedule())
 	require.True(t, e.Strict() && e.Disabled())
 	require.Equal(t, p.Header, e.Header())
+	require.Equal(t, []egress.Field{{Name: "Authorization", Value: "Bearer s3cret"}, {Name: "X-A", Value: "1"}, {Name: "X-Custom", Value: "s3cret"}}, e.Fields())
 	require.ElementsMatch(t, []string{"X-Custom", "Authorization"}, e.Hidden())
 	text, contentType, err := e.Body(events.Event{Type: "custom.x", Data: []byte(`1`), Time: time.Unix(0, 0)})
 	require.NoError(t, err)
@@ -172,5 +174,6 @@ func TestBroken(t *testing.T) {
 	require.Nil(t, e.URL())
 	require.True(t, wants(e, "ci.degraded", "{}"))
 	require.Equal(t, "secret:hook", e.View().URL)
-	require.Error(t, e.Sign(t.Context(), "id", time.Now(), nil, http.Header{}))
+	_, err = sign(t, e, "id", time.Now(), nil)
+	require.Error(t, err)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/egress"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/keyring"
 )
@@ -76,6 +77,17 @@ func checkHeaderName(name string) error {
 // tokenByte reports whether c may stand in a token (RFC 9110, 5.6.2).
 func tokenByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+}
+
+// fields returns headers as they are sent, in the order of their names.
+func fields(header http.Header) []egress.Field {
+	list := make([]egress.Field, 0, len(header))
+	for _, name := range slices.Sorted(maps.Keys(header)) {
+		for _, value := range header[name] {
+			list = append(list, egress.Field{Name: name, Value: value})
+		}
+	}
+	return list
 }
 
 // reserved reports whether a header is ours or the connection's.

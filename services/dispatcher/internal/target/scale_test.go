@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/egress"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/filter"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/target"
@@ -115,10 +116,10 @@ func BenchmarkSign(b *testing.B) {
 	for name, spec := range map[string]events.EndpointSpec{"standard": {}, "body too": {BodySignature: true}} {
 		b.Run(name, func(b *testing.B) {
 			e := newEndpoint(b, spec)
-			body, at := make([]byte, 1024), time.Now()
+			body, at, room := make([]byte, 1024), time.Now(), make([]egress.Field, 0, 8)
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := e.Sign(b.Context(), "evt_1", at, body, make(http.Header, 8)); err != nil {
+				if _, err := e.Sign(b.Context(), "evt_1", at, body, room); err != nil {
 					b.Fatal(err)
 				}
 			}

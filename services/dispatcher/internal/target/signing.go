@@ -2,15 +2,15 @@ package target
 
 import (
 	"context"
-	"net/http"
 	"strconv"
 	"time"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/egress"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/pkg/webhook"
 )
 
-// The headers of [Endpoint.Sign] as [http.Header] keeps them, so that no attempt has to canonicalise them.
+// The headers of [Endpoint.Sign], canonical as the endpoint's own are.
 const (
 	headerID            = "Webhook-Id"
 	headerTimestamp     = "Webhook-Timestamp"
@@ -67,28 +67,30 @@ func noBodyKey() error {
 	return events.Errorf(events.CodeInvalidArgument, "signing: %s is made with a key of method %s, and there is none", webhook.HeaderBodySignature, events.SignHMAC)
 }
 
-// Sign sets the headers that sign body as the webhook id, for an attempt at a time: every key that has not ended by then
-// adds its signature. X-Webhook-Signature, which has room for one, is that of the newest v1 key. It fails without a key, on
-// an id that cannot be signed, and when a signer does.
-func (e *Endpoint) Sign(ctx context.Context, id string, at time.Time, body []byte, h http.Header) error {
+// Sign appends the headers that sign body as the webhook id, for an attempt at a time: every key that has not ended by then
+// adds its signature. X-Webhook-Signature, which has room for one, is that of the newest v1 key. It fails, and appends
+// nothing, without a key, on an id that cannot be signed, and when a signer does.
+func (e *Endpoint) Sign(ctx context.Context, id string, at time.Time, body []byte, to []egress.Field) ([]egress.Field, error) {
 	signers, bodyKey := e.signing.at(at)
 	if len(signers) == 0 {
-		return events.Errorf(events.CodeFailedPrecondition, "endpoint %s: every signing key has ended; rotate its key", e.ID())
+		return to, events.Errorf(events.CodeFailedPrecondition, "endpoint %s: every signing key has ended; rotate its key", e.ID())
+	}
+	if e.signing.body && bodyKey == nil {
+		return to, events.Errorf(events.CodeFailedPrecondition, "endpoint %s: every signing key of method %s has ended, and %s needs one; rotate its key", e.ID(), events.SignHMAC, webhook.HeaderBodySignature)
 	}
 	signature, err := webhook.Signatures(ctx, signers, id, at, body)
 	if err != nil {
-		return err
+		return to, err
 	}
-	values := [...]string{id, strconv.FormatInt(at.Unix(), 10), signature, ""}
+	to = append(to,
+		egress.Field{Name: headerID, Value: id},
+		egress.Field{Name: headerTimestamp, Value: strconv.FormatInt(at.Unix(), 10)},
+		egress.Field{Name: headerSignature, Value: signature},
+	)
 	if e.signing.body {
-		if bodyKey == nil {
-			return events.Errorf(events.CodeFailedPrecondition, "endpoint %s: every signing key of method %s has ended, and %s needs one; rotate its key", e.ID(), events.SignHMAC, webhook.HeaderBodySignature)
-		}
-		values[3] = bodyKey.SignBody(body)
-		h[headerBodySignature] = values[3:4:4]
+		to = append(to, egress.Field{Name: headerBodySignature, Value: bodyKey.SignBody(body)})
 	}
-	h[headerID], h[headerTimestamp], h[headerSignature] = values[0:1:1], values[1:2:2], values[2:3:3]
-	return nil
+	return to, nil
 }
 
 // at returns what signs at a time: the signers, and the newest key for the body alone.
