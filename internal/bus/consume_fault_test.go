@@ -92,6 +92,7 @@ func TestConsumeGoesOnWithAConsumerMadeAgain(t *testing.T) {
 	start(t, b, embedConsumer(b), func(_ context.Context, m *bus.Message) error { seen <- m.Sequence; return nil })
 	publishN(t, b, 1)
 	require.Equal(t, uint64(1), <-seen)
+	require.Eventually(t, func() bool { return consumerInfo(t, s).AckFloor.Stream == 1 }, 20*time.Second, time.Millisecond) // or it comes again
 	spec, _, err := b.Consumer(t.Context(), "MLSDM_REQUESTS", events.ConsumerEmbedder)
 	require.NoError(t, err)
 	require.NoError(t, requests(t, s).DeleteConsumer(t.Context(), events.ConsumerEmbedder))

@@ -109,12 +109,38 @@ func (s *stack) deliver(b *testing.B, t *throughput, eventType string, endpoints
 	t.add(float64(endpoints*count)/wall.Seconds(), endpoints*count, s.usage(b).since(before), time.Since(start))
 }
 
-// drain adds a round of a dispatcher that starts with everything waiting for it, from the first webhook to the last.
+// drain adds a round of a dispatcher that starts with a full queue: everything was routed, and nothing delivered, while the
+// workers' consumer was paused. It is from the first webhook to the last.
 func (s *stack) drain(b *testing.B, t *throughput, eventType string, count int) {
+	b.Helper()
+	s.reset(b, 1, count)
+	stream := events.Subjects{}.StreamName(events.StreamDeliveries)
+	_, err := s.js.PauseConsumer(b.Context(), stream, events.ConsumerWorkers, time.Now().Add(time.Hour))
+	require.NoError(b, err)
+	s.publisher(eventType).publish(b, count)
+	eventually(b, "a full queue", func() bool {
+		queue, err := s.js.Stream(b.Context(), stream)
+		require.NoError(b, err)
+		return queue.CachedInfo().State.Msgs == uint64(count) //nolint:gosec // not negative
+	})
+	s.stopDispatchers(b)
+	_, err = s.js.ResumeConsumer(b.Context(), stream, events.ConsumerWorkers)
+	require.NoError(b, err)
+	s.restart(b, t, count)
+}
+
+// catchUp adds a round of a dispatcher that starts after events were published without it: it routes them, too.
+func (s *stack) catchUp(b *testing.B, t *throughput, eventType string, count int) {
 	b.Helper()
 	s.stopDispatchers(b)
 	s.reset(b, 1, count)
 	s.publisher(eventType).publish(b, count)
+	s.restart(b, t, count)
+}
+
+// restart adds a round of a dispatcher from its first webhook to the last of those that wait.
+func (s *stack) restart(b *testing.B, t *throughput, count int) {
+	b.Helper()
 	before, start := s.usage(b), time.Now()
 	s.startDispatchers(b, 1)
 	got := s.await(b, count)

@@ -13,25 +13,28 @@ func BenchmarkWebhooks(b *testing.B) {
 	ceiling := &throughput{name: "ceiling: sign and post, 64 connections"}
 	deliver := &throughput{name: "publish and deliver, 20,000 events to 1 endpoint"}
 	fan := &throughput{name: "publish and deliver, 2,000 events to 10 endpoints"}
-	drain := &throughput{name: "drain of 20,000 events to 1 endpoint"}
+	drain := &throughput{name: "drain of a queue of 20,000 deliveries to 1 endpoint"}
+	catchUp := &throughput{name: "catch up with 20,000 events for 1 endpoint"}
 	for range rounds { // in turns, so that a busy neighbour meets all
 		s.ceiling(b, ceiling)
 		s.deliver(b, deliver, custom("bench"), 1, 20_000)
 		s.deliver(b, fan, custom("ten"), 10, 2_000)
 		s.drain(b, drain, custom("bench"), 20_000)
+		s.catchUp(b, catchUp, custom("bench"), 20_000)
 	}
 	ours := s.latency(b, "200 events a second, open loop", s.publisher(custom("bench")))
 	peak := memory()
 	floor := s.latency(b, "floor: JetStream, one consumer, post", s.startFloor(b))
 
 	var t table
-	t.rates(b, ceiling, deliver, fan, drain)
+	t.rates(b, ceiling, deliver, fan, drain, catchUp)
 	t.latencies(b, ours, floor)
 	t.line("peak memory (PSS), MiB: nats-server %.0f (GOMEMLIMIT=%s), dispatcher %.0f, together %.0f", peak.nats, memoryLimit, peak.dispatchers, peak.together)
 	t.print(b, "webhooks of 1 KiB; best of 3 rounds")
 	b.ReportMetric(deliver.best, "deliveries/s")
 	b.ReportMetric(drain.best, "drain/s")
 	b.ReportMetric(fan.best, "fan10/s")
+	b.ReportMetric(catchUp.best, "catch-up/s")
 	b.ReportMetric(ceiling.best, "ceiling/s")
 	b.ReportMetric(100*deliver.best/ceiling.best, "%ceiling")
 	b.ReportMetric(100*drain.best/ceiling.best, "%ceiling-drain")

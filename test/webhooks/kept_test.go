@@ -21,8 +21,10 @@ const (
 	numberKey = `"n":`
 	// behind is how late a machine that has much to do may be with what is handed out again.
 	behind = 5 * time.Second
-	// mostRepeats is the share of webhooks that may arrive twice.
+	// mostRepeats is the share of webhooks that may arrive twice, where a kill is seldom.
 	mostRepeats = 0.01
+	// inHand is how many deliveries a replica works on, first attempts and later ones.
+	inHand = 160
 )
 
 // requireKept checks that every event has been taken by each receiver, is in dead letters, or waits.
@@ -92,7 +94,18 @@ func (s *stack) requireFewRepeats(t *testing.T, receivers []*receiver, ackWait t
 		r.mu.Unlock()
 	}
 	t.Logf("%d webhooks were taken, %d of them twice, %d processes were killed", taken, repeats, len(s.kills))
-	require.Less(t, float64(repeats), max(1, float64(taken)*mostRepeats), "too many webhooks arrive twice")
+	most := float64(taken) * mostRepeats
+	if !full() { // so many kills in so short a time: what was in the hands of those who were killed may come twice
+		hands := 0
+		for _, k := range s.kills {
+			hands += inHand
+			if k.nats { // none of the replicas could tell what it had done
+				hands += len(s.replicas) * inHand
+			}
+		}
+		most = float64(hands)
+	}
+	require.Less(t, float64(repeats), max(1, most), "too many webhooks arrive twice")
 }
 
 // killedBefore reports whether something was killed no longer than a while before a time.
