@@ -67,7 +67,7 @@ func (c connection) resolve(t terminal) (connection, error) {
 	}
 	if c.Creds == "" && c.NKey == "" && c.User == "" && c.Token.IsZero() {
 		c.Creds, c.NKey, c.User = ctx.Creds, ctx.NKey, ctx.User
-		c.Password, c.Token = secret.NewValue(ctx.Password), secret.NewValue(ctx.Token)
+		c.Password, c.Token = ctx.Password, ctx.Token
 	}
 	if c.TLSCA == "" {
 		c.TLSCA = ctx.CA

@@ -71,7 +71,7 @@ func (d *Demo) Close(ctx context.Context) error {
 func (d *Demo) Lookup(next func(string) (string, bool)) func(string) (string, bool) {
 	settings := map[string]string{
 		"GITHUB_API_URL": d.apiURL, "GITHUB_REPOSITORY": Repository, "GITHUB_TOKEN": "demo-token", "CI_BRANCH": "main", "CI_WORKFLOW": "ci.yml",
-		"CI_FAILURE_THRESHOLD": "3", "WEBHOOK_URL": d.receiver.URL(), "WEBHOOK_SECRET": d.receiver.Secret(), "WEBHOOK_EVENTS": ">",
+		"CI_FAILURE_THRESHOLD": "3", "WEBHOOK_URL": d.receiver.URL(), "WEBHOOK_SECRET": d.receiver.Secret().Reveal(), "WEBHOOK_EVENTS": ">",
 	}
 	return func(name string) (string, bool) {
 		if value, ok := settings[name]; ok {

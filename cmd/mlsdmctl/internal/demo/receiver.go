@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/pkg/webhook"
 )
 
@@ -32,7 +33,7 @@ type Received struct {
 // before it believes it. Refuse makes it answer 503 for a while, so that retries can be seen.
 type Receiver struct {
 	hook   *webhook.Webhook
-	secret string
+	secret secret.Value
 	server *http.Server
 	url    string
 	told   func(Received)
@@ -44,8 +45,8 @@ type Receiver struct {
 
 // StartReceiver starts a receiver on a free port of 127.0.0.1. told is called for every request, one at a time.
 func StartReceiver(ctx context.Context, told func(Received)) (*Receiver, error) {
-	secret := webhook.GenerateSecret()
-	hook, err := webhook.New(secret)
+	key := secret.NewValue(webhook.GenerateSecret())
+	hook, err := webhook.New(key.Reveal())
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +55,7 @@ func StartReceiver(ctx context.Context, told func(Received)) (*Receiver, error) 
 	if err != nil {
 		return nil, fmt.Errorf("the demo's webhook receiver: %w", err)
 	}
-	r := &Receiver{hook: hook, secret: secret, url: "http://" + listener.Addr().String() + "/webhooks", told: told, tries: map[string]int{}}
+	r := &Receiver{hook: hook, secret: key, url: "http://" + listener.Addr().String() + "/webhooks", told: told, tries: map[string]int{}}
 	r.server = &http.Server{Handler: http.HandlerFunc(r.receive), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second}
 	go func() {
 		if err := r.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -68,7 +69,7 @@ func StartReceiver(ctx context.Context, told func(Received)) (*Receiver, error) 
 func (r *Receiver) URL() string { return r.url }
 
 // Secret is what they are signed with.
-func (r *Receiver) Secret() string { return r.secret }
+func (r *Receiver) Secret() secret.Value { return r.secret }
 
 // Refuse makes the receiver answer 503 to the next n requests.
 func (r *Receiver) Refuse(n int) {

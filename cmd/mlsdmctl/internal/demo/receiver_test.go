@@ -19,7 +19,7 @@ func TestReceiverBelievesOnlyWhatIsSigned(t *testing.T) {
 	r, err := demo.StartReceiver(t.Context(), func(got demo.Received) { told <- got })
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.Close(context.WithoutCancel(t.Context()))) })
-	hook, err := webhook.New(r.Secret())
+	hook, err := webhook.New(r.Secret().Reveal())
 	require.NoError(t, err)
 
 	post := func(edit func(http.Header)) demo.Received {

@@ -13,20 +13,22 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 )
 
 // Context is what a context file says, as far as it is understood here.
 type Context struct {
-	Name     string `json:"-"`
-	URL      string `json:"url"`
-	Token    string `json:"token"`
-	User     string `json:"user"`
-	Password string `json:"password"`
-	Creds    string `json:"creds"`
-	NKey     string `json:"nkey"`
-	Cert     string `json:"cert"`
-	Key      string `json:"key"`
-	CA       string `json:"ca"`
+	Name     string       `json:"-"`
+	URL      string       `json:"url"`
+	Token    secret.Value `json:"token"`
+	User     string       `json:"user"`
+	Password secret.Value `json:"password"`
+	Creds    string       `json:"creds"`
+	NKey     string       `json:"nkey"`
+	Cert     string       `json:"cert"`
+	Key      string       `json:"key"`
+	CA       string       `json:"ca"`
 
 	// What is not understood is refused when it is set, never ignored.
 	SocksProxy string `json:"socks_proxy"`
