@@ -21,11 +21,12 @@ type held struct {
 // until the end: a goroutine for every message would grow its stack every time anew.
 type crew struct {
 	worker *worker
-	freed  chan<- struct{} // told of every place that becomes free
+	freed  chan<- struct{} // told when as few messages are held as somebody waits for
 	queue  chan *held
 	hands  sync.WaitGroup
 	count  atomic.Int64 // messages held
 	bytes  atomic.Int64 // their sizes
+	few    atomic.Int64 // how many messages may be held when freed is told; negative is never
 	hired  int          // workers there are; only the pull loop touches it
 
 	mu       sync.Mutex
@@ -38,8 +39,8 @@ func newCrew(w *worker, places int, freed chan<- struct{}) *crew {
 }
 
 // take gives a message to a worker as soon as one is free, or back if the stop comes first.
-func (c *crew) take(intake, work context.Context, raw *nats.Msg) {
-	h := &held{raw: raw, size: int64(len(raw.Data)), sign: time.Now()}
+func (c *crew) take(intake, work context.Context, raw *nats.Msg, now time.Time) {
+	h := &held{raw: raw, size: int64(len(raw.Data)), sign: now}
 	c.mu.Lock()
 	h.index = len(c.messages)
 	c.messages = append(c.messages, h)
@@ -83,8 +84,17 @@ func (c *crew) drop(h *held) {
 	c.messages = c.messages[:len(c.messages)-1]
 	c.mu.Unlock()
 	c.bytes.Add(-h.size)
-	c.count.Add(-1)
-	notify(c.freed)
+	if c.count.Add(-1) <= c.few.Load() {
+		notify(c.freed)
+	}
+}
+
+// tellAt asks to be told when no more than few messages are held; negative is never. It is told at once when that is so already.
+func (c *crew) tellAt(few int) {
+	c.few.Store(int64(few))
+	if c.count.Load() <= int64(few) {
+		notify(c.freed)
+	}
 }
 
 // dismiss gives back what nobody has begun, and lets the workers go when they are done. Nothing may be taken any more.

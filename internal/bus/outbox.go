@@ -36,6 +36,7 @@ type outbox struct {
 	stream string // name in the last ack; only acked touches it
 
 	last atomic.Uint64
+	free sync.Pool // receipts that nobody has any more
 
 	mu      sync.Mutex
 	tick    uint64
@@ -124,7 +125,7 @@ func (o *outbox) send(ctx context.Context, msg *nats.Msg) (*receipt, error) {
 			return nil, ctx.Err()
 		}
 	}
-	r := &receipt{msg: msg, number: o.last.Add(1), done: make(chan struct{}, 1)}
+	r := o.receipt(msg)
 	var reply [96]byte
 	msg.Reply = string(strconv.AppendUint(append(reply[:0], o.prefix...), r.number, 10))
 	o.mu.Lock()
@@ -136,6 +137,23 @@ func (o *outbox) send(ctx context.Context, msg *nats.Msg) (*receipt, error) {
 		return nil, err
 	}
 	return r, nil
+}
+
+// receipt makes a receipt, or takes one that was used before.
+func (o *outbox) receipt(msg *nats.Msg) *receipt {
+	r, ok := o.free.Get().(*receipt)
+	if !ok {
+		r = &receipt{done: make(chan struct{}, 1)}
+	}
+	r.msg, r.number = msg, o.last.Add(1)
+	return r
+}
+
+// release lets a receipt be used for another message. Only who has heard that it is finished may, and once: everybody else
+// has let go of it by then.
+func (o *outbox) release(r *receipt) {
+	r.msg, r.ack, r.err = nil, Ack{}, nil
+	o.free.Put(r)
 }
 
 // forget gives up a message, unless it is finished already.
@@ -150,6 +168,7 @@ func (o *outbox) forget(r *receipt) bool {
 }
 
 // await waits for the ack. What is there already counts, even if ctx has ended. A message that no stream took is sent again.
+// The receipt must not be used any more.
 func (o *outbox) await(ctx context.Context, r *receipt) (Ack, error) {
 	for try := 1; ; try++ {
 		select {
@@ -164,17 +183,17 @@ func (o *outbox) await(ctx context.Context, r *receipt) (Ack, error) {
 				<-r.done
 			}
 		}
-		if !errors.Is(r.err, nats.ErrNoResponders) || try == outboxTries {
-			return r.ack, r.err
+		msg, ack, err := r.msg, r.ack, r.err
+		o.release(r)
+		if err == nil || !errors.Is(err, nats.ErrNoResponders) || try == outboxTries {
+			return ack, err
 		}
 		if o.bus.pauseFor(ctx, outboxPause) != nil {
-			return Ack{}, r.err
-		}
-		again, err := o.send(ctx, r.msg)
-		if err != nil {
 			return Ack{}, err
 		}
-		r = again
+		if r, err = o.send(ctx, msg); err != nil {
+			return Ack{}, err
+		}
 	}
 }
 

@@ -63,15 +63,26 @@ func (b *Bus) Publish(ctx context.Context, m Msg) (Ack, error) {
 
 // publish sends one message and waits for its ack.
 func (b *Bus) publish(ctx context.Context, m Msg) (Ack, error) {
-	msg, err := b.natsMsg(ctx, m)
-	if err != nil {
-		return Ack{}, err
-	}
-	r, err := b.outbox.send(ctx, msg)
+	r, err := b.send(ctx, m)
 	if err != nil {
 		return Ack{}, err
 	}
 	return b.await(ctx, r)
+}
+
+// send sends one message on its way.
+func (b *Bus) send(ctx context.Context, m Msg) (*receipt, error) {
+	msg, err := b.unmeasured(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	r, err := b.outbox.send(ctx, msg)
+	if errors.Is(err, nats.ErrMaxPayload) {
+		if larger := b.checkSize(msg); larger != nil {
+			return nil, larger
+		}
+	}
+	return r, err
 }
 
 // await waits for one ack and counts it.
@@ -98,10 +109,8 @@ func (b *Bus) PublishAll(ctx context.Context, msgs []Msg) error {
 	receipts := make([]*receipt, len(msgs))
 	var errs []error
 	for i, m := range msgs {
-		msg, err := b.natsMsg(ctx, m)
-		if err == nil {
-			receipts[i], err = b.outbox.send(ctx, msg)
-		}
+		r, err := b.send(ctx, m)
+		receipts[i] = r
 		if err != nil {
 			errs = append(errs, publishError(m.Subject, err))
 		}
@@ -139,6 +148,23 @@ func (b *Bus) PublishEvent(ctx context.Context, ev events.Event) (Ack, error) {
 // natsMsg checks the subject and the size, and adds the id and the trace context. A trace context that the message already
 // has stays.
 func (b *Bus) natsMsg(ctx context.Context, m Msg) (*nats.Msg, error) {
+	msg, err := b.unmeasured(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	return msg, b.checkSize(msg)
+}
+
+// checkSize refuses what is larger than the server takes.
+func (b *Bus) checkSize(msg *nats.Msg) error {
+	if limit := b.nc.MaxPayload(); limit > 0 && int64(msg.Size()) > limit {
+		return events.Errorf(events.CodeInvalidArgument, "the message has %d bytes; the server takes at most %d", msg.Size(), limit)
+	}
+	return nil
+}
+
+// unmeasured does what natsMsg does, but does not check the size: the client library does that too, and says less.
+func (b *Bus) unmeasured(ctx context.Context, m Msg) (*nats.Msg, error) {
 	if err := checkSubject(m.Subject); err != nil {
 		return nil, err
 	}
@@ -152,9 +178,6 @@ func (b *Bus) natsMsg(ctx context.Context, m Msg) (*nats.Msg, error) {
 	}
 	if trace.SpanContextFromContext(ctx).IsValid() && carrier(msg.Header).Get(events.HeaderTraceParent) == "" {
 		InjectTrace(ctx, msg.Header)
-	}
-	if limit := b.nc.MaxPayload(); limit > 0 && int64(msg.Size()) > limit {
-		return nil, events.Errorf(events.CodeInvalidArgument, "the message has %d bytes; the server takes at most %d", msg.Size(), limit)
 	}
 	return msg, nil
 }

@@ -91,7 +91,7 @@ type puller struct {
 	places   int
 	gather   int // free places that are worth a request of their own
 	received chan *nats.Msg
-	changed  chan struct{} // a place became free
+	changed  chan struct{} // so many places became free that it is worth looking whether to ask
 	again    chan struct{} // the connection was made again
 	crew     *crew
 	grant    int64 // bytes that one request may bring; 0 is no bound
@@ -117,15 +117,16 @@ func (p *puller) run(intake, work context.Context) error {
 	p.wake = time.NewTimer(time.Hour)
 	defer p.wake.Stop()
 	for {
-		p.ask(intake)
+		p.crew.tellAt(p.ask(intake))
 		select {
 		case <-intake.Done():
 			return nil
 		case <-p.bus.closed:
 			return p.bus.closedError()
 		case msg := <-p.received:
-			p.take(intake, work, msg)
-			p.takeMore(intake, work)
+			now := time.Now()
+			p.take(intake, work, msg, now)
+			p.takeMore(intake, work, now)
 		case <-p.changed:
 		case why := <-p.verdicts:
 			if err := p.judge(why); err != nil {
@@ -154,31 +155,43 @@ func (p *puller) renew(ctx context.Context, now time.Time, silence time.Duration
 	}
 }
 
-// ask sends a pull request for all free places, when it is time for one.
-func (p *puller) ask(ctx context.Context) {
-	owed := p.lanes.owed()
-	free := p.places - int(p.crew.count.Load()) - owed
-	if free < 1 || ctx.Err() != nil || !p.bus.nc.IsConnected() { // the reconnect asks again
-		return
+// ask sends a pull request for all free places, when it is time for one. It returns how few messages must be held for it to be
+// worth asking again before anything else happens; negative is never.
+func (p *puller) ask(ctx context.Context) (few int) {
+	const never = -1
+	held, owed := int(p.crew.count.Load()), p.lanes.owed()
+	free := p.places - held - owed
+	// What comes next will come on a request that is there. Another is worth its while when it is the larger one.
+	if worth := max(owed, 1); free < worth {
+		return p.places - owed - worth
+	}
+	if ctx.Err() != nil || !p.bus.nc.IsConnected() { // the reconnect asks again
+		return never
 	}
 	now := time.Now()
 	if wait := p.pause.Sub(now); wait > 0 {
 		p.lookAgain(wait)
-		return
+		return never
 	}
 	if owed == 0 && free < p.gather && !p.due { // quick handlers free more places at any moment
 		p.lookAgain(pullGather)
-		return
+		return p.places - p.gather
 	}
-	// What comes next will come on a request that is there. Another is worth its while when it is the larger one.
 	lane := p.lanes.idle()
-	if free < owed || lane == nil || !p.fits() {
-		return
+	if lane == nil {
+		return never // until a request has ended
+	}
+	if !p.fits() {
+		return held - 1 // the next may be large enough
 	}
 	p.due = false
 	if err := p.lanes.ask(lane, free, p.grant, now); err != nil {
 		p.refused(ctx, err.Error())
+		p.lookAgain(pullRetry)
+		return never
 	}
+	owed += free
+	return p.places - 2*owed
 }
 
 // fits reports whether the bytes that another request may bring have room beside those that are held or on their way.
@@ -195,11 +208,11 @@ func (p *puller) lookAgain(wait time.Duration) {
 }
 
 // takeMore takes what has come together with a message, which is cheaper than to look each time what else there is to do.
-func (p *puller) takeMore(intake, work context.Context) {
+func (p *puller) takeMore(intake, work context.Context, now time.Time) {
 	for range p.places {
 		select {
 		case msg := <-p.received:
-			p.take(intake, work, msg)
+			p.take(intake, work, msg, now)
 		default:
 			return
 		}
@@ -207,12 +220,11 @@ func (p *puller) takeMore(intake, work context.Context) {
 }
 
 // take sorts what arrives on the inbox: a message for a worker, or the server's word about a request.
-func (p *puller) take(intake, work context.Context, msg *nats.Msg) {
-	now := time.Now()
+func (p *puller) take(intake, work context.Context, msg *nats.Msg, now time.Time) {
 	if isMessage(msg) {
 		p.lanes.got(msg, now)
 		p.failing, p.missing = "", 0
-		p.crew.take(intake, work, msg)
+		p.crew.take(intake, work, msg, now)
 		return
 	}
 	switch status := msg.Header.Get("Status"); status {

@@ -153,7 +153,7 @@ func readTime(text string) time.Time {
 // lists of parts are alike.
 func digest(parts ...string) string {
 	const (
-		bytes = 16
+		size  = 16
 		usual = 256 // room for endpoint, source and id
 	)
 	text := make([]byte, 0, usual)
@@ -162,7 +162,7 @@ func digest(parts ...string) string {
 		text = append(append(text, ':'), part...)
 	}
 	sum := sha256.Sum256(text)
-	var digits [2 * bytes]byte
-	hex.Encode(digits[:], sum[:bytes])
+	var digits [2 * size]byte
+	hex.Encode(digits[:], sum[:size])
 	return string(digits[:])
 }
