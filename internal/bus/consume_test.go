@@ -126,7 +126,7 @@ func TestConsumeDrainStrandsNothing(t *testing.T) {
 		<-begun
 	}
 	stop()
-	require.Eventually(t, func() bool { return consumerInfo(t, s).NumWaiting == 0 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return consumerInfo(t, s).NumWaiting == 0 }, 30*time.Second, time.Millisecond)
 	close(finish)
 	require.NoError(t, <-stopped) // and not a word about flushing or closing: everything has been told to the server
 	require.Equal(t, int64(cfg.Workers), handled.Load(), "what only waited was given back")
@@ -223,7 +223,7 @@ func TestConsumeKeepsLongWorkAlive(t *testing.T) {
 	spec, found, err := b.Consumer(t.Context(), "MLSDM_REQUESTS", events.ConsumerEmbedder)
 	require.NoError(t, err)
 	require.True(t, found)
-	spec.AckWait = 3 * time.Second
+	spec.AckWait = 5 * time.Second
 	require.NoError(t, b.ApplyConsumer(t.Context(), spec))
 	publishN(t, b, 1)
 	var calls atomic.Int64
@@ -231,7 +231,7 @@ func TestConsumeKeepsLongWorkAlive(t *testing.T) {
 	stop := start(t, b, embedConsumer(b), func(ctx context.Context, _ *bus.Message) error {
 		calls.Add(1)
 		select {
-		case <-time.After(5 * time.Second):
+		case <-time.After(8 * time.Second):
 		case <-ctx.Done():
 		}
 		close(done)

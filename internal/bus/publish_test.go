@@ -173,7 +173,7 @@ func TestPublishAllHeedsItsContext(t *testing.T) {
 	b := s.Connect(t, "test")
 	s.Shutdown()
 	s.WaitForShutdown()
-	require.Eventually(t, func() bool { return b.Connected() != nil }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return b.Connected() != nil }, 30*time.Second, time.Millisecond)
 	msgs := make([]bus.Msg, 4200) // about a hundred more than may be under way
 	for i := range msgs {
 		msgs[i] = bus.Msg{Subject: b.Subjects().Event("custom.x"), Body: []byte(`{}`)}
@@ -185,7 +185,7 @@ func TestPublishAllHeedsItsContext(t *testing.T) {
 	require.ErrorContains(t, err, "4200 of 4200 messages were not stored")
 	require.Less(t, len(err.Error()), 2000)
 	require.Equal(t, events.CodeUnavailable, events.CodeOf(err))
-	require.Less(t, time.Since(begun), 3*time.Second)
+	require.Less(t, time.Since(begun), 15*time.Second)
 }
 
 func TestPublishAllKeepsTheOrderAndDropsRepeats(t *testing.T) {

@@ -130,10 +130,10 @@ func TestServeStopsWithoutAServer(t *testing.T) {
 	stop := serve(t, b, bus.Operation{Handler: func(context.Context, *bus.Request) error { return nil }})
 	s.Shutdown()
 	s.WaitForShutdown()
-	require.Eventually(t, func() bool { return b.Connected() != nil }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return b.Connected() != nil }, 30*time.Second, time.Millisecond)
 	begun := time.Now()
 	stop() // and no error
-	require.Less(t, time.Since(begun), 2*time.Second)
+	require.Less(t, time.Since(begun), 15*time.Second)
 }
 
 func TestServeEndsWhenTheConnectionIsClosed(t *testing.T) {

@@ -58,7 +58,7 @@ func readOne(r *bufio.Reader) bool {
 // send posts a text and returns the status and the body of the answer.
 func send(t *testing.T, client *http.Client, address string) (int, string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader("hello"))
 	require.NoError(t, err)

@@ -96,7 +96,7 @@ func TestCloseIsBounded(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
 	tel.Close(ctx)
-	require.Less(t, time.Since(start), 5*time.Second)
+	require.Less(t, time.Since(start), 20*time.Second)
 	require.Contains(t, out.String(), "the last traces are lost")
 }
 

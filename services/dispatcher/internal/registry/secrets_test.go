@@ -82,7 +82,7 @@ func TestASlowSecretHoldsUpNobodyElse(t *testing.T) {
 	quick := time.Since(began)
 	eventually(t, func() bool { _, ok := b.Set().Get("slow"); return ok }, "the endpoint itself gets its deliveries")
 	t.Logf("beside a store that hangs, the other endpoint was there after %s and the one that waits after %s", quick, time.Since(began))
-	require.Less(t, time.Since(began), 2*time.Second)
+	require.Less(t, time.Since(began), 15*time.Second)
 	e, _ := b.Set().Get("slow")
 	refused(t, e.Broken(), events.CodeUnavailable, "secrets")
 	require.Equal(t, []string{"ci.*"}, e.Spec().Events)
