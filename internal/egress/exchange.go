@@ -1,12 +1,10 @@
 package egress
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"time"
 )
 
 // maxInformational is how many answers 1xx are read before the one that counts.
@@ -15,12 +13,9 @@ const maxInformational = 5
 // exchange sends the request and reads the head of the answer. silent says of an error that the receiver had not said
 // anything yet.
 func (t *transport) exchange(call *call, c *h1conn) (answer *http.Response, silent bool, err error) {
-	if err := c.conn.SetDeadline(call.deadline); err != nil {
+	if err := c.obey(call.ctx, call.deadline); err != nil {
 		return nil, true, err
 	}
-	stop := context.AfterFunc(call.ctx, func() {
-		_ = c.conn.SetDeadline(time.Unix(1, 0)) // whoever reads or writes ends; a connection that is closed does anyway
-	})
 	c.begin()
 	err = call.message.write(c.conn)
 	call.watch.wrote(err)
@@ -28,15 +23,13 @@ func (t *transport) exchange(call *call, c *h1conn) (answer *http.Response, sile
 		// The receiver may have answered before it had read all, and closed.
 		c.lastWord(call.deadline)
 		if answer, err = head(call, c); err != nil {
-			stop()
 			return nil, c.silent(), wrote
 		}
 		answer.Close = true
 	} else if answer, err = head(call, c); err != nil {
-		stop()
 		return nil, c.silent(), err
 	}
-	body := &h1body{conn: c, body: answer.Body, stop: stop, call: call, keep: !answer.Close, pool: &t.pool}
+	body := &h1body{conn: c, body: answer.Body, call: call, keep: !answer.Close, pool: &t.pool}
 	answer.Body = body
 	if answer.ContentLength == 0 { // there is nothing to read
 		body.finish(true)

@@ -9,7 +9,6 @@ import (
 type h1body struct {
 	conn *h1conn
 	body io.ReadCloser
-	stop func() bool
 	call *call
 	keep bool
 	pool *pool
@@ -45,8 +44,7 @@ func (b *h1body) finish(whole bool) {
 		return
 	}
 	b.done = true
-	// If the context has ended in between, the deadline may be about to be set on a connection that somebody else has by then.
-	if !b.stop() || !whole || !b.keep {
+	if !whole || !b.keep || b.call.ctx.Err() != nil {
 		b.conn.close()
 		return
 	}

@@ -23,6 +23,7 @@ type h1conn struct {
 	// drained says that the last read took all that there was: nothing came together with an answer that was not seen.
 	drained bool
 	since   time.Time // when its last answer had been read
+	leash   leash
 }
 
 const bufferSize = 4 << 10
@@ -86,6 +87,7 @@ func beneath(c net.Conn) (socket net.Conn, layers int) {
 
 // close closes the socket, and says no farewell in TLS: on a connection that its peer does not read, that takes seconds.
 func (c *h1conn) close() {
+	c.leash.let()
 	_ = c.socket.Close() // whatever it says, there is nothing more to do
 }
 
