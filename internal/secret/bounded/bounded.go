@@ -11,6 +11,9 @@ import (
 // MaxAnswer is the largest answer that is read, in bytes: the largest value with room for what stands around it.
 const MaxAnswer = 1 << 20
 
+// MaxHeader is the largest header of an answer that is read, in bytes.
+const MaxHeader = 64 << 10
+
 // Timeout is how long a store may take over one answer.
 const Timeout = 8 * time.Second
 
@@ -24,6 +27,8 @@ func Client() *http.Client {
 			ForceAttemptHTTP2:   true,
 			TLSHandshakeTimeout: 5 * time.Second,
 			IdleConnTimeout:     90 * time.Second,
+
+			MaxResponseHeaderBytes: MaxHeader,
 		}),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
