@@ -94,8 +94,8 @@ func (s *Service) record(d delivery.Delivery, result sender.Result, last end, ne
 	s.attempts.Add(record, result.Sent)
 }
 
-// attemptOf tells of an attempt, but for its headers: last is why the delivery was given up after it, if it was, and next when the one that
-// follows is due, if one does.
+// attemptOf tells of an attempt, but for its headers: last is why the delivery was given up after it, if it was, and next when
+// the one that follows is due, if one does.
 func attemptOf(d delivery.Delivery, result sender.Result, last end, next time.Time) events.DeliveryAttempt {
 	record := events.DeliveryAttempt{
 		DeliveryID: d.ID, EndpointID: d.EndpointID, EventID: d.Event.ID, EventType: d.Event.Type, Attempt: d.Attempt,

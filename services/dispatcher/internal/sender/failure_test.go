@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -148,6 +149,36 @@ func TestFailures(t *testing.T) {
 			require.Less(t, result.Latency, 20*time.Second)
 		})
 	}
+}
+
+// asleep is a resolver that says nothing before it is told to stop.
+type asleep struct{}
+
+func (asleep) LookupNetIP(ctx context.Context, _, _ string) ([]netip.Addr, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// TestNoConnectionInTime: the timeout of an attempt bounds the making of its connection, and is told from the end of the caller.
+func TestNoConnectionInTime(t *testing.T) {
+	t.Parallel()
+	guard, err := egress.NewGuard(egress.Policy{Resolver: asleep{}})
+	require.NoError(t, err)
+	r := request(t, "https://receiver.example")
+	r.Client, r.Timeout = guard.Client(egress.ClientOptions{}), 50*time.Millisecond
+	result := sender.Send(t.Context(), r)
+	require.Equal(t, sender.Retry, result.Verdict)
+	require.Equal(t, events.ErrorClassTimeout, result.Class)
+	require.ErrorContains(t, result.Err, "no connection within 50ms")
+	require.ErrorIs(t, result.Err, context.DeadlineExceeded)
+	require.NotEmpty(t, result.Sent)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	r.Timeout = time.Hour
+	go cancel()
+	result = sender.Send(ctx, r)
+	require.Equal(t, sender.Interrupted, result.Verdict)
+	require.ErrorIs(t, result.Err, context.Canceled)
 }
 
 func TestInterrupted(t *testing.T) {
