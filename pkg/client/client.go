@@ -23,6 +23,7 @@ type Client struct {
 	source   string
 	timeout  time.Duration
 	denials  *denials
+	secretd  *signer // nil when it is not known
 	owned    bool
 }
 
@@ -114,7 +115,13 @@ func prepare(options []Option) (*Client, settings, error) {
 	if set.timeout <= 0 {
 		return nil, set, events.Errorf(events.CodeInvalidArgument, "the timeout is %v; it must be positive", set.timeout)
 	}
-	return &Client{subjects: subjects, caller: set.caller, source: source, timeout: set.timeout, denials: newDenials()}, set, nil
+	c := &Client{subjects: subjects, caller: set.caller, source: source, timeout: set.timeout, denials: newDenials()}
+	if set.secretd != "" {
+		if c.secretd, err = newSigner(set.secretd); err != nil {
+			return nil, set, err
+		}
+	}
+	return c, set, nil
 }
 
 // useJetStream makes the JetStream half of the client.

@@ -17,6 +17,7 @@ type settings struct {
 	prefix  string
 	source  string
 	timeout time.Duration
+	secretd string
 	nats    []nats.Option
 }
 
@@ -35,6 +36,11 @@ func Source(source string) Option { return func(s *settings) { s.source = source
 // Timeout is the patience of a call whose context has no deadline, [DefaultTimeout] without it. For a stream it is the
 // patience for each next chunk. It does not bound [Client.Result], which waits as long as its context.
 func Timeout(d time.Duration) Option { return func(s *settings) { s.timeout = d } }
+
+// SecretdKey is the public nkey (U…) of the installation's secretd: a secret that another has signed is refused. `mlsdmctl init`
+// writes it down, secretd logs it at its start, and the key "signer" of the KV bucket mlsdm_secrets holds it. Without it only the
+// permissions of the bus say who answers.
+func SecretdKey(public string) Option { return func(s *settings) { s.secretd = public } }
 
 // NATS passes options on to the NATS client. Like the options that say how to log in, it has no effect on [New].
 func NATS(options ...nats.Option) Option {

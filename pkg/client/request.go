@@ -18,17 +18,18 @@ func (c *Client) Call(ctx context.Context, operation string, req, resp any) erro
 	if err := events.CheckType(operation); err != nil {
 		return events.Errorf(events.CodeInvalidArgument, "%q is not the name of an operation, like %q", operation, events.OpCIStatus)
 	}
+	subject := c.subjects.Interactive(c.caller, operation)
 	for _, op := range events.Operations() {
-		if op.Name == operation && op.CallerOnly && c.caller == "" {
+		if op.Name != operation || !op.CallerOnly {
+			continue
+		}
+		if c.caller == "" {
 			return events.Errorf(events.CodeFailedPrecondition, "%s is only answered to a named caller: make the client with client.Caller", operation)
 		}
+		subject = c.subjects.Below("as." + c.caller + "." + operation) // there is no plain form, not even for the default caller
 	}
 	if req == nil {
 		req = struct{}{}
-	}
-	subject := c.subjects.Interactive(c.caller, operation)
-	if operation == events.OpSecretsGet { // has no plain form, not even for the default caller
-		subject = c.subjects.Secret(c.caller)
 	}
 	return c.ask(ctx, subject, req, resp)
 }
