@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -42,47 +41,6 @@ func (q ciCommand) Run(ctx context.Context, c *connection, t terminal) error {
 			wf.Health, printable(status.Repository), printable(wf.Workflow), printable(wf.Branch), wf.ConsecutiveFailures, printable(last))
 	}
 	return w.Flush()
-}
-
-// secretCommand reads a secret.
-type secretCommand struct {
-	Name string `arg:"" help:"Name of the secret."`
-	Show bool   `help:"Print the value. Without this only its source and length are printed."`
-}
-
-// Help shows examples.
-func (secretCommand) Help() string {
-	return "The value travels sealed to a key that is made for this one request.\n\n" +
-		"  mlsdmctl --caller generator secret openai_api_key\n  mlsdmctl --caller generator secret openai_api_key --show"
-}
-
-// Run implements the command.
-func (s secretCommand) Run(ctx context.Context, c *connection, t terminal) error {
-	if c.Caller == "" {
-		return errors.New("a secret always has a named caller: say who asks with --caller NAME")
-	}
-	cl, err := c.client(ctx, t)
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	value, err := cl.Secret(ctx, s.Name)
-	if err != nil {
-		return hint(err)
-	}
-	if c.JSON {
-		out := map[string]any{"name": s.Name, "source": value.Source, "version": value.Version, "length": len(value.Reveal())}
-		if s.Show {
-			out["value"] = value.Reveal()
-		}
-		return printJSON(t, out)
-	}
-	if s.Show {
-		_, err = fmt.Fprintln(t.out, value.Reveal())
-		return err
-	}
-	_, err = fmt.Fprintf(t.out, "%s: %d bytes from %s; --show prints it\n", s.Name, len(value.Reveal()), value.Source)
-	return err
 }
 
 // call asks one interactive operation.

@@ -23,7 +23,7 @@ type commands struct {
 	Events     eventsCommand     `cmd:"" help:"Show events as they happen."`
 	CI         ciCommand         `cmd:"" name:"ci" help:"Show CI health, or have it looked at now."`
 	Webhooks   webhooksCommand   `cmd:"" help:"List, make, change and test webhook endpoints."`
-	Secret     secretCommand     `cmd:"" help:"Read a secret through secretd."`
+	Secrets    secretsCommand    `cmd:"" help:"List, read and refresh secrets, and see who asked for them."`
 	Doctor     doctorCommand     `cmd:"" help:"Check the bus, the streams and the services, and say what to do about each fault."`
 	Provision  provisionCommand  `cmd:"" help:"Make the streams, consumers and KV buckets that the services need."`
 	Completion completionCommand `cmd:"" help:"Print a completion script for bash, zsh or fish."`

@@ -126,7 +126,7 @@ func (w webhooksApplyCommand) carryOut(ctx context.Context, c *connection, t ter
 		for _, s := range removals {
 			ids = append(ids, printable(s.ID))
 		}
-		if err := confirm(t, fmt.Sprintf("Remove %s, with their keys?", strings.Join(ids, ", "))); err != nil {
+		if err := confirm(ctx, t, fmt.Sprintf("Remove %s, with their keys?", strings.Join(ids, ", ")), errNotConfirmed); err != nil {
 			return err
 		}
 	}

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
@@ -30,7 +27,7 @@ func (w webhooksDeleteCommand) Run(ctx context.Context, c *connection, t termina
 		return err
 	}
 	if !w.Yes {
-		if err := confirm(t, fmt.Sprintf("Remove endpoint %s, with its keys?", w.ID)); err != nil {
+		if err := confirm(ctx, t, fmt.Sprintf("Remove endpoint %s, with its keys?", w.ID), errNotConfirmed); err != nil {
 			return err
 		}
 	}
@@ -47,21 +44,3 @@ func (w webhooksDeleteCommand) Run(ctx context.Context, c *connection, t termina
 
 // errNotConfirmed ends a command whose question was not answered with yes.
 var errNotConfirmed = errors.New("nothing was removed: the question was not answered with y; --yes does not ask")
-
-// confirm asks a person, and returns an error unless the answer is yes.
-func confirm(t terminal, question string) error {
-	fmt.Fprintf(t.err, "%s [y/N] ", question)
-	answer, err := bufio.NewReader(io.LimitReader(t.in, 64)).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("the standard input: %w", err)
-	}
-	if err != nil { // no line: nobody pressed enter
-		fmt.Fprintln(t.err)
-	}
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
-		return nil
-	default:
-		return errNotConfirmed
-	}
-}

@@ -1,13 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -73,7 +69,7 @@ func (r deliveriesReplayCommand) Run(ctx context.Context, c *connection, t termi
 		}
 	}
 	if !r.Yes {
-		if err := confirmReplay(ctx, t); err != nil {
+		if err := confirm(ctx, t, "Go ahead?", errNotReplayed); err != nil {
 			return err
 		}
 	}
@@ -308,50 +304,8 @@ func (e *usageError) Unwrap() error { return e.error }
 // ExitCode is the status that the process ends with.
 func (*usageError) ExitCode() int { return lifecycle.ExitUsage }
 
-// confirmReplay asks a person, and returns an error unless the answer is yes.
-func confirmReplay(ctx context.Context, t terminal) error {
-	fmt.Fprint(t.err, "Go ahead? [y/N] ")
-	type answer struct {
-		text string
-		err  error
-	}
-	answered := make(chan answer, 1)
-	go func() { // reading heeds no context; when that ends, so does the program
-		text, err := bufio.NewReader(io.LimitReader(t.in, 64)).ReadString('\n')
-		answered <- answer{text, err}
-	}()
-	select {
-	case <-ctx.Done():
-		return errNotReplayed
-	case a := <-answered:
-		if a.err != nil && !errors.Is(a.err, io.EOF) {
-			return fmt.Errorf("the standard input: %w", a.err)
-		}
-		switch strings.ToLower(strings.TrimSpace(a.text)) {
-		case "y", "yes":
-			return nil
-		default:
-			return errNotReplayed
-		}
-	}
-}
-
 // errNotReplayed ends a replay that was not confirmed.
 var errNotReplayed = errors.New("nothing was delivered: the question was not answered with y; --yes does not ask")
-
-// interactive reports whether a stream is a terminal, or looks like one. The null device, which looks like one too, is none.
-func interactive(stream any) bool {
-	f, ok := stream.(interface{ Stat() (fs.FileInfo, error) })
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	if err != nil || info.Mode()&fs.ModeCharDevice == 0 {
-		return false
-	}
-	null, err := os.Stat(os.DevNull)
-	return err != nil || !os.SameFile(info, null)
-}
 
 // thousands writes a number with commas.
 func thousands(n int) string {
