@@ -1,4 +1,9 @@
-// Package aws reads secrets from AWS Secrets Manager.
+// Package aws reads secrets from AWS Secrets Manager: aws:mlsdm/openai, and of a secret that is a JSON object one text,
+// aws:mlsdm/openai#api_key. Behind @ stands a version: its id, which has 32 to 64 characters, as a UUID does, or else a staging
+// label, such as AWSPREVIOUS. Without it the current version is read, AWSCURRENT.
+//
+// A secret that is marked for deletion is [secret.ErrGone]. One that AWS cannot decrypt, as its KMS key is disabled or not ours
+// to use, is [secret.ErrDenied]. A binary secret is one if its bytes are text in UTF-8.
 package aws
 
 import (
@@ -6,15 +11,28 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret/bounded"
+)
+
+// What has 32 to 64 characters behind @ is a version's id (ClientRequestToken, in AWS's words), the rest a staging label.
+const minVersionID, maxVersionID = 32, 64
+
+// A request that finds no connection, or a fault of theirs, is made once more, soon. One that is throttled is not: who asks
+// may ask again, and not at once.
+const (
+	attempts   = 2
+	maxBackoff = 200 * time.Millisecond
 )
 
 // Config says where secrets are.
@@ -29,7 +47,7 @@ type Config struct {
 type Store struct{ client *secretsmanager.Client }
 
 // New returns a store; it asks nothing yet. Credentials come from where the AWS SDK looks for them: the environment, the
-// shared files, the role of the container or of the machine.
+// shared files, a web identity, the role of the container or of the machine.
 func New(cfg Config) (*Store, error) {
 	if cfg.Region == "" {
 		return nil, errors.New("aws: there is no region")
@@ -37,7 +55,8 @@ func New(cfg Config) (*Store, error) {
 	options := []func(*config.LoadOptions) error{
 		config.WithRegion(cfg.Region),
 		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(bounded.Timeout)), // theirs, for AWS_CA_BUNDLE
-		config.WithRetryMaxAttempts(1), // who asks may ask again
+		config.WithLogger(logging.Nop{}),
+		config.WithRetryer(newRetryer),
 	}
 	if cfg.Credentials != nil {
 		options = append(options, config.WithCredentialsProvider(cfg.Credentials))
@@ -46,61 +65,74 @@ func New(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("aws: %w", err)
 	}
-	client := secretsmanager.NewFromConfig(loaded, func(o *secretsmanager.Options) {
-		o.HTTPClient = httpClient{o.HTTPClient}
-		if cfg.Endpoint != "" {
-			o.BaseEndpoint = aws.String(cfg.Endpoint)
-		}
-	})
-	return &Store{client: client}, nil
-}
-
-// httpClient bounds the answers of another one.
-type httpClient struct{ secretsmanager.HTTPClient }
-
-// Do implements [secretsmanager.HTTPClient].
-func (c httpClient) Do(req *http.Request) (*http.Response, error) {
-	resp, err := c.HTTPClient.Do(req)
+	client, err := newClient(loaded.HTTPClient)
 	if err != nil {
 		return nil, err
 	}
-	resp.Body = bounded.Body(resp.Body)
-	return resp, nil
+	return &Store{client: secretsmanager.NewFromConfig(loaded, func(o *secretsmanager.Options) {
+		o.HTTPClient = client
+		if cfg.Endpoint != "" {
+			o.BaseEndpoint = aws.String(cfg.Endpoint)
+		}
+	})}, nil
+}
+
+// newRetryer says when a request is made once more.
+func newRetryer() aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts, o.MaxBackoff, o.RateLimiter = attempts, maxBackoff, ratelimit.None
+		o.Retryables = []retry.IsErrorRetryable{
+			retry.NoRetryCanceledError{},
+			retry.RetryableConnectionError{},
+			retry.RetryableHTTPStatusCode{Codes: retry.DefaultRetryableHTTPStatusCodes},
+		}
+	})
+}
+
+// newClient returns a client of the SDK's transport, which knows AWS_CA_BUNDLE, whose answers are bounded and who is not sent
+// elsewhere.
+func newClient(theirs aws.HTTPClient) (*http.Client, error) {
+	buildable, ok := theirs.(*awshttp.BuildableClient)
+	if !ok {
+		return nil, fmt.Errorf("aws: the SDK has made a %T of its HTTP client", theirs)
+	}
+	transport := buildable.GetTransport()
+	transport.MaxResponseHeaderBytes = bounded.MaxHeader
+	return &http.Client{
+		Transport:     bounded.Transport(transport),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Timeout:       bounded.Timeout,
+	}, nil
 }
 
 // Source implements [secret.Store].
-func (s *Store) Source() string { return "aws" }
+func (s *Store) Source() string { return secret.StoreAWS }
 
-// Get implements [secret.Store]. It reads the current version.
+// Get implements [secret.Store]. It takes at most [bounded.Timeout], retries and credentials included.
 func (s *Store) Get(ctx context.Context, ref secret.Ref) (secret.Entry, error) {
-	found, err := s.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(ref.Path)})
+	if err := ref.Check(s.Source()); err != nil {
+		return secret.Entry{}, fmt.Errorf("%w: %w", secret.ErrDenied, err)
+	}
+	input := &secretsmanager.GetSecretValueInput{SecretId: aws.String(ref.Path)}
+	switch size := len(ref.Version); {
+	case size >= minVersionID && size <= maxVersionID:
+		input.VersionId = aws.String(ref.Version)
+	case size > 0:
+		input.VersionStage = aws.String(ref.Version)
+	}
+	limited, cancel := context.WithTimeout(ctx, bounded.Timeout)
+	defer cancel()
+	found, err := s.client.GetSecretValue(limited, input)
 	if err != nil {
 		return secret.Entry{}, failure(ctx, err)
 	}
-	if found.SecretString == nil {
-		return secret.Entry{}, fmt.Errorf("%w: it is binary, not text", secret.ErrUnusable)
+	text := string(found.SecretBinary)
+	if found.SecretString != nil {
+		text = *found.SecretString
 	}
-	return secret.NewEntry(s.Source(), aws.ToString(found.VersionId), *found.SecretString)
-}
-
-// failure says in the words of a store what the SDK said: by the code of AWS, whose texts are not ours to print.
-func failure(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return fmt.Errorf("asking aws: %w", ctx.Err())
+	text, err = secret.Pick(text, ref.Field)
+	if err != nil {
+		return secret.Entry{}, err
 	}
-	var answer smithy.APIError
-	if !errors.As(err, &answer) { // not reached, or nothing to sign the request with
-		return fmt.Errorf("%w: %w", secret.ErrUnavailable, err)
-	}
-	kind := secret.ErrUnavailable // also throttling, and every fault of theirs
-	switch answer.ErrorCode() {
-	case "ResourceNotFoundException":
-		kind = secret.ErrNotFound
-	case "AccessDeniedException", "AccessDenied", "UnrecognizedClientException", "InvalidClientTokenId", "ExpiredTokenException",
-		"InvalidSignatureException", "MissingAuthenticationTokenException", "IncompleteSignature", "DecryptionFailure":
-		kind = secret.ErrDenied
-	case "InvalidRequestException", "InvalidParameterException", "ValidationException": // marked for deletion, for example
-		kind = secret.ErrUnusable
-	}
-	return fmt.Errorf("%w: aws answers %s", kind, answer.ErrorCode())
+	return secret.NewEntry(s.Source(), aws.ToString(found.VersionId), text)
 }
