@@ -1,4 +1,10 @@
-// Package vault reads secrets from the KV engine of HashiCorp Vault or OpenBao, version 1 or 2.
+// Package vault reads secrets from HashiCorp Vault or OpenBao: from a KV engine, version 1 or 2, and from any other engine, such
+// as one that lends credentials of a database.
+//
+// A reference whose path does not begin with a slash is an entry of the configured KV engine: vault:mlsdm/openai#api_key@3. One
+// that does is a path of the API, vault:/database/creds/app#password. What Vault lends there is one lease for all fields of a
+// path and all who ask. It is renewed at two thirds of its time; when it cannot be renewed any more, the next who asks gets a new
+// one, as does who asks after Vault has revoked it. [Store.Close] gives back what was lent, and the token of a login.
 package vault
 
 import (
@@ -7,133 +13,203 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"path"
 	"strconv"
 	"strings"
-
-	"github.com/hashicorp/vault/api"
+	"sync/atomic"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
-	"github.com/neuron7x/mlsdm-integrations/internal/secret/bounded"
 )
 
-// Config says where secrets are. The secret "name" is the KV entry Path/name in the engine at Mount; its value is the
-// field "value", or the only field there is.
-type Config struct {
-	Addr      string
-	Token     secret.Value
-	Mount     string
-	Path      string
-	KVVersion int // 1 or 2
-}
-
-// Validate checks the address, the mount, the path and the version.
-func (c Config) Validate() error {
-	var errs []error
-	if u, err := url.Parse(c.Addr); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil {
-		errs = append(errs, errors.New("the address is no http or https URL without a user"))
-	}
-	if c.Token.IsZero() {
-		errs = append(errs, errors.New("there is no token"))
-	}
-	if c.Mount == "" || !plain(c.Mount) {
-		errs = append(errs, fmt.Errorf("the mount %q is no plain path, like secret", c.Mount))
-	}
-	if !plain(c.Path) {
-		errs = append(errs, fmt.Errorf("the path %q is no plain path, like team/mlsdm", c.Path))
-	}
-	if c.KVVersion != 1 && c.KVVersion != 2 {
-		errs = append(errs, fmt.Errorf("the version of the KV engine is %d; it must be 1 or 2", c.KVVersion))
-	}
-	return errors.Join(errs...)
-}
-
-// plain reports whether a path leads where it seems to, below where it is put.
-func plain(p string) bool {
-	return p == path.Clean("/" + p)[1:] && !strings.ContainsAny(p, "?#%")
-}
-
-// Store is a KV engine as a store of secrets. Make one with [New].
+// Store is Vault as a store of secrets. Make one with [New]; close it with [Store.Close].
 type Store struct {
-	read func(ctx context.Context, path string) (*api.KVSecret, error)
-	path string
+	wire   wire
+	mount  string
+	kv     int          // 1, 2, or 0: ask
+	seen   atomic.Int32 // the version of KV that Vault told
+	life   *lifetime
+	tokens *tokens
+	leases *leases
 }
 
-// New returns a store; it asks nothing yet. What Vault's own client reads from the environment besides the address and
-// the token, such as VAULT_CACERT and VAULT_NAMESPACE, holds here too.
+// New returns a store; it asks nothing yet.
 func New(cfg Config) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("vault: %w", err)
 	}
-	settings := api.DefaultConfig()
-	if settings.Error != nil {
-		return nil, fmt.Errorf("vault: reading its environment: %w", settings.Error)
+	cfg = cfg.withDefaults()
+	wire, err := newWire(cfg)
+	if err != nil {
+		return nil, err
 	}
-	settings.Address, settings.AgentAddress = cfg.Addr, ""
-	settings.Timeout, settings.MaxRetries = bounded.Timeout, 0 // who asks may ask again
-	settings.HttpClient.Transport = bounded.Transport(settings.HttpClient.Transport)
-	client, err := api.NewClient(settings)
+	sealer, err := newSealer()
 	if err != nil {
 		return nil, fmt.Errorf("vault: %w", err)
 	}
-	client.SetToken(cfg.Token.Reveal())
-	read := client.KVv2(cfg.Mount).Get
-	if cfg.KVVersion == 1 {
-		read = client.KVv1(cfg.Mount).Get
+	s := &Store{wire: wire, mount: cfg.Mount, kv: cfg.KVVersion, life: newLifetime()}
+	s.leases = &leases{ask: s.ask, wire: wire, life: s.life, log: cfg.Log, sealer: sealer, held: map[string]*lease{}}
+	s.tokens = &tokens{
+		wire: wire, life: s.life, log: cfg.Log, auth: cfg.Auth,
+		gatherer: gatherer{cfg: cfg, wire: wire}, replaced: s.leases.replaced,
 	}
-	return &Store{read: read, path: cfg.Path}, nil
+	return s, nil
 }
 
 // Source implements [secret.Store].
-func (s *Store) Source() string { return "vault" }
+func (s *Store) Source() string { return secret.StoreVault }
 
-// Get implements [secret.Store]. With version 2 of the engine entries have versions.
-func (s *Store) Get(ctx context.Context, name secret.Name) (secret.Entry, error) {
-	at := path.Join(s.path, name.String())
-	found, err := s.read(ctx, at)
-	if err != nil {
-		return secret.Entry{}, failure(ctx, err)
+// Close ends the store: it gives our token back if it was gained by a login, or else the leases one by one, within ctx. What
+// could not be given back is an error; it ends by itself. A Get that comes later finds the store unavailable.
+func (s *Store) Close(ctx context.Context) error {
+	err := s.life.close(ctx)
+	remain, failed := s.tokens.revoke(ctx)
+	if err = errors.Join(err, failed, s.leases.revoke(ctx, remain)); err != nil {
+		return fmt.Errorf("vault: %w", err)
 	}
-	if len(found.Data) == 0 { // this version was deleted
-		return secret.Entry{}, fmt.Errorf("%s has no data: %w", at, secret.ErrNotFound)
-	}
-	field, ok := found.Data["value"]
-	if !ok && len(found.Data) == 1 {
-		for _, only := range found.Data {
-			field = only
-		}
-	}
-	text, ok := field.(string)
-	if !ok {
-		return secret.Entry{}, fmt.Errorf(`%w: %s has neither a text "value" nor a single field that is a text`, secret.ErrUnusable, at)
-	}
-	version := ""
-	if found.VersionMetadata != nil {
-		version = strconv.Itoa(found.VersionMetadata.Version)
-	}
-	return secret.NewEntry(s.Source(), version, text)
+	return nil
 }
 
-// failure says in the words of a store what Vault's client said. Answers are not repeated: they are not ours to print.
-func failure(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return fmt.Errorf("asking vault: %w", ctx.Err())
+// Get implements [secret.Store]. An entry has a version in version 2 of KV, and where it is lent; one that is lent has a time at
+// which it ends, unless it is renewed until then: ask again for the new time.
+func (s *Store) Get(ctx context.Context, ref secret.Ref) (secret.Entry, error) {
+	if err := ref.Check(s.Source()); err != nil {
+		return secret.Entry{}, fmt.Errorf("%w: %w", secret.ErrDenied, err)
 	}
-	if errors.Is(err, api.ErrSecretNotFound) {
-		return fmt.Errorf("vault: %w", secret.ErrNotFound)
+	if path, ok := strings.CutPrefix(ref.Path, "/"); ok {
+		return s.anywhere(ctx, ref, path)
 	}
-	if answer, ok := errors.AsType[*api.ResponseError](err); ok {
-		kind := secret.ErrUnavailable // also sealed (503), a standby (429, 472, 473) and whatever else will not give it now
-		switch answer.StatusCode {
-		case http.StatusUnauthorized, http.StatusForbidden:
-			kind = secret.ErrDenied
-		case http.StatusNotFound:
-			kind = secret.ErrNotFound
+	return s.inKV(ctx, ref)
+}
+
+// inKV reads an entry of the KV engine.
+func (s *Store) inKV(ctx context.Context, ref secret.Ref) (secret.Entry, error) {
+	query, err := pinned(ref)
+	if err != nil {
+		return secret.Entry{}, err
+	}
+	kv, err := s.version(ctx)
+	if err != nil {
+		return secret.Entry{}, err
+	}
+	path := s.mount + "/data/" + ref.Path
+	if kv == 1 {
+		if query != nil {
+			return secret.Entry{}, fmt.Errorf("%w: version 1 of KV has no versions, and the reference pins one", secret.ErrUnusable)
 		}
-		return fmt.Errorf("%w: vault answers %d", kind, answer.StatusCode)
+		path = s.mount + "/" + ref.Path
 	}
-	if lost, ok := errors.AsType[*url.Error](err); ok {
-		return fmt.Errorf("%w: %w", secret.ErrUnavailable, lost)
+	a, session, err := s.ask(ctx, func(ctx context.Context, session *session) (answer, error) {
+		return s.wire.read(ctx, session.token, path, query)
+	})
+	if err != nil {
+		return secret.Entry{}, err
 	}
-	return fmt.Errorf("%w: vault's answer cannot be read; is the KV version right?", secret.ErrUnavailable)
+	defer clear(a.Data)
+	if kv == 2 && (a.ok() || a.status == http.StatusNotFound && len(a.Warnings) == 0 && len(a.Data) > 0 && a.Data.Kind() == '{') {
+		return versioned(a.Data, ref, session)
+	}
+	if !a.ok() {
+		if s.kv == 0 && len(a.Warnings) > 0 {
+			s.seen.Store(0) // the engine has been upgraded
+		}
+		return secret.Entry{}, a.refusal()
+	}
+	return fields(a.Data, ref, session)
+}
+
+// version returns the version of the KV engine. Vault tells everyone who may read anything there.
+func (s *Store) version(ctx context.Context) (int, error) {
+	if s.kv != 0 {
+		return s.kv, nil
+	}
+	if seen := s.seen.Load(); seen != 0 {
+		return int(seen), nil
+	}
+	a, _, err := s.ask(ctx, func(ctx context.Context, session *session) (answer, error) {
+		return s.wire.read(ctx, session.token, "sys/internal/ui/mounts/"+s.mount, nil)
+	})
+	if err != nil {
+		return 0, err
+	}
+	if !a.ok() {
+		return 0, fmt.Errorf("asking for the version of KV: %w", a.refusal())
+	}
+	var about struct {
+		Options map[string]string `json:"options"`
+	}
+	if err := a.into(&about); err != nil {
+		return 0, err
+	}
+	kv := int32(1)
+	if about.Options["version"] == "2" {
+		kv = 2
+	}
+	s.seen.Store(kv)
+	return int(kv), nil
+}
+
+// anywhere reads a path of any engine.
+func (s *Store) anywhere(ctx context.Context, ref secret.Ref, path string) (secret.Entry, error) {
+	if engine, _, _ := strings.Cut(path, "/"); engine == "sys" || engine == "auth" {
+		return secret.Entry{}, fmt.Errorf("%w: below /sys and /auth are no secrets, but Vault itself", secret.ErrDenied)
+	}
+	query, err := pinned(ref)
+	if err != nil {
+		return secret.Entry{}, err
+	}
+	if query != nil && !strings.Contains(path, "/data/") {
+		return secret.Entry{}, fmt.Errorf("%w: there are no versions but in version 2 of KV, at /MOUNT/data/PATH", secret.ErrUnusable)
+	}
+	found, err := s.leases.get(ctx, path, query)
+	if err != nil {
+		return secret.Entry{}, err
+	}
+	defer clear(found.data)
+	session := s.tokens.now()
+	if found.lease != nil {
+		session = found.lease.session
+	}
+	if looksVersioned(found.data) || query != nil {
+		return versioned(found.data, ref, session)
+	}
+	entry, err := fields(found.data, ref, session)
+	if l := found.lease; err == nil && l != nil {
+		entry.Version, entry.ExpiresAt = l.version(), l.until()
+	}
+	return entry, err
+}
+
+// pinned returns the query for the version that a reference pins, or nil.
+func pinned(ref secret.Ref) (url.Values, error) {
+	if ref.Version == "" {
+		return nil, nil //nolint:nilnil // nothing is asked for
+	}
+	n, err := strconv.ParseUint(ref.Version, 10, 31)
+	if err != nil || n == 0 || ref.Version != strconv.FormatUint(n, 10) {
+		return nil, fmt.Errorf("%w: a version in vault is a number from 1 on", secret.ErrUnusable)
+	}
+	return url.Values{"version": {ref.Version}}, nil
+}
+
+// ask sends what needs a token. When Vault refuses the token, it is sent once more, with another one.
+func (s *Store) ask(ctx context.Context, send func(context.Context, *session) (answer, error)) (answer, *session, error) {
+	if err := ctx.Err(); err != nil {
+		return answer{}, nil, fmt.Errorf("asking vault: %w", err)
+	}
+	if s.life.over() {
+		return answer{}, nil, errClosed
+	}
+	session, err := s.tokens.get(ctx)
+	if err != nil {
+		return answer{}, nil, err
+	}
+	a, err := send(ctx, session)
+	if err != nil || a.status != http.StatusForbidden {
+		return a, session, err
+	}
+	next, err := s.tokens.doubt(ctx, session)
+	if err != nil || next == session {
+		return a, session, err
+	}
+	a, err = send(ctx, next)
+	return a, next, err
 }
