@@ -98,11 +98,7 @@ func newClient(theirs aws.HTTPClient) (*http.Client, error) {
 	}
 	transport := buildable.GetTransport()
 	transport.MaxResponseHeaderBytes = bounded.MaxHeader
-	return &http.Client{
-		Transport:     bounded.Transport(transport),
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Timeout:       bounded.Timeout,
-	}, nil
+	return bounded.Over(transport), nil
 }
 
 // Source implements [secret.Store].

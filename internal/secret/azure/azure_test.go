@@ -1,102 +1,277 @@
 package azure_test
 
 import (
-	"context"
-	"errors"
 	"net/http"
-	"net/url"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
-	azfake "github.com/Azure/azure-sdk-for-go/sdk/azcore/fake"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
-	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets/fake"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret/azure"
+	"github.com/neuron7x/mlsdm-integrations/internal/secret/bounded"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret/secrettest"
 )
 
-const vaultURL = "https://test.vault.azure.net"
-
-// start returns a store over a transport.
-func start(t *testing.T, transport policy.Transporter) secret.Store {
+// start returns a store over a handler, which gets its tokens from it too.
+func start(t *testing.T, h http.Handler) (*azure.Store, *httptest.Server) {
 	t.Helper()
-	s, err := azure.New(azure.Config{VaultURL: vaultURL, Credential: &azfake.TokenCredential{}, Transport: transport})
-	require.NoError(t, err)
-	return s
-}
-
-// server answers with values, and with status where there is none.
-func server(values map[string]string, status int, code string) policy.Transporter {
-	return fake.NewServerTransport(&fake.Server{
-		GetSecret: func(_ context.Context, name, version string, _ *azsecrets.GetSecretOptions) (
-			resp azfake.Responder[azsecrets.GetSecretResponse], failure azfake.ErrorResponder,
-		) {
-			value, ok := values[name]
-			if !ok || version != "" {
-				failure.SetResponseError(status, code)
-				return resp, failure
-			}
-			resp.SetResponse(http.StatusOK, azsecrets.GetSecretResponse{Secret: azsecrets.Secret{
-				ID: new(azsecrets.ID(vaultURL + "/secrets/" + name + "/0123abc")), Value: new(value),
-			}}, nil)
-			return resp, failure
-		},
+	transport, server := network(t, h)
+	credential, err := azidentity.NewClientSecretCredential(tenant, clientID, clientSecret, &azidentity.ClientSecretCredentialOptions{
+		ClientOptions: azcore.ClientOptions{Transport: bounded.Over(transport)},
 	})
+	require.NoError(t, err)
+	s, err := azure.New(azure.Config{VaultURL: vaultURL, Credential: credential, Transport: transport})
+	require.NoError(t, err)
+	return s, server
 }
 
-// broken is a network that is not there.
-type broken struct{}
-
-// Do implements [policy.Transporter].
-func (broken) Do(req *http.Request) (*http.Response, error) {
-	return nil, &url.Error{Op: "Get", URL: req.URL.String(), Err: errors.New("no route to host")}
+// failures are how Key Vault words what it will not do.
+func failures() map[secrettest.Condition]secrettest.Failure {
+	failure := func(status int, code, inner string) secrettest.Failure {
+		return secrettest.Failure{
+			Status: status, Body: `{"error":{"code":"` + code + `","message":"{{canary}}","innererror":{"code":"` + inner + `"}}}`,
+			Header: map[string]string{"Content-Type": "application/json", "Retry-After": "3600"},
+		}
+	}
+	expired := failure(http.StatusUnauthorized, "Unauthorized", "")
+	expired.Header["WWW-Authenticate"] = `Bearer authorization="https://` + loginHost + `/` + tenant + `", resource="https://vault.azure.net", error="invalid_token"`
+	return map[secrettest.Condition]secrettest.Failure{
+		secrettest.Denied:    failure(http.StatusForbidden, "Forbidden", "ForbiddenByRbac"),
+		secrettest.Expired:   expired,
+		secrettest.Throttled: failure(http.StatusTooManyRequests, "Throttled", ""),
+		secrettest.Broken:    failure(http.StatusInternalServerError, "InternalServerError", ""),
+	}
 }
 
-// locate says where the fake keeps a secret.
-func locate(name secret.Name) secret.Ref {
-	return secret.Ref{Store: "azure", Path: azure.KeyName(name)}
+// keyName is what Key Vault calls a key of the suite.
+func keyName(t *testing.T, key string) string {
+	t.Helper()
+	name, err := secret.ParseName(key)
+	require.NoError(t, err)
+	return azure.KeyName(name)
 }
 
 func TestContract(t *testing.T) {
 	t.Parallel()
-	secrettest.Run(t, secrettest.Harness{
+	secrettest.Contract{
 		Source: "azure",
-		New: func(t *testing.T, values map[string]string) secret.Named {
+		Start: func(t *testing.T, p secrettest.Provider) secrettest.Subject {
 			t.Helper()
-			theirs := map[string]string{}
-			for name, value := range values {
-				theirs[strings.NewReplacer("_", "-", ".", "-").Replace(name)] = value
+			f := &fake{secrets: map[string][]version{}}
+			for key, s := range p.Secrets {
+				for _, content := range s.Versions {
+					f.put(keyName(t, key), content, map[string]any{"enabled": !s.Gone})
+				}
 			}
-			return secrettest.By(start(t, server(theirs, http.StatusNotFound, "SecretNotFound")), locate)
+			wire := &secrettest.Wire{
+				Condition: p.Condition, Handler: f, Failures: failures(),
+				About: func(r *http.Request) bool { return r.Host == vaultHost && r.Header.Get("Authorization") != "" },
+			}
+			store, server := start(t, wire)
+			if p.Condition == secrettest.Down {
+				server.Close()
+			}
+			return secrettest.Subject{
+				Store:   store,
+				At:      func(key string) secret.Ref { return secret.Ref{Store: "azure", Path: keyName(t, key)} },
+				Version: func(_ string, n int) string { return versionID(n) },
+				Rotate:  func(key string, to secrettest.Content) { f.put(keyName(t, key), to, nil) },
+				Wire:    wire,
+			}
 		},
-		Down: func(t *testing.T) secret.Named { t.Helper(); return secrettest.By(start(t, broken{}), locate) },
-		Denied: func(t *testing.T) secret.Named {
-			t.Helper()
-			return secrettest.By(start(t, server(nil, http.StatusForbidden, "Forbidden")), locate)
+		Lacks: map[secrettest.Row]string{
+			secrettest.RowBinary: "Key Vault holds text only", secrettest.RowBinaryText: "Key Vault holds text only",
 		},
-	})
+	}.Run(t)
 }
 
-func TestAnswers(t *testing.T) {
+// get asks for one secret.
+func get(t *testing.T, s *azure.Store, text string) (secret.Entry, error) {
+	t.Helper()
+	ref, err := secret.ParseRef(text)
+	require.NoError(t, err)
+	entry, err := s.Get(t.Context(), ref)
+	if err != nil {
+		secrettest.RequireQuiet(t, err)
+	}
+	return entry, err
+}
+
+func TestCodes(t *testing.T) {
 	t.Parallel()
-	name, err := secret.ParseRef("azure:openai-api-key")
-	require.NoError(t, err)
-	entry, err := start(t, server(map[string]string{"openai-api-key": "v"}, 0, "")).Get(t.Context(), name)
-	require.NoError(t, err)
-	require.Equal(t, "0123abc", entry.Version)
-	for status, want := range map[int]error{
-		http.StatusTooManyRequests: secret.ErrUnavailable, http.StatusInternalServerError: secret.ErrUnavailable,
-		http.StatusUnauthorized: secret.ErrDenied, http.StatusBadRequest: secret.ErrUnusable,
+	for _, test := range []struct {
+		status      int
+		code, inner string
+		want        error
+	}{
+		{http.StatusNotFound, "SecretNotFound", "", secret.ErrNotFound},
+		{http.StatusNotFound, "", "", secret.ErrUnavailable},
+		{http.StatusNotFound, "ResourceNotFound", "", secret.ErrUnavailable},
+		{http.StatusForbidden, "Forbidden", "SecretDisabled", secret.ErrGone},
+		{http.StatusForbidden, "Forbidden", "ForbiddenByPolicy", secret.ErrDenied},
+		{http.StatusForbidden, "Forbidden", "ForbiddenByFirewall", secret.ErrDenied},
+		{http.StatusForbidden, secrettest.Canary, secrettest.Canary, secret.ErrDenied},
+		{http.StatusUnauthorized, "Unauthorized", "", secret.ErrDenied},
+		{http.StatusConflict, "Conflict", "ObjectIsDeletedButRecoverable", secret.ErrGone},
+		{http.StatusConflict, "Conflict", "ObjectIsBeingDeleted", secret.ErrGone},
+		{http.StatusConflict, "Conflict", "ObjectIsBeingRecovered", secret.ErrUnavailable},
+		{http.StatusGone, "", "", secret.ErrGone},
+		{http.StatusBadRequest, "BadParameter", "", secret.ErrUnusable},
+		{http.StatusTooManyRequests, "Throttled", "", secret.ErrUnavailable},
+		{http.StatusServiceUnavailable, "ServiceUnavailable", "", secret.ErrUnavailable},
+		{http.StatusTeapot, "", "", secret.ErrUnavailable},
 	} {
-		_, err := start(t, server(nil, status, "Code")).Get(t.Context(), name)
-		require.ErrorIs(t, err, want, "%d", status)
+		f := &fake{}
+		s, _ := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Host != vaultHost || r.Header.Get("Authorization") == "" {
+				f.ServeHTTP(w, r)
+				return
+			}
+			refuse(w, test.status, test.code, test.inner)
+		}))
+		_, err := get(t, s, "azure:key")
+		secrettest.RequireKind(t, err, test.want)
+		if test.inner != secrettest.Canary {
+			require.ErrorContains(t, err, test.inner)
+		}
 	}
-	for _, bad := range []string{"", "http://test.vault.azure.net", "https://u:p@test.vault.azure.net", "test.vault.azure.net"} {
+}
+
+func TestDates(t *testing.T) {
+	t.Parallel()
+	f := &fake{secrets: map[string][]version{}}
+	content := secrettest.Content{Text: secrettest.Canary}
+	const past, future = 1_000_000_000, 4_000_000_000 // 2001, 2096
+	f.put("expired", content, map[string]any{"exp": past})
+	f.put("expires", content, map[string]any{"nbf": past, "exp": future})
+	f.put("not-yet", content, map[string]any{"nbf": future})
+	f.put("for-ever", content, nil)
+	s, _ := start(t, f)
+	_, err := get(t, s, "azure:expired")
+	secrettest.RequireKind(t, err, secret.ErrGone)
+	_, err = get(t, s, "azure:not-yet")
+	secrettest.RequireKind(t, err, secret.ErrUnusable)
+	require.ErrorContains(t, err, "2096-10-02T07:06:40Z")
+	entry, err := get(t, s, "azure:expires")
+	require.NoError(t, err)
+	require.WithinDuration(t, time.Unix(future, 0), entry.ExpiresAt, 0)
+	entry, err = get(t, s, "azure:for-ever")
+	require.NoError(t, err)
+	require.True(t, entry.ExpiresAt.IsZero())
+}
+
+// environment sets what the SDK looks for, and takes away what it would find on this machine.
+func environment(t *testing.T, theirs map[string]string) {
+	t.Helper()
+	t.Setenv("AZURE_TENANT_ID", tenant)
+	t.Setenv("AZURE_CLIENT_ID", clientID)
+	for _, variable := range []string{
+		"AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_USERNAME",
+		"AZURE_TOKEN_CREDENTIALS",
+	} {
+		t.Setenv(variable, theirs[variable])
+		if theirs[variable] == "" {
+			require.NoError(t, os.Unsetenv(variable)) // t.Setenv puts back what was
+		}
+	}
+}
+
+// Who gives no token refuses, or does not answer.
+func TestNoToken(t *testing.T) {
+	environment(t, map[string]string{"AZURE_CLIENT_SECRET": clientSecret})
+	for name, test := range map[string]struct {
+		login http.HandlerFunc
+		want  error
+	}{
+		"a wrong secret":  {noToken(http.StatusUnauthorized, "invalid_client"), secret.ErrDenied},
+		"no such client":  {noToken(http.StatusBadRequest, "unauthorized_client"), secret.ErrDenied},
+		"throttled":       {noToken(http.StatusTooManyRequests, "temporarily_unavailable"), secret.ErrUnavailable},
+		"broken":          {noToken(http.StatusServiceUnavailable, "temporarily_unavailable"), secret.ErrUnavailable},
+		"cut off":         {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, secret.ErrUnavailable},
+		"no answer of it": {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(secrettest.Canary)) }, secret.ErrUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := 0
+			transport, _ := network(t, &fake{login: func(w http.ResponseWriter, r *http.Request) {
+				asked++
+				test.login(w, r)
+			}})
+			s, err := azure.New(azure.Config{VaultURL: vaultURL, Transport: transport})
+			require.NoError(t, err)
+			_, err = get(t, s, "azure:key")
+			secrettest.RequireKind(t, err, test.want)
+			require.Positive(t, asked)
+			require.LessOrEqual(t, asked, 4, "the login and the request, each once more at most")
+		})
+	}
+}
+
+// A token for Key Vault is given to nobody else, whatever the challenge says.
+func TestChallenge(t *testing.T) {
+	t.Parallel()
+	for name, challenge := range map[string]string{
+		"another cloud":     `Bearer authorization="https://` + loginHost + `/` + tenant + `", resource="https://elsewhere.example"`,
+		"no resource":       `Bearer authorization="https://` + loginHost + `/` + tenant + `"`,
+		"no URL of a login": `Bearer authorization="nowhere", resource="https://vault.azure.net"`,
+		"nothing":           `Bearer`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			wire := &secrettest.Wire{Handler: &fake{challenge: challenge}}
+			s, _ := start(t, wire)
+			_, err := get(t, s, "azure:key")
+			secrettest.RequireKind(t, err, secret.ErrUnavailable)
+			for _, request := range wire.Seen() {
+				secrettest.RequireNoCanary(t, request)
+			}
+		})
+	}
+}
+
+// The environment says who we are, as it does in production: by a client's secret, and by the token of a workload.
+func TestDefaultCredential(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	require.NoError(t, os.WriteFile(file, []byte(federated), 0o600))
+	for name, theirs := range map[string]map[string]string{
+		"a client's secret": {"AZURE_CLIENT_SECRET": clientSecret},
+		"a workload":        {"AZURE_FEDERATED_TOKEN_FILE": file},
+	} {
+		t.Run(name, func(t *testing.T) {
+			environment(t, theirs)
+			f := &fake{secrets: map[string][]version{}}
+			f.put("key", secrettest.Content{Text: "v"}, nil)
+			wire := &secrettest.Wire{Handler: f}
+			transport, _ := network(t, wire)
+			s, err := azure.New(azure.Config{VaultURL: vaultURL, Transport: transport})
+			require.NoError(t, err)
+			entry, err := get(t, s, "azure:key")
+			require.NoError(t, err)
+			require.Equal(t, "v", entry.Value.Reveal())
+			secrettest.RequireQuiet(t, s)
+			asked := len(wire.Seen())
+			_, err = get(t, s, "azure:key")
+			require.NoError(t, err)
+			require.Len(t, wire.Seen(), asked+1, "one request, when there is a token")
+			require.NotContains(t, strings.Join(wire.Seen()[:1], ""), "Bearer", "the first request carries no token")
+		})
+	}
+}
+
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []string{
+		"", "http://test.vault.azure.net", "https://u:p@test.vault.azure.net", "test.vault.azure.net", "https://test.vault.azure.net/secrets/x",
+		"https://test.vault.azure.net?x=1",
+	} {
 		_, err := azure.New(azure.Config{VaultURL: bad})
-		require.Error(t, err)
+		require.Error(t, err, bad)
 	}
+	require.NoError(t, azure.Config{VaultURL: vaultURL + "/"}.Validate())
 }

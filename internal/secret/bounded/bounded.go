@@ -19,17 +19,21 @@ const Timeout = 8 * time.Second
 
 // Client returns a client whose answers are bounded. It follows no redirect.
 func Client() *http.Client {
-	return &http.Client{
-		Timeout: Timeout,
-		Transport: Transport(&http.Transport{
-			Proxy:               http.ProxyFromEnvironment,
-			DialContext:         (&net.Dialer{Timeout: 3 * time.Second}).DialContext,
-			ForceAttemptHTTP2:   true,
-			TLSHandshakeTimeout: 5 * time.Second,
-			IdleConnTimeout:     90 * time.Second,
+	return Over(&http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: 3 * time.Second}).DialContext,
+		ForceAttemptHTTP2:      true,
+		TLSHandshakeTimeout:    5 * time.Second,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: MaxHeader,
+	})
+}
 
-			MaxResponseHeaderBytes: MaxHeader,
-		}),
+// Over returns what [Client] does, over another transport.
+func Over(base http.RoundTripper) *http.Client {
+	return &http.Client{
+		Timeout:       Timeout,
+		Transport:     Transport(base),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
