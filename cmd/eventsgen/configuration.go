@@ -69,6 +69,25 @@ dispatcher:
 Every service has ` + "`--help`, `--version`, `--print-config`" + ` (what is in effect, secrets redacted), ` + "`--check-config`" + ` (0 if it can be
 used, else 1, with what is wrong) and ` + "`--health`" + ` (0 if the running service is ready). A secret is never printed and never
 logged.
+
+## References
+
+In the place of a secret, a reference to one can stand, so that no secret has to be in a file or an environment:
+
+| | is asked of |
+|---|---|
+| ` + "`secret:NAME`" + ` | secretd, which knows where the secret of that name is kept |
+| ` + "`vault:PATH#FIELD@VERSION`, `aws:PATH#FIELD@STAGE`, `azure:NAME@VERSION`" + ` | secretd, if its policy lets the service use references; field and version may be left out |
+| ` + "`env:VARIABLE`" + ` | the environment of the service |
+| ` + "`file:/path`" + ` | the file, without the line break at its end; it is read again when it changes |
+
+A service that cannot have its secrets when it starts waits, is not ready, and says what is missing. While it runs, it asks again
+every ` + "`secret-refresh`" + `, and at once when secretd says that a secret was rotated: API keys, tokens and passwords of a cache are used
+anew with the next request, and a key that a provider refuses is asked for once more before a request fails. ` + "`webhook-url`" + `,
+` + "`webhook-secret`, `webhook-proxy` and `webhook-seal-keys`" + ` are read when the dispatcher starts; it says when they have changed. What was
+last known is used for as long as secretd cannot be asked; what it takes away is used no more. Before a service has the bus, and in
+secretd itself, only ` + "`env:` and `file:`" + ` can be had: ` + "`nats-password`, `nats-token`" + `, and everything of secretd. A secret that itself begins as
+a reference does has to stand in a file.
 `
 
 // writeSettings writes one table for each group of settings.

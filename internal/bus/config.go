@@ -17,8 +17,8 @@ type Config struct {
 	Creds    string       `name:"nats-creds" env:"NATS_CREDS" placeholder:"FILE" help:"Credentials file (JWT and nkey)."`
 	NKeyFile string       `name:"nats-nkey" env:"NATS_NKEY" placeholder:"FILE" help:"File that holds an nkey seed."`
 	User     string       `name:"nats-user" env:"NATS_USER" help:"User name."`
-	Password secret.Value `name:"nats-password" env:"NATS_PASSWORD" help:"Password of the user."`
-	Token    secret.Value `name:"nats-token" env:"NATS_TOKEN" help:"Token, for servers that know one."`
+	Password secret.Value `name:"nats-password" env:"NATS_PASSWORD" refs:"local" help:"Password of the user."`
+	Token    secret.Value `name:"nats-token" env:"NATS_TOKEN" refs:"local" help:"Token, for servers that know one."`
 	TLSCA    string       `name:"nats-tls-ca" env:"NATS_CA" placeholder:"FILE" help:"Certificates of the authorities that may sign the server's (PEM)."`
 	TLSCert  string       `name:"nats-tls-cert" env:"NATS_CERT" placeholder:"FILE" help:"Client certificate for mutual TLS (PEM)."`
 	TLSKey   string       `name:"nats-tls-key" env:"NATS_KEY" placeholder:"FILE" help:"Key of the client certificate (PEM)."`

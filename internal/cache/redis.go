@@ -27,7 +27,7 @@ type Redis struct {
 // NewRedis returns a store on the Redis at addr (host:port). It connects when it is first used.
 func NewRedis(addr string, password secret.Value) *Redis {
 	return &Redis{addr: addr, client: redis.NewClient(&redis.Options{
-		Addr: addr, Password: password.Reveal(),
+		Addr: addr, CredentialsProvider: func() (user, current string) { return "", password.Reveal() },
 		MaxRetries: -1, DialerRetries: 1,
 		DialTimeout: time.Second, ReadTimeout: time.Second, WriteTimeout: time.Second,
 		ContextTimeoutEnabled: true,

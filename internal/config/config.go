@@ -13,8 +13,12 @@
 //
 //	nats-url: nats://bus:4222      nats: {url: nats://bus:4222}
 //
+// In the place of a secret, a reference to one may stand: env:VARIABLE, file:/path, or one that secretd is asked for, such as
+// secret:NAME or vault:mlsdm/openai#api_key (see [References]). The tag refs:"local" allows the first two only; refs:"fixed" says
+// that the service reads the value once; with refs:"none" nothing is a reference.
+//
 // What is wrong is an [Error] of one line (one for each wrong key of the file) which says where it stands and what
-// would be right. The content of a [secret.Value] is in no message and in no output.
+// would be right. The content of a [secret.Value] is in no message and in no output; a reference is no secret.
 package config
 
 import (
@@ -28,18 +32,19 @@ const FileEnv = "MLSDM_CONFIG"
 
 // Options says who asks for a configuration and where it comes from.
 type Options struct {
-	Name     string                           // the program in --help; required
-	Section  string                           // the section of the file; Name if empty
-	Summary  string                           // one line for --help
-	Version  string                           // the answer to --version
-	Examples []string                         // command lines for --help
-	Args     []string                         // the command line without the program's name
-	Lookup   func(name string) (string, bool) // the environment, os.LookupEnv in production; nil is an empty environment
-	File     string                           // the file, unless --config names another; if empty, FileEnv names it
-	Defaults map[string]string                // by name of the flag: defaults that take the place of the struct's own
-	Known    Known                            // the keys of the other services that may stand in the file
-	FileRead *string                          // if not nil, set to the path of the file that is read, or to nothing
-	Out      io.Writer                        // where --help, --version, --print-config and --check-config answer; nil discards
+	Name      string                           // the program in --help; required
+	Section   string                           // the section of the file; Name if empty
+	Summary   string                           // one line for --help
+	Version   string                           // the answer to --version
+	Examples  []string                         // command lines for --help
+	Args      []string                         // the command line without the program's name
+	Lookup    func(name string) (string, bool) // the environment, os.LookupEnv in production; nil is an empty environment
+	File      string                           // the file, unless --config names another; if empty, FileEnv names it
+	Defaults  map[string]string                // by name of the flag: defaults that take the place of the struct's own
+	Known     Known                            // the keys of the other services that may stand in the file
+	LocalRefs bool                             // secrets may refer to variables and files only: nobody can be asked for them
+	FileRead  *string                          // if not nil, set to the path of the file that is read, or to nothing
+	Out       io.Writer                        // where --help, --version, --print-config and --check-config answer; nil discards
 }
 
 // Error is a configuration that cannot be used. Its text is for the person who wrote it.
@@ -82,9 +87,17 @@ func Load(cfg any, o Options) (done bool, err error) {
 	case err != nil:
 		return false, p.fail(err)
 	}
+	if err := p.refer(); err != nil {
+		return false, p.fail(err)
+	}
 	if p.builtin.PrintConfig {
 		if err := p.print(o.Out); err != nil {
 			return false, fmt.Errorf("print the configuration: %w", err)
+		}
+	}
+	if !p.builtin.PrintConfig && !p.builtin.CheckConfig {
+		if err := p.resolve(); err != nil {
+			return false, p.fail(err)
 		}
 	}
 	if err := validate(cfg); err != nil {

@@ -18,7 +18,7 @@ import (
 var userInfo = regexp.MustCompile(`://[^/?#@\s,]+@`)
 
 // print writes the settings in effect as a file that could be read again, but for the secrets, which are redacted:
-// those of type [secret.Value], and user names and passwords in URLs. A comment says where each value came from.
+// those of type [secret.Value] that are no references, and user names and passwords in URLs. A comment says where each value came from.
 func (p *parser) print(out io.Writer) error {
 	settings := &yaml.Node{Kind: yaml.MappingNode}
 	for _, f := range p.kong.Model.Flags {
@@ -56,6 +56,9 @@ func encode(v reflect.Value) (*yaml.Node, error) {
 	case secret.Value:
 		if x.IsZero() {
 			return text(""), nil
+		}
+		if ref := x.Reference(); ref != nil {
+			return text(ref.String()), nil
 		}
 		return text(secret.Redacted), nil
 	case encoding.TextMarshaler:

@@ -12,12 +12,13 @@ const Redacted = "[redacted]"
 // Value is a secret string, such as an API key. Every way in which Go prints, logs or marshals a value gives
 // [Redacted] instead of the content, also for a Value inside a struct, a map or a slice, exported or not.
 // The zero Value is empty and means "not set". A Value must not be compared with == or used as a map key;
-// it does not compile.
+// it does not compile. A Value made by [Live] has a content that changes.
 type Value struct {
 	_ [0]func() // makes == a compile error: a comparison would look at addresses, and leak time if it did not
-	// text is behind a pointer so that fmt, which ignores methods on unexported fields and walks them by reflection,
-	// prints an address there and not the content.
+	// text and live are pointers so that fmt, which ignores methods on unexported fields and walks them by reflection,
+	// prints addresses there and not the content.
 	text *string
+	live *live // in the place of text
 }
 
 // NewValue returns a Value that holds text.
@@ -28,16 +29,21 @@ func NewValue(text string) Value {
 	return Value{text: &text}
 }
 
-// Reveal returns the content. Call it only where the content is used, for example on setting a header.
+// Reveal returns the content, of a live value the current one. Call it only where the content is used, for example on setting
+// a header, and each time that it is.
 func (v Value) Reveal() string {
-	if v.text == nil {
+	switch {
+	case v.text != nil:
+		return *v.text
+	case v.live != nil:
+		return v.live.source.Current()
+	default:
 		return ""
 	}
-	return *v.text
 }
 
-// IsZero reports whether the value is empty.
-func (v Value) IsZero() bool { return v.text == nil }
+// IsZero reports whether the value is not set. A live value is set, though it may have no content at a time.
+func (v Value) IsZero() bool { return v.text == nil && v.live == nil }
 
 // String implements [fmt.Stringer]; it returns [Redacted].
 func (v Value) String() string { return Redacted }

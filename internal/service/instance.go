@@ -11,6 +11,7 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/config"
 	"github.com/neuron7x/mlsdm-integrations/internal/health"
+	"github.com/neuron7x/mlsdm-integrations/internal/secret/remote"
 	"github.com/neuron7x/mlsdm-integrations/internal/version"
 )
 
@@ -45,26 +46,37 @@ func (i Instance) Unit() Unit { return i.unit }
 // DrainTimeout returns the setting of that name.
 func (i Instance) DrainTimeout() time.Duration { return i.settings.Common.DrainTimeout }
 
-// Run waits until the streams, consumers and buckets are there that the service needs, then runs the service until ctx
-// ends. It registers the check "streams". Of deps only Bus is required; Logger should name the service. What is missing
-// of the others is filled in: a logger and metrics that go nowhere, the name, the version, the drain timeout.
+// Run waits until the streams, consumers and buckets are there that the service needs, and the secrets that its settings refer to,
+// then runs the service until ctx ends. It registers the checks "streams" and, if there are any, "secrets". Of deps only Bus is
+// required; Logger should name the service. What is missing of the others is filled in: a logger and metrics that go nowhere, the
+// name, the version, the drain timeout.
 func (i Instance) Run(ctx context.Context, deps Deps) error {
-	i.complete(&deps)
+	if err := i.complete(&deps); err != nil {
+		return err
+	}
+	refs, err := config.References(&i.settings)
+	if err != nil {
+		return err
+	}
+	watcher := remote.NewWatcher(deps.Secrets, i.settings.Common.Secrets.Refresh, deps.Logger)
+	secrets := newSecrets(refs, watcher, deps.Health)
 	assets := newAssets(deps.Bus, i.unit.Name)
 	deps.Health.Register("streams", assets.check)
 	if err := assets.wait(ctx, deps.Logger); err != nil {
 		return nil //nolint:nilerr // to be told to stop is no failure
 	}
-	runner, err := i.unit.build(i.settings.Service, deps)
-	if err != nil {
-		return fmt.Errorf("%s does not start: %w", i.unit.Name, err)
-	}
-	deps.Logger.InfoContext(ctx, "running")
-	return runner.Run(ctx)
+	return secrets.run(ctx, deps.Bus, deps.Logger, func() error {
+		runner, err := i.unit.build(i.settings.Service, deps)
+		if err != nil {
+			return fmt.Errorf("%s does not start: %w", i.unit.Name, err)
+		}
+		deps.Logger.InfoContext(ctx, "running")
+		return runner.Run(ctx)
+	})
 }
 
 // complete fills in what the caller left out.
-func (i Instance) complete(deps *Deps) {
+func (i Instance) complete(deps *Deps) error {
 	deps.Name = i.unit.Name
 	if deps.Version == "" {
 		deps.Version = version.String()
@@ -84,4 +96,10 @@ func (i Instance) complete(deps *Deps) {
 	if deps.DrainTimeout == 0 {
 		deps.DrainTimeout = i.settings.Common.DrainTimeout
 	}
+	if deps.Secrets != nil {
+		return nil
+	}
+	var err error
+	deps.Secrets, err = remote.New(deps.Bus, deps.Name, remote.Signer(i.settings.Common.Secrets.Signer), remote.Logger(deps.Logger))
+	return err
 }

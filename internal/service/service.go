@@ -9,6 +9,9 @@
 // returns when what it had is done; then the bus is drained and closed, traces are sent, and at last the admin listener
 // closes, so that until the end somebody can see what goes on.
 //
+// A setting that refers to a secret, such as openai-api-key: secret:openai_api_key, has its content before the service is made:
+// until then the process waits and is not ready. While the service runs, the content follows what it refers to.
+//
 // Several units can also run in one process, on one bus: see [Unit.Load] and [Instance.Run].
 package service
 
@@ -26,6 +29,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/config"
 	"github.com/neuron7x/mlsdm-integrations/internal/health"
 	"github.com/neuron7x/mlsdm-integrations/internal/lifecycle"
+	"github.com/neuron7x/mlsdm-integrations/internal/secret/remote"
 )
 
 // Deps are what a service is given. No field is nil.
@@ -37,7 +41,8 @@ type Deps struct {
 	Metrics      prometheus.Registerer // labels what is registered with the service
 	Tracer       trace.TracerProvider
 	Health       *health.Checks
-	DrainTimeout time.Duration // how long work that has begun may go on after Run's context has ended
+	Secrets      *remote.Client // asks secretd, under the service's name
+	DrainTimeout time.Duration  // how long work that has begun may go on after Run's context has ended
 }
 
 // Runner is a service that is ready to run.

@@ -7,12 +7,15 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/config"
+	"github.com/neuron7x/mlsdm-integrations/internal/secret/remote"
 	"github.com/neuron7x/mlsdm-integrations/internal/telemetry"
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
 // Common are the settings that every service has.
 type Common struct {
 	Bus       bus.Config       `embed:"" group:"NATS"`
+	Secrets   remote.Config    `embed:"" group:"Secrets"`
 	Telemetry telemetry.Config `embed:"" group:"Logs and traces"`
 
 	AdminAddr    string        `name:"admin-addr" env:"MLSDM_ADMIN_ADDR" default:"127.0.0.1:9090" placeholder:"HOST:PORT" group:"Process" help:"Where /livez, /readyz and /metrics are served; off for nowhere."`
@@ -53,6 +56,7 @@ type settings struct {
 func (u Unit) load(o config.Options) (s settings, done bool, err error) {
 	s.Service = u.newConfig()
 	o.Name, o.Summary, o.Examples = u.Name, u.Summary, u.Examples
+	o.LocalRefs = u.Name == events.ServiceSecretd // who is asked for secrets has nobody to ask
 	done, err = config.Load(&s, o)
 	return s, done, err
 }

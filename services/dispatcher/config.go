@@ -19,8 +19,8 @@ import (
 // Config is what an operator sets. The endpoint that it describes, if any, has the id "default"; all others are made over the
 // bus.
 type Config struct {
-	URL           secret.Value   `name:"webhook-url" env:"WEBHOOK_URL" placeholder:"URL" help:"Where events are posted to, beside the endpoints that are made over the bus. It may be a secret in itself."`
-	Secret        secret.Value   `name:"webhook-secret" env:"WEBHOOK_SECRET" placeholder:"SECRET" help:"Signs what is posted to it: whsec_ and base64, or any text. Required with a URL."`
+	URL           secret.Value   `name:"webhook-url" env:"WEBHOOK_URL" refs:"fixed" placeholder:"URL" help:"Where events are posted to, beside the endpoints that are made over the bus. It may be a secret in itself."`
+	Secret        secret.Value   `name:"webhook-secret" env:"WEBHOOK_SECRET" refs:"fixed" placeholder:"SECRET" help:"Signs what is posted to it: whsec_ and base64, or any text. Required with a URL."`
 	Events        []string       `name:"webhook-events" env:"WEBHOOK_EVENTS" default:">" help:"Types of the events to post to it; * stands for one part, a final > for all that follow."`
 	Format        string         `name:"webhook-format" env:"WEBHOOK_FORMAT" default:"standard" help:"Body of what is posted to it: standard, cloudevents, or mlsdm (that of the Python client)."`
 	Retry         []string       `name:"webhook-retry" env:"WEBHOOK_RETRY" default:"fast" help:"When it is tried again: fast (3 attempts within seconds), standard (10 within 76 hours), or waits such as 5s,1m,1h."`
@@ -29,8 +29,8 @@ type Config struct {
 	AllowLoopback bool           `name:"webhook-allow-loopback" env:"WEBHOOK_ALLOW_LOOPBACK" help:"Post to receivers on this machine too (127.0.0.0/8 and ::1), beside the networks above."`
 	AllowHosts    []string       `name:"webhook-allow-hosts" env:"WEBHOOK_ALLOW_HOSTS" placeholder:"HOST" help:"Hosts that may be posted to although their names lead to private addresses, also without TLS; *.example.com stands for all below it."`
 	AllowHTTP     bool           `name:"webhook-allow-http" env:"WEBHOOK_ALLOW_HTTP" help:"Post to public addresses without TLS too."`
-	Proxy         secret.Value   `name:"webhook-proxy" env:"WEBHOOK_PROXY" placeholder:"URL" help:"HTTP proxy (CONNECT) through which everything is posted; addresses are judged before all the same."`
-	SealKeys      []secret.Value `name:"webhook-seal-keys" env:"WEBHOOK_SEAL_KEYS" placeholder:"KEY" help:"Keys (base64 of 32 bytes) that close generated signing keys where they are kept; the first closes, all open."`
+	Proxy         secret.Value   `name:"webhook-proxy" env:"WEBHOOK_PROXY" refs:"fixed" placeholder:"URL" help:"HTTP proxy (CONNECT) through which everything is posted; addresses are judged before all the same."`
+	SealKeys      []secret.Value `name:"webhook-seal-keys" env:"WEBHOOK_SEAL_KEYS" refs:"fixed" placeholder:"KEY" help:"Keys (base64 of 32 bytes) that close generated signing keys where they are kept; the first closes, all open."`
 	Secrets       []string       `name:"webhook-secrets" env:"WEBHOOK_SECRETS" default:"webhook.*" help:"Names of the secrets that endpoints may refer to as secret:NAME."`
 	Workers       int            `name:"webhook-workers" env:"WEBHOOK_WORKERS" default:"128" help:"First attempts at the same time, 2 to 1024; a quarter as many more make later ones."`
 }
@@ -53,7 +53,8 @@ const (
 // retryWorkers is how many attempts after the first are made at the same time, as the help of Workers says.
 func (c Config) retryWorkers() int { return max(c.Workers/4, 1) }
 
-// Validate checks what one setting cannot say alone. Its errors quote neither the URL nor the secret.
+// Validate checks what one setting cannot say alone. Its errors quote neither the URL nor the secret. What a setting refers to
+// is checked when it is known, before the service starts.
 func (c Config) Validate() error {
 	if c.Workers < minWorkers || c.Workers > maxWorkers {
 		return fmt.Errorf("webhook-workers is %d; it must be %d to %d", c.Workers, minWorkers, maxWorkers)
@@ -61,8 +62,10 @@ func (c Config) Validate() error {
 	if c.Timeout < time.Millisecond || c.Timeout > events.MaxEndpointTimeout {
 		return fmt.Errorf("webhook-timeout is %s; it must be 1ms to %s", c.Timeout, events.MaxEndpointTimeout)
 	}
-	if _, err := keyring.NewSealer(c.SealKeys); err != nil {
-		return fmt.Errorf("webhook-seal-keys: %w", err)
+	if !slices.ContainsFunc(c.SealKeys, secret.Value.IsPending) {
+		if _, err := keyring.NewSealer(c.SealKeys); err != nil {
+			return fmt.Errorf("webhook-seal-keys: %w", err)
+		}
 	}
 	guard, err := c.guard()
 	if err != nil {
@@ -81,7 +84,7 @@ func (c Config) guard() (*egress.Guard, error) {
 	policy := egress.Policy{
 		Setting: allowSetting, Networks: networks, Hosts: c.AllowHosts, AllowHTTP: c.AllowHTTP,
 	}
-	if !c.Proxy.IsZero() {
+	if !c.Proxy.IsZero() && !c.Proxy.IsPending() {
 		if policy.Proxy, err = url.Parse(c.Proxy.Reveal()); err != nil || policy.Proxy.Host == "" {
 			return nil, errors.New("webhook-proxy is not a URL such as http://proxy.example.com:3128")
 		}
@@ -106,7 +109,8 @@ func (c Config) networks() ([]netip.Prefix, error) {
 	return networks, nil
 }
 
-// static returns the endpoint that the configuration describes, or nil.
+// static returns the endpoint that the configuration describes, or nil: when it describes none, and as long as it refers to what
+// is not known yet.
 func (c Config) static(guard *egress.Guard) (*target.Endpoint, error) {
 	spec := events.EndpointSpec{
 		ID: defaultEndpoint, URL: "https://example.com", Events: c.Events, Format: c.Format, Retry: c.Retry,
@@ -118,15 +122,18 @@ func (c Config) static(guard *egress.Guard) (*target.Endpoint, error) {
 	if c.URL.IsZero() {
 		return nil, nil //nolint:nilnil // documented: there is none
 	}
+	if c.Secret.IsZero() {
+		return nil, errors.New("webhook-url is set and webhook-secret is not: webhooks are never sent unsigned; set WEBHOOK_SECRET to a text that the receiver knows too")
+	}
+	if c.URL.IsPending() || c.Secret.IsPending() {
+		return nil, nil //nolint:nilnil // documented: it is not known yet
+	}
 	u, err := url.Parse(c.URL.Reveal())
 	if err != nil {
 		return nil, errors.New("webhook-url: it is not a URL such as https://example.com/hook")
 	}
 	if err := guard.CheckURL(u); err != nil {
 		return nil, fmt.Errorf("webhook-url: %w", err)
-	}
-	if c.Secret.IsZero() {
-		return nil, errors.New("webhook-url is set and webhook-secret is not: webhooks are never sent unsigned; set WEBHOOK_SECRET to a text that the receiver knows too")
 	}
 	signer, err := webhook.NewHMAC(c.Secret.Reveal())
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/egress"
+	"github.com/neuron7x/mlsdm-integrations/internal/secret/remote"
 	"github.com/neuron7x/mlsdm-integrations/internal/service"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/attemptlog"
@@ -42,6 +43,7 @@ type Service struct {
 	history  *history.History
 	metrics  *metrics
 	tracer   trace.Tracer
+	secrets  *remote.Client
 
 	untold     chan struct{} // wakes whoever tells of disabled endpoints
 	probeEvery time.Duration
@@ -71,7 +73,7 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 	}
 	s := &Service{
 		cfg: cfg, policy: gate.DefaultPolicy(), bus: deps.Bus, log: deps.Logger, version: deps.Version, userAgent: "mlsdm-webhooks/" + deps.Version, drain: deps.DrainTimeout,
-		guard: guard, static: static, metrics: m, untold: make(chan struct{}, 1), probeEvery: probeEvery,
+		guard: guard, static: static, metrics: m, secrets: deps.Secrets, untold: make(chan struct{}, 1), probeEvery: probeEvery,
 		attempts: attemptlog.New(deps.Bus, deps.Bus.Subjects(), deps.Logger, func(n int) { m.lost.Add(float64(n)) }),
 		tracer:   deps.Tracer.Tracer("github.com/neuron7x/mlsdm-integrations/services/dispatcher"),
 	}
@@ -97,10 +99,11 @@ func (s *Service) Run(ctx context.Context) error {
 		done()
 		supporting.Wait()
 	}()
-	failed := make(chan error, 3)
+	failed := make(chan error, 4)
 	loaded := make(chan struct{})
 	supporting.Go(func() { s.attempts.Run(context.WithoutCancel(ctx), support.Done()) })
 	supporting.Go(func() { failed <- s.registry.Run(support) })
+	supporting.Go(func() { failed <- s.followRotations(support) })
 	supporting.Go(func() { failed <- s.gates.Run(support, func() { close(loaded) }) })
 	for _, ready := range []<-chan struct{}{s.registry.Loaded(), loaded} {
 		select {

@@ -20,6 +20,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/bus/bustest"
 	"github.com/neuron7x/mlsdm-integrations/internal/health"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+	"github.com/neuron7x/mlsdm-integrations/internal/secret/remote"
 	"github.com/neuron7x/mlsdm-integrations/internal/service"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher"
@@ -56,8 +57,10 @@ type running struct {
 func run(t testing.TB, srv *bustest.Server, cfg dispatcher.Config, change ...func(*dispatcher.Service)) *running {
 	t.Helper()
 	r := &running{bus: srv.Connect(t, "dispatcher"), registry: prometheus.NewRegistry()}
+	asker, err := remote.New(r.bus, events.ServiceDispatcher)
+	require.NoError(t, err)
 	svc, err := dispatcher.New(cfg, service.Deps{
-		Name: "dispatcher", Bus: r.bus, Logger: bustest.Logger(t), Metrics: r.registry, Health: health.NewChecks(),
+		Name: "dispatcher", Bus: r.bus, Secrets: asker, Logger: bustest.Logger(t), Metrics: r.registry, Health: health.NewChecks(),
 		Version: "1.2.3", DrainTimeout: 2 * time.Second, Tracer: noop.NewTracerProvider(),
 	})
 	require.NoError(t, err)

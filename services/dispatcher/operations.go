@@ -33,11 +33,7 @@ func (s *Service) newRegistry() (*registry.Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := remote.New(s.bus, events.ServiceDispatcher)
-	if err != nil {
-		return nil, err
-	}
-	resolver, err := s.newResolver(store)
+	resolver, err := s.newResolver(s.secrets)
 	if err != nil {
 		return nil, err
 	}
@@ -65,12 +61,18 @@ func (s *Service) status(id string) events.EndpointStatus {
 
 // newResolver makes what resolves the references of endpoints. Whoever may make endpoints must not learn the dispatcher's own
 // secrets by that.
-func (s *Service) newResolver(store secret.Store) (*keyring.Resolver, error) {
+func (s *Service) newResolver(store secret.Named) (*keyring.Resolver, error) {
 	refused, err := ownSettings()
 	if err != nil {
 		return nil, err
 	}
 	return keyring.NewResolver(keyring.Options{Store: store, Allow: s.cfg.Secrets, Refused: refused, Lookup: os.LookupEnv})
+}
+
+// followRotations has the endpoints ask again for the secrets that are rotated, until ctx ends. What is missed takes effect when
+// they ask by themselves.
+func (s *Service) followRotations(ctx context.Context) error {
+	return remote.Rotations(ctx, s.bus, func(r events.SecretRotated) { s.registry.Rotated(r.Name) }, nil)
 }
 
 // ownSettings lists the environment variables of the dispatcher itself.

@@ -26,7 +26,8 @@ type Config struct {
 	Provider string
 	// BaseURL is the part before /embeddings and /chat/completions, for example "https://api.openai.com/v1".
 	BaseURL string
-	// Key is sent as a bearer token. It may be empty: local servers want none.
+	// Key is sent as a bearer token. It may be empty: local servers want none. A live one is read for every request, and asked
+	// for anew when the server refuses it.
 	Key secret.Value
 	// HTTP makes the requests; [llm.NewHTTPClient] makes one that fits. It must not follow redirects.
 	HTTP *http.Client
@@ -52,6 +53,7 @@ type Config struct {
 type Client struct {
 	cfg  Config
 	base string
+	sent sentKeys
 }
 
 // Interface guards.
@@ -70,15 +72,13 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", cfg.Provider, err)
 	}
-	key := strings.TrimSpace(cfg.Key.Reveal())
-	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, fmt.Errorf("%s: the API key holds a character that no key has (a space, a line break?)", cfg.Provider)
+	if _, err := checkKey(cfg.Key.Reveal()); err != nil {
+		return nil, fmt.Errorf("%s: %w", cfg.Provider, err)
 	}
 	if cfg.MaxBatch <= 0 || cfg.MaxBatch > events.MaxInputs {
 		cfg.MaxBatch = events.MaxInputs
 	}
 	cfg.Refuse = slices.Clone(cfg.Refuse)
-	cfg.Key = secret.NewValue(key)
 	return &Client{cfg: cfg, base: base}, nil
 }
 

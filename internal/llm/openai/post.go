@@ -8,11 +8,8 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
-	"strings"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
-	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
@@ -30,20 +27,26 @@ const (
 
 // post sends one request and returns the answer if its status is 200 and its media type is want. Everything else is an
 // error that names the provider. The caller closes the body.
+//
+// When the server refuses a key that can be another by now, post asks for that and tries once more, so that a rotation fails no
+// request.
 func (c *Client) post(ctx context.Context, path, want string, body []byte) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, bytes.NewReader(body))
+	key, text, err := c.key()
 	if err != nil {
-		return nil, llm.BadAnswer(c.cfg.Provider, "the request cannot be made: %w", err)
+		return nil, err
 	}
-	req.Header.Set("Content-Type", typeJSON)
-	req.Header.Set("Accept", want)
-	req.Header.Set("User-Agent", "mlsdm-integrations")
-	if !c.cfg.Key.IsZero() {
-		req.Header.Set("Authorization", "Bearer "+c.cfg.Key.Reveal())
+	res, err := c.send(ctx, path, want, key, body)
+	if err == nil && res.StatusCode == http.StatusUnauthorized {
+		if fresh, changed := c.cfg.Key.Renew(ctx, text); changed {
+			closeBody(res)
+			if key, err = c.usable(fresh); err != nil {
+				return nil, err
+			}
+			res, err = c.send(ctx, path, want, key, body)
+		}
 	}
-	res, err := c.cfg.HTTP.Do(req)
 	if err != nil {
-		return nil, c.broke(ctx, err)
+		return nil, err
 	}
 	if res.StatusCode != http.StatusOK {
 		defer closeBody(res)
@@ -53,6 +56,25 @@ func (c *Client) post(ctx context.Context, path, want string, body []byte) (*htt
 		defer closeBody(res)
 		return nil, llm.BadAnswer(c.cfg.Provider, "content type %q instead of %q; does the base URL lead to an OpenAI-compatible API?",
 			c.clean(res.Header.Get("Content-Type"), 80), want)
+	}
+	return res, nil
+}
+
+// send sends one request with a key, if there is one, and returns the answer, whatever it says.
+func (c *Client) send(ctx context.Context, path, want, key string, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, llm.BadAnswer(c.cfg.Provider, "the request cannot be made: %w", err)
+	}
+	req.Header.Set("Content-Type", typeJSON)
+	req.Header.Set("Accept", want)
+	req.Header.Set("User-Agent", "mlsdm-integrations")
+	if key != "" {
+		req.Header.Set("Authorization", "Bearer "+key)
+	}
+	res, err := c.cfg.HTTP.Do(req)
+	if err != nil {
+		return nil, c.broke(ctx, err)
 	}
 	return res, nil
 }
@@ -95,10 +117,4 @@ func closeBody(res *http.Response) {
 }
 
 // clean cuts the API key, plain or URL-encoded, out of what a server said and bounds the rest.
-func (c *Client) clean(s string, n int) string {
-	if key := c.cfg.Key.Reveal(); key != "" {
-		s = strings.ReplaceAll(s, key, secret.Redacted)
-		s = strings.ReplaceAll(s, url.QueryEscape(key), secret.Redacted)
-	}
-	return llm.Bound(s, n)
-}
+func (c *Client) clean(s string, n int) string { return llm.Bound(c.sent.cut(s), n) }

@@ -37,6 +37,7 @@ type cache struct {
 	entries map[string]*list.Element
 	order   *list.List // of kept, the one used last in front
 	bytes   int
+	expired uint64 // how often an answer was said to be out of date
 }
 
 type kept struct {
@@ -56,6 +57,27 @@ func (c *cache) get(reference string) (known, bool) {
 	}
 	c.order.MoveToFront(element)
 	return element.Value.(kept).known, true //nolint:errcheck,forcetypeassert // nothing else is put there
+}
+
+// expire has an answer count no more but for want of a better one, and reports whether there is one.
+func (c *cache) expire(reference string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.expired++
+	element, ok := c.entries[reference]
+	if ok {
+		old := element.Value.(kept) //nolint:errcheck,forcetypeassert // nothing else is put there
+		old.asked = time.Time{}
+		element.Value = old
+	}
+	return ok
+}
+
+// expiries is how often an answer was said to be out of date: one that was asked for before is perhaps out of date, too.
+func (c *cache) expiries() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.expired
 }
 
 // put keeps an answer, and drops those unused for longest that there is no room for.

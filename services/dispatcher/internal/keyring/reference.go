@@ -27,6 +27,9 @@ func IsReference(text string) bool {
 	return scheme == schemeSecret || scheme == schemeEnv
 }
 
+// SecretReference returns the reference to the secret of a name.
+func SecretReference(name string) string { return schemeSecret + ":" + name }
+
 // Remote reports whether what text refers to has to be asked for over the bus.
 func Remote(text string) bool {
 	scheme, _ := split(text)

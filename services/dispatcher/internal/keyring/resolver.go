@@ -30,7 +30,7 @@ var ErrUnasked = errors.New("the secret has not been asked for yet")
 // Options is what a [Resolver] needs.
 type Options struct {
 	// Store is asked for what "secret:NAME" stands for; nil when there is none.
-	Store secret.Store
+	Store secret.Named
 	// Allow are patterns over the names that Store may be asked for; * stands for any number of characters. None allows
 	// nothing.
 	Allow []string
@@ -80,6 +80,14 @@ func (r *Resolver) Resolve(ctx context.Context, reference string) (secret.Value,
 // been done a short while ago, for somebody else.
 func (r *Resolver) Refresh(ctx context.Context, reference string) (secret.Value, error) {
 	return r.resolve(ctx, reference, r.options.FreshFor/2)
+}
+
+// Rotated has the next who resolves reference ask the store, because its secret has another value now. What is known counts on as
+// long as the store cannot be reached. It reports whether anything is known.
+func (r *Resolver) Rotated(reference string) bool {
+	known := r.kept.expire(reference)
+	r.asking.Forget(reference)
+	return known
 }
 
 // resolve is Resolve with a value that is no older than is given.
@@ -145,7 +153,7 @@ func (r *Resolver) variable(reference string) (secret.Value, error) {
 
 // ask asks the store, and keeps what it says.
 func (r *Resolver) ask(ctx context.Context, reference string) known {
-	now := known{asked: time.Now()}
+	now, expiries := known{asked: time.Now()}, r.kept.expiries()
 	value, err := r.fetch(ctx, reference)
 	last, hasLast := r.kept.get(reference)
 	switch {
@@ -156,7 +164,11 @@ func (r *Resolver) ask(ctx context.Context, reference string) known {
 	default:
 		now.err = err
 	}
-	r.kept.put(reference, now)
+	keep := now
+	if r.kept.expiries() != expiries {
+		keep.asked = time.Time{}
+	}
+	r.kept.put(reference, keep)
 	return now
 }
 

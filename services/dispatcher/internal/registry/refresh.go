@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/retry"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/keyring"
 )
 
 const (
@@ -117,6 +118,7 @@ func (r *Registry) refreshed(e *entry, now compiled, same bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e.queued = false
+	defer e.askAgain()
 	if err != nil {
 		e.failures++
 		e.due = time.Now().Add(backoff(e.failures))
@@ -129,6 +131,31 @@ func (r *Registry) refreshed(e *entry, now compiled, same bool, err error) {
 	}
 	e.compiled, e.broken = now, err
 	r.dirty(e)
+}
+
+// askAgain makes an entry due at once if one of its secrets was rotated while it was asking. It needs the lock.
+func (e *entry) askAgain() {
+	if e.again {
+		e.again, e.due = false, time.Now()
+	}
+}
+
+// Rotated has the endpoints that refer to a secret, by its name, ask for it now: it has another value.
+func (r *Registry) Rotated(name string) {
+	reference := keyring.SecretReference(name)
+	if r.cfg.Resolver.Check(reference) != nil || !r.cfg.Resolver.Rotated(reference) {
+		return // nobody has asked for it
+	}
+	r.mu.Lock()
+	var concerned []*entry
+	for _, e := range r.entries {
+		if e.remote && e.record.refersTo(reference) {
+			e.again = e.queued
+			concerned = append(concerned, e)
+		}
+	}
+	r.mu.Unlock()
+	r.ask(concerned...)
 }
 
 // sameError reports whether two errors are there and say the same.

@@ -43,6 +43,7 @@ type entry struct {
 	revision uint64
 	remote   bool // it refers to secrets that can change
 	queued   bool
+	again    bool // one of its secrets was rotated while it was queued
 	compiled
 	broken   error     // why compiled.endpoint cannot send
 	failures int       // to get its secrets, in a row

@@ -45,6 +45,11 @@ func (rec record) remote() bool {
 	return slices.ContainsFunc(rec.references(), func(ref reference) bool { return keyring.Remote(ref.text) })
 }
 
+// refersTo reports whether a record has a reference.
+func (rec record) refersTo(text string) bool {
+	return slices.ContainsFunc(rec.references(), func(ref reference) bool { return ref.text == text })
+}
+
 // secrets are what the references of one endpoint stand for.
 type secrets struct {
 	values map[string]secret.Value

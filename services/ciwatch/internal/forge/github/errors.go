@@ -46,6 +46,8 @@ func (s *Source) failure(ctx context.Context, err error, resp *github.Response) 
 		return rateLimited(*secondary.RetryAfter)
 	case errors.Is(err, errBodyTooLarge):
 		return failed(events.CodeUnavailable, "GitHub's answer is larger than 8 MiB", nil)
+	case errors.Is(err, errNoToken):
+		return failed(events.CodeUnauthenticated, "there is no token now: the store of secrets does not give it any more", nil)
 	case errors.Is(err, errRedirect):
 		return failed(events.CodeFailedPrecondition, "GitHub redirects to another host; check GITHUB_API_URL", nil)
 	case resp != nil && resp.Response != nil && resp.StatusCode/100 != 2:

@@ -22,6 +22,7 @@ const (
 var (
 	errBodyTooLarge = errors.New("the answer is larger than 8 MiB")
 	errRedirect     = errors.New("a redirect leads to another host")
+	errNoToken      = errors.New("the store of secrets does not give the token any more")
 )
 
 // newHTTPClient returns the client whose requests go to base's host only, with the token, conditional where an earlier
@@ -65,13 +66,32 @@ type tokenTransport struct {
 	token secret.Value
 }
 
-// RoundTrip implements [http.RoundTripper].
+// RoundTrip implements [http.RoundTripper]. A token that GitHub does not accept is asked for anew where it comes from, and the
+// request is made again with the one that has taken its place.
 func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if t.token.IsZero() || !sameOrigin(req.URL, t.base) {
 		return t.next.RoundTrip(req)
 	}
+	token := t.token.Reveal()
+	if token == "" {
+		return nil, errNoToken
+	}
+	resp, err := t.send(req, token)
+	if err != nil || resp.StatusCode != http.StatusUnauthorized || req.Body != nil && req.Body != http.NoBody {
+		return resp, err
+	}
+	fresh, changed := t.token.Renew(req.Context(), token)
+	if !changed {
+		return resp, nil
+	}
+	_ = resp.Body.Close() // it has been read already
+	return t.send(req, fresh)
+}
+
+// send makes the request with a token.
+func (t *tokenTransport) send(req *http.Request, token string) (*http.Response, error) {
 	req = req.Clone(req.Context())
-	req.Header.Set("Authorization", "Bearer "+t.token.Reveal())
+	req.Header.Set("Authorization", "Bearer "+token)
 	return t.next.RoundTrip(req)
 }
 
