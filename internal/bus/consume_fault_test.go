@@ -96,7 +96,9 @@ func TestConsumeGoesOnWithAConsumerMadeAgain(t *testing.T) {
 	spec, _, err := b.Consumer(t.Context(), "MLSDM_REQUESTS", events.ConsumerEmbedder)
 	require.NoError(t, err)
 	require.NoError(t, requests(t, s).DeleteConsumer(t.Context(), events.ConsumerEmbedder))
-	require.NoError(t, b.ApplyConsumer(t.Context(), spec))
+	require.Eventually(t, func() bool { // the server may still be removing the files of the other one
+		return b.ApplyConsumer(t.Context(), spec) == nil
+	}, 30*time.Second, 10*time.Millisecond)
 	ack, err := b.Publish(t.Context(), bus.Msg{Subject: b.Subjects().Request("", events.KindEmbed), ID: "after", Body: []byte(`{}`)})
 	require.NoError(t, err)
 	select {
