@@ -34,12 +34,15 @@ type Options struct {
 	Tracer trace.TracerProvider
 	// InProcess connects to a server in the same process without a socket; the URLs are then not used.
 	InProcess nats.InProcessConnProvider
+	// Key is an nkey that is held in memory, in the place of one in a file.
+	Key Key
 }
 
 // Bus is a connection to NATS. Make one with [Connect]. It is safe for concurrent use.
 type Bus struct {
 	nc       *nats.Conn
 	js       jetstream.JetStream
+	api      string // what the subjects of JetStream's API begin with
 	name     string
 	subjects events.Subjects
 	log      *slog.Logger
@@ -88,14 +91,22 @@ func Connect(ctx context.Context, cfg Config, name string, o Options) (*Bus, err
 		tracing:     !untraced,
 		onReconnect: make(map[int]func()),
 	}
-	opts, err := b.natsOptions(cfg, o)
+	key, err := loginKey(cfg, o)
+	if err != nil {
+		return nil, err
+	}
+	opts, err := b.natsOptions(cfg, o, key)
 	if err != nil {
 		return nil, err
 	}
 	if err := b.dial(ctx, strings.Join(cfg.servers(), ","), opts); err != nil {
 		return nil, err
 	}
-	if b.js, err = jetstream.New(b.nc); err == nil {
+	b.api = jetstream.DefaultAPIPrefix
+	if !key.API.IsZero() {
+		b.api = key.API.Reveal() + "."
+	}
+	if b.js, err = jetstream.NewWithAPIPrefix(b.nc, strings.TrimSuffix(b.api, ".")); err == nil {
 		b.outbox, err = openOutbox(b)
 	}
 	if err != nil {
@@ -103,6 +114,18 @@ func Connect(ctx context.Context, cfg Config, name string, o Options) (*Bus, err
 		return nil, fmt.Errorf("jetstream: %w", err)
 	}
 	return b, nil
+}
+
+// loginKey returns the nkey to log in with, if there is one.
+func loginKey(cfg Config, o Options) (Key, error) {
+	if !o.Key.Seed.IsZero() || cfg.NKeyFile == "" {
+		return o.Key, nil
+	}
+	key, err := ReadKey(cfg.NKeyFile)
+	if err != nil {
+		return Key{}, fmt.Errorf("nats-nkey: %w", err)
+	}
+	return key, nil
 }
 
 // dial connects for the first time, with patience for a server that is not up yet and none for wrong credentials.
@@ -171,15 +194,19 @@ func safeURLs(urls string) string {
 }
 
 // natsOptions translates the settings.
-func (b *Bus) natsOptions(cfg Config, o Options) ([]nats.Option, error) {
+func (b *Bus) natsOptions(cfg Config, o Options, key Key) ([]nats.Option, error) {
 	wait := retry.Backoff{Base: reconnectWait, Cap: reconnectWaitMax, Jitter: reconnectWait}
+	owner := key.User
+	if owner == "" {
+		owner = b.name
+	}
 	opts := []nats.Option{
 		nats.Name(b.name),
 		nats.Timeout(connectTimeout),
 		nats.PingInterval(pingInterval),
 		nats.MaxReconnects(-1),
 		nats.CustomReconnectDelay(func(n int) time.Duration { return wait.Delay(n, rand.Float64) }),
-		nats.CustomInboxPrefix("_INBOX_" + inboxToken(b.name)),
+		nats.CustomInboxPrefix("_INBOX_" + inboxToken(owner)),
 		nats.DisconnectErrHandler(b.disconnected),
 		nats.ReconnectHandler(b.reconnected),
 		nats.ClosedHandler(b.connectionClosed),
@@ -197,16 +224,16 @@ func (b *Bus) natsOptions(cfg Config, o Options) ([]nats.Option, error) {
 	switch {
 	case cfg.Creds != "":
 		opts = append(opts, nats.UserCredentials(cfg.Creds))
-	case cfg.NKeyFile != "":
-		nkey, err := nats.NkeyOptionFromSeed(cfg.NKeyFile)
+	case !key.Seed.IsZero():
+		nkey, err := key.option()
 		if err != nil {
 			return nil, fmt.Errorf("nats-nkey: %w", err)
 		}
 		opts = append(opts, nkey)
 	case cfg.User != "":
-		opts = append(opts, nats.UserInfo(cfg.User, cfg.Password.Reveal()))
+		opts = append(opts, nats.UserInfoHandler(func() (user, password string) { return cfg.User, cfg.Password.Reveal() }))
 	case !cfg.Token.IsZero():
-		opts = append(opts, nats.Token(cfg.Token.Reveal()))
+		opts = append(opts, nats.TokenHandler(cfg.Token.Reveal))
 	}
 	if cfg.TLSCA != "" {
 		opts = append(opts, nats.RootCAs(cfg.TLSCA))

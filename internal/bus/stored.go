@@ -37,7 +37,7 @@ func (b *Bus) stored(ctx context.Context, stream string, query storedQuery) (*Me
 	if err != nil {
 		return nil, err
 	}
-	answer, err := b.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, body)
+	answer, err := b.nc.RequestWithContext(ctx, b.api+"STREAM.MSG.GET."+stream, body)
 	if err != nil {
 		return nil, readError("reading", err)
 	}

@@ -1,6 +1,10 @@
 package events
 
-import "reflect"
+import (
+	"reflect"
+	"slices"
+	"strings"
+)
 
 // Event types of the catalogue. Any other valid type is legal too; "custom.<anything>" is reserved for users.
 const (
@@ -34,12 +38,30 @@ type EventType struct {
 	Name string
 	// Payload is a zero value of the type's payload struct.
 	Payload Payload
-	// Publisher says who publishes it.
+	// Publisher says who publishes it: names of services, "any service", "the engine", "anyone", separated by commas.
+	// [EventType.PublishedBy] and [EventType.ByAnyone] read it.
 	Publisher string
 	// When says when, in half a sentence.
 	When string
 	// NoEcho marks types that an endpoint gets only when it asks for them by name: wildcards do not match them.
 	NoEcho bool
+}
+
+// Words of [EventType.Publisher] beside the names of services.
+const (
+	publisherAnyService = "any service"
+	publisherAnyone     = "anyone"
+)
+
+// PublishedBy reports whether a service publishes events of the type. On a closed bus no other service can.
+func (t EventType) PublishedBy(service string) bool {
+	words := strings.Split(t.Publisher, ", ")
+	return slices.Contains(words, service) || slices.Contains(words, publisherAnyService)
+}
+
+// ByAnyone reports whether applications too may publish events of the type.
+func (t EventType) ByAnyone() bool {
+	return slices.Contains(strings.Split(t.Publisher, ", "), publisherAnyone)
 }
 
 // Types returns the catalogue of event types, in the order of their documentation.

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
+	"github.com/neuron7x/mlsdm-integrations/internal/permissions"
 	"github.com/neuron7x/mlsdm-integrations/internal/provision"
 )
 
@@ -28,6 +29,7 @@ type Server struct {
 	dir       string
 	port      int
 	configure func(*server.Options)
+	closed    *closed // nil: anyone may do anything
 }
 
 // Option changes how a server is started.
@@ -35,6 +37,7 @@ type Option func(*settings)
 
 type settings struct {
 	bare      bool
+	closed    *permissions.Installation
 	configure func(*server.Options)
 }
 
@@ -53,6 +56,9 @@ func Start(t testing.TB, opts ...Option) *Server {
 		o(&set)
 	}
 	s := &Server{dir: t.TempDir(), port: server.RANDOM_PORT, configure: set.configure}
+	if set.closed != nil {
+		s.closed = newClosed(t, *set.closed)
+	}
 	s.start(t)
 	t.Cleanup(s.stop)
 	if !set.bare {
@@ -64,10 +70,12 @@ func Start(t testing.TB, opts ...Option) *Server {
 // start runs the server in s.dir.
 func (s *Server) start(t testing.TB) {
 	t.Helper()
-	o := &server.Options{
-		ServerName: "bustest", Host: "127.0.0.1", Port: s.port, JetStream: true, StoreDir: s.dir, NoLog: true, NoSigs: true,
-		MaxPayload: maxPayload,
+	o := &server.Options{}
+	if s.closed != nil {
+		o = s.closed.options(t)
 	}
+	o.ServerName, o.Host, o.Port, o.JetStream, o.StoreDir = "bustest", "127.0.0.1", s.port, true, s.dir
+	o.NoLog, o.NoSigs, o.MaxPayload = true, true, maxPayload
 	if s.configure != nil {
 		s.configure(o)
 	}
@@ -108,7 +116,11 @@ func (s *Server) RestartWith(t testing.TB, opts ...Option) {
 // Provision makes the assets of the catalogue.
 func (s *Server) Provision(t testing.TB) {
 	t.Helper()
-	b := s.Connect(t, "provision")
+	user := "provision"
+	if s.closed != nil {
+		user = permissions.Admin
+	}
+	b := s.Connect(t, user)
 	steps, err := provision.Plan(t.Context(), b, provision.Default())
 	require.NoError(t, err)
 	require.NoError(t, provision.Apply(t.Context(), steps, nil))
@@ -120,10 +132,14 @@ func (s *Server) URL() string { return s.ClientURL() }
 // Config is the bus configuration that reaches the server.
 func (s *Server) Config() bus.Config { return bus.Config{URLs: []string{s.URL()}} }
 
-// Connect connects a bus that is closed when the test ends.
+// Connect connects a bus that is closed when the test ends. On a closed server, name is the user.
 func (s *Server) Connect(t testing.TB, name string) *bus.Bus {
 	t.Helper()
-	b, err := bus.Connect(t.Context(), s.Config(), name, bus.Options{Logger: Logger(t)})
+	o := bus.Options{Logger: Logger(t)}
+	if s.closed != nil {
+		o.Key = s.Key(t, name)
+	}
+	b, err := bus.Connect(t.Context(), s.Config(), name, o)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)

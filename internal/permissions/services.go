@@ -1,0 +1,145 @@
+package permissions
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+)
+
+// service grants a service what it needs.
+func (i Installation) service(u *User) {
+	i.answers(u)
+	i.asks(u)
+	i.tells(u)
+	for _, s := range events.Streams() {
+		if slices.Contains(s.UsedBy, u.Name) {
+			u.Publish.add(api("STREAM.INFO", i.Subjects.StreamName(s.Name))) // is it there?
+		}
+	}
+	for _, c := range events.Consumers() {
+		if c.UsedBy == u.Name {
+			i.consumes(u, i.Subjects.StreamName(c.Stream), c.Name)
+		}
+	}
+	for _, b := range events.Buckets() {
+		if slices.Contains(b.UsedBy, u.Name) {
+			i.keeps(u, i.Subjects.BucketName(b.Name))
+		}
+	}
+	switch u.Name {
+	case events.ServiceEmbedder:
+		i.works(u, events.KindEmbed)
+	case events.ServiceGenerator:
+		i.works(u, events.KindGenerate)
+	case events.ServiceDispatcher:
+		i.dispatches(u)
+	case events.ServiceSecretd:
+		u.Publish.add(i.Subjects.AuditSecrets())
+		i.watches(u, i.Subjects.BucketName(events.BucketSecrets))
+	}
+}
+
+// answers lets a service answer its operations, and the NATS micro protocol (ADR-32).
+func (i Installation) answers(u *User) {
+	for _, op := range events.Operations() {
+		if op.Service != u.Name {
+			continue
+		}
+		if !op.CallerOnly {
+			u.Subscribe.add(i.Subjects.Below(op.Name))
+		}
+		u.Subscribe.add(i.Subjects.Below("as.*." + op.Name))
+	}
+	for _, verb := range []string{"PING", "INFO", "STATS"} {
+		name := events.MicroName(u.Name)
+		u.Subscribe.add("$SRV."+verb, "$SRV."+verb+"."+name, "$SRV."+verb+"."+name+".*")
+	}
+	askers := append(i.applications(), Admin)
+	if u.Name == events.ServiceSecretd { // the one service that others ask
+		askers = append(askers, slices.DeleteFunc(Services(), func(name string) bool { return name == u.Name })...)
+	}
+	for _, asker := range askers {
+		u.Publish.add(Inbox(asker) + ".>")
+	}
+}
+
+// asks lets a service ask for secrets, and hear that one has changed.
+func (i Installation) asks(u *User) {
+	if u.Name == events.ServiceSecretd {
+		return
+	}
+	u.Publish.add(i.Subjects.Secret(u.Name))
+	u.Subscribe.add(i.Subjects.Event(events.TypeSecretRotated))
+}
+
+// tells lets a service publish its own events.
+func (i Installation) tells(u *User) {
+	for _, t := range events.Types() {
+		if t.PublishedBy(u.Name) {
+			u.Publish.add(i.Subjects.Event(t.Name))
+		}
+	}
+}
+
+// works lets a service answer durable requests of a kind, and give them up.
+func (i Installation) works(u *User, kind string) {
+	u.Publish.add(i.Subjects.Result("*", "*"), i.Subjects.DeadRequest(kind))
+}
+
+// dispatches lets the dispatcher move deliveries, and look back at what became of them.
+func (i Installation) dispatches(u *User) {
+	s := i.Subjects
+	u.Publish.add(s.DeliveryReady("*"), s.DeliveryLater("*"), s.Attempts("*"), s.DeadEvent(), s.DeadDelivery("*", "*"))
+	for _, bucket := range []string{events.BucketEndpoints, events.BucketEndpointState} {
+		i.watches(u, s.BucketName(bucket))
+	}
+	all := s.StreamName(events.StreamEvents)
+	for _, stream := range []string{all, s.StreamName(events.StreamAttempts), s.StreamName(events.StreamDeadLetters)} {
+		i.scans(u, stream)
+		u.Publish.add(api("STREAM.MSG.GET", stream))
+	}
+	// Ordered endpoints have a consumer each, dispatcher-ordered-<endpoint>, and a right cannot speak of a part of a token.
+	i.consumes(u, all, "*")
+	// Consumers of the catalogue, its own one too, are for who provisions.
+	i.sparesCatalogue(u, all)
+}
+
+// consumes lets a user read a durable pull consumer, and settle what it got.
+func (i Installation) consumes(u *User, stream, consumer string) {
+	u.Publish.add(api("CONSUMER.INFO", stream, consumer), api("CONSUMER.MSG.NEXT", stream, consumer), "$JS.ACK."+stream+"."+consumer+".>")
+}
+
+// keeps lets a user read and write a KV bucket.
+func (i Installation) keeps(u *User, bucket string) {
+	stream := "KV_" + bucket
+	u.Publish.add("$KV."+bucket+".>", api("STREAM.INFO", stream), api("STREAM.MSG.GET", stream), api("DIRECT.GET", stream, ">"))
+}
+
+// watches lets a user follow a KV bucket: through a consumer that it makes, which pushes, with flow control.
+func (i Installation) watches(u *User, bucket string) { i.scans(u, "KV_"+bucket) }
+
+// scans lets a user read a stream in its order, through consumers that it makes and forgets. Their names are random, so
+// nobody else can use them, but whoever makes a consumer may have it push anywhere in the account.
+func (i Installation) scans(u *User, stream string) {
+	u.Publish.add(
+		api("CONSUMER.CREATE", stream, "*"), api("CONSUMER.CREATE", stream, "*", ">"), api("CONSUMER.DELETE", stream, "*"),
+		api("CONSUMER.INFO", stream, "*"), "$JS.FC."+stream+".>",
+	)
+}
+
+// sparesCatalogue refuses to make anew, change or delete the durable consumers of a stream that the catalogue names.
+func (i Installation) sparesCatalogue(u *User, stream string) {
+	for _, c := range events.Consumers() {
+		if i.Subjects.StreamName(c.Stream) == stream {
+			u.Publish.deny(
+				api("CONSUMER.CREATE", stream, c.Name), api("CONSUMER.CREATE", stream, c.Name, ">"), api("CONSUMER.DELETE", stream, c.Name),
+			)
+		}
+	}
+}
+
+// api is a subject of JetStream's API at its usual place.
+func api(verb string, tokens ...string) string {
+	return apiPrefix + strings.Join(append([]string{verb}, tokens...), ".")
+}
