@@ -33,7 +33,7 @@ type Known struct {
 	FetchedAt       time.Time
 	// ExpiresAt is as in [Found]; zero without a value that would be served.
 	ExpiresAt time.Time
-	// Err is what the last call to the store ended with, if not with a value.
+	// Err is what the last call to the store ended with, if not with a value, or why the store is not asked.
 	Err error
 }
 
@@ -51,10 +51,9 @@ func (c *Cache) Look(ref secret.Ref) Known {
 	case e.fresh(w, now):
 		k.State, k.ExpiresAt = Fresh, e.freshUntil(w)
 	case e.spare(w, now) && e.failing(now):
-		k.State, k.ExpiresAt = Stale, e.staleUntil(w)
+		k.State, k.ExpiresAt, k.Err = Stale, e.staleUntil(w), e.failure(now)
 	case e.failing(now):
-		k.State = Failing
-		k.Err = e.failure(now)
+		k.State, k.Err = Failing, e.failure(now)
 	case e.err == nil || e.kind == transient:
 		k.State = Unknown
 	case e.kind == missing:

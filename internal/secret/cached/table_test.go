@@ -20,7 +20,7 @@ func states() map[string]func(t *testing.T, w *world) {
 	known := func(then time.Duration) func(*testing.T, *world) {
 		return func(t *testing.T, w *world) {
 			t.Helper()
-			require.Equal(t, "v1", w.get(t, cached.Options{}))
+			require.Equal(t, "v1", w.get(t.Context(), cached.Options{}))
 			pass(then)
 		}
 	}
@@ -29,7 +29,7 @@ func states() map[string]func(t *testing.T, w *world) {
 			t.Helper()
 			before(t, w)
 			w.store.set(fails(err))
-			require.Equal(t, want, w.get(t, cached.Options{}))
+			require.Equal(t, want, w.get(t.Context(), cached.Options{}))
 			synctest.Wait()
 			pass(then)
 		}
@@ -202,10 +202,10 @@ func cell(
 		w.saw.taken()
 		logged := strings.Count(w.log.String(), " ref=")
 		w.store.set(answer)
-		first := w.get(t, o)
+		first := w.get(t.Context(), o)
 		pass(300 * time.Millisecond)
 		calls := w.store.taken()
-		second := w.get(t, cached.Options{MaxStale: o.MaxStale})
+		second := w.get(t.Context(), cached.Options{MaxStale: o.MaxStale})
 		synctest.Wait()
 		heard := w.saw.taken()
 		require.Equal(t, want, fmt.Sprintf("%s %s %d %s", first, second, calls, heard), name)

@@ -1,0 +1,120 @@
+package cached_test
+
+import (
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/secret/cached"
+)
+
+func TestNoCacheIsOneCallASecond(t *testing.T) {
+	t.Parallel()
+	inBubble(t, cached.Config{}, func(t *testing.T, w *world) {
+		for tenth := range 100 {
+			if tenth == 50 {
+				w.store.set(gives("2"))
+			}
+			want := "v1"
+			if tenth >= 50 {
+				want = "v2"
+			}
+			require.Equal(t, want, w.get(t.Context(), cached.Options{NoCache: true}))
+			pass(100 * time.Millisecond)
+		}
+		require.Equal(t, 10, w.store.taken())
+		require.Equal(t, "R", w.saw.taken())
+	})
+}
+
+func TestNoCacheTellsWhatItFound(t *testing.T) {
+	t.Parallel()
+	inBubble(t, cached.Config{}, func(t *testing.T, w *world) {
+		found, err := w.Get(t.Context(), ref(), cached.Options{NoCache: true})
+		require.NoError(t, err)
+		require.False(t, found.Rotated, "nothing was known before")
+		w.store.set(gives("2"))
+		pass(2 * time.Second)
+		for range 2 { // the second shares the call of the first
+			found, err = w.Get(t.Context(), ref(), cached.Options{NoCache: true})
+			require.NoError(t, err)
+			require.True(t, found.Rotated)
+			require.Equal(t, "1", found.Previous)
+			require.Equal(t, "2", found.Version)
+			require.Equal(t, time.Now(), found.FetchedAt)
+		}
+		pass(2 * time.Second)
+		found, err = w.Get(t.Context(), ref(), cached.Options{NoCache: true})
+		require.NoError(t, err)
+		require.False(t, found.Rotated)
+		require.Equal(t, 3, w.store.taken())
+	})
+}
+
+// A call that began long before the question may bring what was before a rotation that the caller knows of.
+func TestNoCacheDoesNotShareAnOldCall(t *testing.T) {
+	t.Parallel()
+	inBubble(t, cached.Config{}, func(t *testing.T, w *world) {
+		w.store.set(slowly(5*time.Second, gives("1")))
+		var all sync.WaitGroup
+		all.Go(func() { w.get(t.Context(), cached.Options{}) })
+		pass(500 * time.Millisecond)
+		var soon, later string
+		all.Go(func() { soon = w.get(t.Context(), cached.Options{NoCache: true}) })
+		pass(time.Second)
+		w.store.set(gives("2"))
+		for range 10 {
+			all.Go(func() { later = w.get(t.Context(), cached.Options{NoCache: true}) })
+			synctest.Wait()
+		}
+		all.Wait()
+		require.Equal(t, "v1", soon)
+		require.Equal(t, "v2", later)
+		require.Equal(t, 2, w.store.taken())
+	})
+}
+
+func TestNoCacheIsLimitedForAllOfAStore(t *testing.T) {
+	t.Parallel()
+	inBubble(t, cached.Config{NoCacheRate: 10}, func(t *testing.T, w *world) {
+		ask := func(n int) error {
+			_, err := w.Get(t.Context(), other(n), cached.Options{NoCache: true})
+			return err
+		}
+		for n := range 10 {
+			require.NoError(t, ask(n))
+		}
+		for n := range 10 {
+			require.NoError(t, ask(n), "what was just asked for is shared")
+			var limited *cached.TooOftenError
+			require.ErrorAs(t, ask(100+n), &limited)
+			require.ErrorIs(t, limited, cached.ErrTooOften)
+			require.Equal(t, 100*time.Millisecond, limited.RetryAfter)
+			require.ErrorContains(t, limited, "may be asked again in 100ms")
+		}
+		require.Equal(t, 10, w.store.taken())
+		require.Equal(t, "v1", w.get(t.Context(), cached.Options{}), "with the cache there is no such limit")
+		pass(100 * time.Millisecond)
+		require.NoError(t, ask(200))
+		require.ErrorIs(t, ask(201), cached.ErrTooOften)
+	})
+}
+
+func TestNoCacheWithNothingToShare(t *testing.T) {
+	t.Parallel()
+	inBubble(t, cached.Config{}, func(t *testing.T, w *world) {
+		w.store.set(lends("1", 300*time.Millisecond))
+		require.Equal(t, "v1", w.get(t.Context(), cached.Options{NoCache: true}))
+		pass(400 * time.Millisecond)
+		_, err := w.Get(t.Context(), ref(), cached.Options{NoCache: true})
+		var limited *cached.TooOftenError
+		require.ErrorAs(t, err, &limited)
+		require.Equal(t, 600*time.Millisecond, limited.RetryAfter)
+		pass(limited.RetryAfter)
+		require.Equal(t, "v1", w.get(t.Context(), cached.Options{NoCache: true}))
+		require.Equal(t, 2, w.store.taken())
+	})
+}
