@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -256,15 +257,20 @@ func (f *fake) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := req.Context().Err(); err != nil {
 		return nil, err
 	}
+	return handled(req, f.ServeHTTP), nil
+}
+
+// handled has a request answered by a handler.
+func handled(req *http.Request, handle http.HandlerFunc) *http.Response {
 	server := req.Clone(req.Context())
 	if server.Body == nil {
 		server.Body = http.NoBody
 	}
 	rec := httptest.NewRecorder()
-	f.ServeHTTP(rec, server)
+	handle(rec, server)
 	resp := rec.Result()
 	resp.Request = req
-	return resp, nil
+	return resp
 }
 
 // config is how a store reaches a fake without a network, by its root token.
@@ -319,6 +325,12 @@ func ask(t *testing.T, s secret.Store, ref string) (secret.Entry, error) {
 		secrettest.RequireQuiet(t, err)
 	}
 	return entry, err
+}
+
+// pass lets time pass in a bubble of testing/synctest, and what it sets going come to rest.
+func pass(d time.Duration) {
+	time.Sleep(d) //nolint:forbidigo // the clock of the bubble
+	synctest.Wait()
 }
 
 // has asks for what is there.

@@ -12,9 +12,7 @@ type session struct {
 	token secret.Value
 	own   bool // gained by a login, and so ours to revoke
 	since time.Time
-	// doubted says that it replaced a token that Vault refused, not one that came to its end.
-	doubted bool
-	// blind says that it was given to us and may not look at itself: whether it is good shows in use only.
+	// blind says that it may not look at itself: whether it is good shows in use only.
 	blind bool
 
 	mu        sync.Mutex

@@ -19,8 +19,8 @@ import (
 const lookupSelf = "auth/token/lookup-self"
 
 const (
-	// loginEvery is how often at most a token that Vault refuses is replaced, from the second time on: a policy that forbids
-	// looking at one's own token, and a path that is forbidden, look like a token that has ended.
+	// loginEvery is how often at most a token that may not look at itself is replaced when Vault refuses it: it may have ended,
+	// or only the path is forbidden.
 	loginEvery = 10 * time.Second
 	// refusedFirst and refusedMost are how long credentials that Vault refuses are not sent again; each time twice as long.
 	// Vault locks out who tries too often.
@@ -71,6 +71,9 @@ func (t *tokens) doubt(ctx context.Context, s *session) (*session, error) {
 	if now := t.now(); now != s {
 		return t.get(ctx)
 	}
+	if s.own && s.blind && !s.ended() && time.Since(s.since) < loginEvery {
+		return s, nil
+	}
 	if s.blind || s.ended() {
 		return t.replace(ctx, s, true)
 	}
@@ -82,8 +85,6 @@ func (t *tokens) doubt(ctx context.Context, s *session) (*session, error) {
 		return s, nil
 	case a.status != http.StatusForbidden: // who knows
 		return nil, a.refusal()
-	case s.doubted && time.Since(s.since) < loginEvery:
-		return s, nil
 	}
 	s.kill()
 	return t.replace(ctx, s, true)
@@ -139,7 +140,10 @@ func (t *tokens) login(ctx context.Context, old *session, doubted bool) (*sessio
 	if err != nil {
 		return nil, err
 	}
-	s.doubted = doubted
+	if doubted && s.own { // is a 403 to it of worth?
+		a, err := t.wire.read(ctx, s.token, lookupSelf, nil)
+		s.blind = err == nil && a.status == http.StatusForbidden
+	}
 	t.mu.Lock()
 	t.current, t.refused.wait, t.refused.until = s, 0, time.Time{}
 	t.old = slices.DeleteFunc(append(t.old, old), func(s *session) bool { return s == nil || s.ended() })
