@@ -16,9 +16,9 @@ const Redacted = "[redacted]"
 type Value struct {
 	_ [0]func() // makes == a compile error: a comparison would look at addresses, and leak time if it did not
 	// text and live are pointers so that fmt, which ignores methods on unexported fields and walks them by reflection,
-	// prints addresses there and not the content.
+	// prints addresses there and not the content. It does follow one pointer to a struct, but none to a string or an interface.
 	text *string
-	live *live // in the place of text
+	live *Source // in the place of text
 }
 
 // NewValue returns a Value that holds text.
@@ -36,7 +36,7 @@ func (v Value) Reveal() string {
 	case v.text != nil:
 		return *v.text
 	case v.live != nil:
-		return v.live.source.Current()
+		return (*v.live).Current()
 	default:
 		return ""
 	}

@@ -12,18 +12,15 @@ type Source interface {
 	Renew(ctx context.Context, refused string)
 }
 
-// live keeps a source where fmt does not look.
-type live struct{ source Source }
-
 // Live returns a Value whose content is what source says at the time of each use. Whoever wants rotation to reach him keeps
 // the Value, not what [Value.Reveal] returned.
-func Live(source Source) Value { return Value{live: &live{source}} }
+func Live(source Source) Value { return Value{live: &source} }
 
 // IsLive reports whether the content may change.
 func (v Value) IsLive() bool { return v.live != nil }
 
 // IsPending reports that the value is live and has no content now: what it refers to is not known yet, or was taken away.
-func (v Value) IsPending() bool { return v.live != nil && v.live.source.Current() == "" }
+func (v Value) IsPending() bool { return v.live != nil && (*v.live).Current() == "" }
 
 // Renew asks where the value comes from, because refused, which Reveal returned, was not accepted. It returns the content as it
 // is then, and whether that is another one worth a second try. Of a value that is not live it asks nobody.
@@ -31,9 +28,9 @@ func (v Value) Renew(ctx context.Context, refused string) (content string, chang
 	if v.live == nil {
 		return v.Reveal(), false
 	}
-	if v.live.source.Current() == refused {
-		v.live.source.Renew(ctx, refused)
+	if (*v.live).Current() == refused {
+		(*v.live).Renew(ctx, refused)
 	}
-	content = v.live.source.Current()
+	content = (*v.live).Current()
 	return content, content != refused && content != ""
 }

@@ -90,7 +90,7 @@ func (v Value) Reference() *Reference {
 	if v.live == nil {
 		return nil
 	}
-	ref, ok := v.live.source.(*Reference)
+	ref, ok := (*v.live).(*Reference)
 	if !ok {
 		return nil
 	}

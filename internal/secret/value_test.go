@@ -2,6 +2,7 @@ package secret_test
 
 import (
 	"bytes"
+	"context"
 	"encoding"
 	"encoding/gob"
 	"encoding/json"
@@ -30,8 +31,28 @@ type holder struct {
 	hiddenP  *secret.Value
 }
 
-func newHolder() holder {
-	v := secret.NewValue(canary)
+// source is a content that changes, in reach of whoever follows every pointer but not of fmt.
+type source struct{ text string }
+
+// Current implements [secret.Source].
+func (s source) Current() string { return s.text }
+
+// Renew implements [secret.Source].
+func (s source) Renew(context.Context, string) {}
+
+// values are all kinds of values that have a content.
+func values(t *testing.T) map[string]secret.Value {
+	t.Helper()
+	reference, err := secret.NewReference("secret:name")
+	require.NoError(t, err)
+	reference.Bind(source{canary})
+	return map[string]secret.Value{
+		"plain": secret.NewValue(canary), "live": secret.Live(source{canary}), "live pointer": secret.Live(&source{canary}),
+		"reference": secret.Live(reference),
+	}
+}
+
+func newHolder(v secret.Value) holder {
 	return holder{
 		Exported: v, Pointer: &v, Slice: []secret.Value{v}, Map: map[string]secret.Value{"k": v}, Any: v,
 		hidden: v, hiddenP: &v,
@@ -77,7 +98,17 @@ func TestValueKeepsItsContent(t *testing.T) {
 
 func TestValueIsNeverFormatted(t *testing.T) {
 	t.Parallel()
-	h := newHolder()
+	for kind, v := range values(t) {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			requireNeverFormatted(t, v)
+		})
+	}
+}
+
+func requireNeverFormatted(t *testing.T, v secret.Value) {
+	t.Helper()
+	h := newHolder(v)
 	subjects := map[string]any{
 		"value": h.Exported, "pointer": h.Pointer, "struct": h, "struct pointer": &h,
 		"slice": h.Slice, "map": h.Map, "nested": []any{h, &h, map[string]any{"h": h}},
@@ -104,8 +135,16 @@ func TestValueIsNeverFormatted(t *testing.T) {
 
 func TestValueIsNeverMarshaled(t *testing.T) {
 	t.Parallel()
-	h := newHolder()
+	for kind, v := range values(t) {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			requireNeverMarshaled(t, newHolder(v))
+		})
+	}
+}
 
+func requireNeverMarshaled(t *testing.T, h holder) {
+	t.Helper()
 	out, err := json.Marshal(h)
 	require.NoError(t, err)
 	requireNoCanary(t, string(out))
@@ -130,7 +169,16 @@ func TestValueIsNeverMarshaled(t *testing.T) {
 
 func TestValueIsNeverLogged(t *testing.T) {
 	t.Parallel()
-	h := newHolder()
+	for kind, v := range values(t) {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			requireNeverLogged(t, newHolder(v))
+		})
+	}
+}
+
+func requireNeverLogged(t *testing.T, h holder) {
+	t.Helper()
 	var buf bytes.Buffer
 	options := &slog.HandlerOptions{Level: slog.LevelDebug}
 	for _, handler := range []slog.Handler{slog.NewTextHandler(&buf, options), slog.NewJSONHandler(&buf, options)} {
@@ -144,8 +192,17 @@ func TestValueIsNeverLogged(t *testing.T) {
 
 func TestValueIsNeverInAnError(t *testing.T) {
 	t.Parallel()
-	v := secret.NewValue(canary)
-	err := fmt.Errorf("calling with %v (%+v, %#v, %s, %q): %w", v, &v, newHolder(), v, v, errors.New("refused"))
+	for kind, v := range values(t) {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			requireNeverInAnError(t, v)
+		})
+	}
+}
+
+func requireNeverInAnError(t *testing.T, v secret.Value) {
+	t.Helper()
+	err := fmt.Errorf("calling with %v (%+v, %#v, %s, %q): %w", v, &v, newHolder(v), v, v, errors.New("refused"))
 	requireNoCanary(t, err.Error())
 	requireNoCanary(t, fmt.Sprintf("%+v", errors.Join(err, err)))
 

@@ -112,6 +112,9 @@ func (f *File) same(info fs.FileInfo) bool {
 		time.Since(info.ModTime()) > settled
 }
 
+// lineBreak is the length of the longest line break.
+const lineBreak = 2
+
 // readFile reads a text without the line break at its end, which most editors put there.
 func readFile(path string, info fs.FileInfo) (string, error) {
 	if !info.Mode().IsRegular() {
@@ -122,19 +125,19 @@ func readFile(path string, info fs.FileInfo) (string, error) {
 		return "", err
 	}
 	defer file.Close() //nolint:errcheck // nothing was written
-	text, err := io.ReadAll(io.LimitReader(file, secret.MaxValue+1))
+	text, err := io.ReadAll(io.LimitReader(file, secret.MaxValue+lineBreak+1))
 	defer clear(text)
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", err
-	case len(text) > secret.MaxValue:
-		return "", fmt.Errorf("%s: %w: it has more than %d bytes", path, secret.ErrUnusable, secret.MaxValue)
-	case !utf8.Valid(text):
-		return "", fmt.Errorf("%s: %w: it is not UTF-8", path, secret.ErrUnusable)
 	}
 	trimmed := bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
-	if len(trimmed) == 0 {
+	switch {
+	case len(trimmed) == 0:
 		return "", fmt.Errorf("%s is empty: %w", path, secret.ErrNotFound)
+	case len(trimmed) > secret.MaxValue:
+		return "", fmt.Errorf("%s: %w: it has more than %d bytes", path, secret.ErrUnusable, secret.MaxValue)
+	case !utf8.Valid(trimmed):
+		return "", fmt.Errorf("%s: %w: it is not UTF-8", path, secret.ErrUnusable)
 	}
 	return string(trimmed), nil
 }
