@@ -6,10 +6,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	azlog "github.com/Azure/azure-sdk-for-go/sdk/azcore/log"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/stretchr/testify/require"
 
@@ -261,6 +263,37 @@ func TestDefaultCredential(t *testing.T) {
 			require.Len(t, wire.Seen(), asked+1, "one request, when there is a token")
 			require.NotContains(t, strings.Join(wire.Seen()[:1], ""), "Bearer", "the first request carries no token")
 		})
+	}
+}
+
+// What the SDK logs, if it is asked to log all, holds no secret: not the value, and not what says who we are. It repeats what a
+// refusal says.
+func TestLogs(t *testing.T) {
+	environment(t, map[string]string{"AZURE_CLIENT_SECRET": clientSecret})
+	var mu sync.Mutex
+	var lines []string
+	azlog.SetListener(func(event azlog.Event, line string) {
+		mu.Lock()
+		defer mu.Unlock()
+		lines = append(lines, string(event)+" "+line)
+	})
+	t.Cleanup(func() { azlog.SetListener(nil) })
+	for _, login := range []http.HandlerFunc{nil, noToken(http.StatusUnauthorized, "invalid_client")} {
+		f := &fake{secrets: map[string][]version{}, login: login}
+		f.put("key", secrettest.Content{Text: secrettest.Canary}, nil)
+		transport, _ := network(t, f)
+		s, err := azure.New(azure.Config{VaultURL: vaultURL, Transport: transport})
+		require.NoError(t, err)
+		_, err = get(t, s, "azure:key")
+		require.Equal(t, login == nil, err == nil)
+		_, err = get(t, s, "azure:missing")
+		require.Error(t, err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	require.Greater(t, len(lines), 10)
+	for _, line := range lines {
+		secrettest.RequireNoCanary(t, strings.ReplaceAll(strings.ReplaceAll(line, said, ""), saidOfLogin, ""))
 	}
 }
 

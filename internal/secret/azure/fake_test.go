@@ -29,6 +29,8 @@ const (
 	clientSecret = "client-secret-" + secrettest.Canary
 	federated    = "federated-token-" + secrettest.Canary
 	bearer       = "access-token-" + secrettest.Canary
+	said         = "As told. " + secrettest.Canary
+	saidOfLogin  = "AADSTS7000215 " + secrettest.Canary
 )
 
 // fake answers as Key Vault and Entra ID do.
@@ -81,7 +83,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // refuse answers as Key Vault does when it will not.
 func refuse(w http.ResponseWriter, status int, code, inner string) {
-	failure := map[string]any{"code": code, "message": "As told. " + secrettest.Canary}
+	failure := map[string]any{"code": code, "message": said}
 	if inner != "" {
 		failure["innererror"] = map[string]string{"code": inner}
 	}
@@ -165,7 +167,7 @@ func noToken(status int, code string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(map[string]any{"error": code, "error_description": "AADSTS7000215 " + secrettest.Canary, "error_codes": []int{7000215}})
+		_ = json.NewEncoder(w).Encode(map[string]any{"error": code, "error_description": saidOfLogin, "error_codes": []int{7000215}})
 	}
 }
 
