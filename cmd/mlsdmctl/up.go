@@ -53,9 +53,13 @@ func (c upCommand) Run(ctx context.Context, t terminal) error {
 		return err
 	}
 	defer tel.Close(context.WithoutCancel(ctx))
+	if cfg.Insecure {
+		fmt.Fprintf(t.err, "\n!!! --insecure: whoever reaches %s may do EVERYTHING on this bus, without a key: read and forge all\n"+
+			"!!! messages, ask for every secret that may be asked for, make webhooks to anywhere. `mlsdmctl init` makes a closed bus.\n\n", cfg.Addr)
+	}
 	return lifecycle.Run(ctx, tel.Logger, cfg.DrainTimeout+stopMargin, func(ctx context.Context, rt *lifecycle.Runtime) error {
 		return up(ctx, rt, cfg, stack.Options{
-			Addr: cfg.Addr, DataDir: cfg.Data, AdminAddr: cfg.AdminAddr, Units: units, Logger: tel.Logger, LoggerFor: tel.LoggerFor, Tracer: tel.Tracer,
+			Addr: cfg.Addr, Insecure: cfg.Insecure, DataDir: cfg.Data, AdminAddr: cfg.AdminAddr, Units: units, Logger: tel.Logger, LoggerFor: tel.LoggerFor, Tracer: tel.Tracer,
 			Source: service.Source{Lookup: t.lookup, File: file, Known: known},
 		}, t.out)
 	})

@@ -22,10 +22,10 @@ const (
 	readyTimeout = 30 * time.Second
 )
 
-// startServer starts an embedded nats-server with JetStream in dir, listening on addr. The returned stop waits until its
-// files are closed.
-func startServer(addr, dir string, log *slog.Logger) (srv *server.Server, stop func(), err error) {
-	host, port, err := splitLoopback(addr)
+// startServer starts an embedded nats-server with JetStream and users. The returned stop waits until its files are closed.
+func startServer(o Options, u users) (srv *server.Server, stop func(), err error) {
+	dir := o.DataDir
+	host, port, err := splitAddr(o.Addr, o.Insecure)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -44,12 +44,13 @@ func startServer(addr, dir string, log *slog.Logger) (srv *server.Server, stop f
 	srv, err = server.NewServer(&server.Options{
 		ServerName: "mlsdm", Host: host, Port: port, JetStream: true, StoreDir: dir, MaxPayload: maxPayload,
 		NoSigs: true, NoSystemAccount: false, JetStreamMaxMemory: 256 << 20,
+		Nkeys: u.nkeys, NoAuthUser: u.anyone,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("the embedded NATS server: %w", err)
 	}
 	fatal := make(chan error, 1)
-	srv.SetLoggerV2(&serverLog{log: log, fatal: fatal}, false, false, false)
+	srv.SetLoggerV2(&serverLog{log: o.Logger, fatal: fatal}, false, false, false)
 	srv.Start()
 	stop = func() {
 		srv.Shutdown()
@@ -66,13 +67,13 @@ func startServer(addr, dir string, log *slog.Logger) (srv *server.Server, stop f
 	if !srv.ReadyForConnections(readyTimeout) {
 		srv.Shutdown()
 		srv.WaitForShutdown()
-		return nil, nil, fmt.Errorf("the embedded NATS server did not start on %s within %s", addr, readyTimeout)
+		return nil, nil, fmt.Errorf("the embedded NATS server did not start on %s within %s", o.Addr, readyTimeout)
 	}
 	return srv, stop, nil
 }
 
-// splitLoopback refuses addresses that others could reach: the embedded server asks nobody who they are.
-func splitLoopback(addr string) (host string, port int, err error) {
+// splitAddr refuses addresses that others could reach, unless insecure: the embedded server asks nobody who they are.
+func splitAddr(addr string, insecure bool) (host string, port int, err error) {
 	host, text, err := net.SplitHostPort(addr)
 	if err != nil {
 		return "", 0, fmt.Errorf("addr %q is not HOST:PORT, like 127.0.0.1:4222", addr)
@@ -87,8 +88,9 @@ func splitLoopback(addr string) (host string, port int, err error) {
 	if host == "localhost" {
 		return "127.0.0.1", port, nil
 	}
-	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-		return "", 0, fmt.Errorf("addr %q is not a loopback address: the embedded stack has no access control, so it listens on 127.0.0.1 or ::1 only", addr)
+	if ip := net.ParseIP(host); !insecure && (ip == nil || !ip.IsLoopback()) {
+		return "", 0, fmt.Errorf("addr %q is not a loopback address: whoever reaches the embedded stack may do everything, so it listens on 127.0.0.1 or ::1 "+
+			"only; `mlsdmctl init` makes a closed one, and --insecure opens this one to everybody", addr)
 	}
 	return host, port, nil
 }

@@ -28,8 +28,11 @@ import (
 
 // Options say what to run.
 type Options struct {
-	// Addr is where the embedded server listens: HOST:PORT on loopback; port 0 picks a free one.
+	// Addr is where the embedded server listens: HOST:PORT on loopback, unless Insecure; port 0 picks a free one. Who connects
+	// there needs no key, and may do everything. The services have keys, and may do what they may on any closed bus.
 	Addr string
+	// Insecure lets Addr be any address, where whoever reaches it may do everything.
+	Insecure bool
 	// DataDir keeps the streams; it is made if it is not there.
 	DataDir string
 	// AdminAddr is where /livez, /readyz and /metrics are served for all services together; "off" or empty for nowhere.
@@ -48,6 +51,7 @@ type Options struct {
 // Stack is a running stack. Make one with [Start].
 type Stack struct {
 	server   *server.Server
+	users    users
 	logger   *slog.Logger
 	loggers  func(service string) *slog.Logger
 	tracer   trace.TracerProvider
@@ -99,13 +103,17 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 		}
 		instances = append(instances, instance)
 	}
-	srv, stopServer, err := startServer(o.Addr, o.DataDir, o.Logger)
+	users, err := newUsers()
+	if err != nil {
+		return nil, err
+	}
+	srv, stopServer, err := startServer(o, users)
 	if err != nil {
 		return nil, err
 	}
 	intake, stopping := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Stack{
-		server: srv, logger: o.Logger, loggers: o.LoggerFor, tracer: o.Tracer, checks: health.NewChecks(), process: prometheus.NewRegistry(),
+		server: srv, users: users, logger: o.Logger, loggers: o.LoggerFor, tracer: o.Tracer, checks: health.NewChecks(), process: prometheus.NewRegistry(),
 		failed: make(chan error, len(o.Units)+1), intake: intake, stopping: stopping, running: map[string]*running{},
 		stopServer: stopServer,
 	}
@@ -177,7 +185,9 @@ func (s *Stack) startService(ctx context.Context, instance service.Instance) err
 	logger := s.loggers(name)
 	registry := prometheus.NewRegistry()
 	labelled := prometheus.WrapRegistererWith(prometheus.Labels{"service": name}, registry)
-	b, err := bus.Connect(ctx, bus.Config{}, "mlsdm-"+name, bus.Options{Logger: logger, Metrics: labelled, Tracer: s.tracer, InProcess: s.server})
+	b, err := bus.Connect(ctx, bus.Config{}, "mlsdm-"+name, bus.Options{
+		Logger: logger, Metrics: labelled, Tracer: s.tracer, InProcess: s.server, Key: s.users.keys[name],
+	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
