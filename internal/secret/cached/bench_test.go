@@ -2,6 +2,8 @@ package cached_test
 
 import (
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
 	"runtime"
 	"strings"
 	"testing"
@@ -77,5 +79,21 @@ func BenchmarkMemory(b *testing.B) {
 		c := full(b, entries, 40)
 		b.ReportMetric(float64(heap()-before)/entries, "bytes/entry")
 		runtime.KeepAlive(c)
+	}
+}
+
+// BenchmarkOpen is what of that is AES-GCM.
+func BenchmarkOpen(b *testing.B) {
+	block, err := aes.NewCipher(make([]byte, 32))
+	require.NoError(b, err)
+	aead, err := cipher.NewGCM(block)
+	require.NoError(b, err)
+	nonce := make([]byte, aead.NonceSize())
+	sealed := aead.Seal(nil, nonce, make([]byte, 40), nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := aead.Open(nil, nonce, sealed, nil); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -1,7 +1,6 @@
 package cached_test
 
 import (
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,20 +58,26 @@ func TestNoCacheDoesNotShareAnOldCall(t *testing.T) {
 	t.Parallel()
 	inBubble(t, cached.Config{}, func(t *testing.T, w *world) {
 		w.store.set(slowly(5*time.Second, gives("1")))
-		var all sync.WaitGroup
-		all.Go(func() { w.get(t.Context(), cached.Options{}) })
+		ask := func(o cached.Options) <-chan string {
+			answer := make(chan string, 1)
+			go func() { answer <- w.get(t.Context(), o) }()
+			synctest.Wait()
+			return answer
+		}
+		first := ask(cached.Options{})
 		pass(500 * time.Millisecond)
-		var soon, later string
-		all.Go(func() { soon = w.get(t.Context(), cached.Options{NoCache: true}) })
+		soon := ask(cached.Options{NoCache: true})
 		pass(time.Second)
 		w.store.set(gives("2"))
+		var later []<-chan string
 		for range 10 {
-			all.Go(func() { later = w.get(t.Context(), cached.Options{NoCache: true}) })
-			synctest.Wait()
+			later = append(later, ask(cached.Options{NoCache: true}))
 		}
-		all.Wait()
-		require.Equal(t, "v1", soon)
-		require.Equal(t, "v2", later)
+		require.Equal(t, "v1", <-first)
+		require.Equal(t, "v1", <-soon)
+		for _, answer := range later {
+			require.Equal(t, "v2", <-answer)
+		}
 		require.Equal(t, 2, w.store.taken())
 	})
 }

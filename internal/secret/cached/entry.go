@@ -76,7 +76,7 @@ func (e *entry) next(keep time.Duration) time.Time {
 
 // weight is roughly what the entry costs in memory, in bytes.
 func (e *entry) weight() int64 {
-	const fixed = 700 // the entry and its places: in the map, the agenda, the order of use
+	const fixed = 600 // the entry and its places: in the map, the agenda, the order of use
 	n := fixed + len(e.ref.Path) + len(e.ref.Field) + len(e.ref.Version) + len(e.source) + len(e.version) + len(e.previous)
 	if e.box != nil {
 		n += cap(e.box.sealed)

@@ -2,8 +2,6 @@ package cached_test
 
 import (
 	"context"
-	"fmt"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -163,36 +161,5 @@ func TestLeases(t *testing.T) {
 		pass(3 * time.Second)
 		require.Equal(t, "down", w.get(t.Context(), cached.Options{}), "a lease that has ended is not stale but gone")
 		require.Equal(t, "U", w.saw.taken())
-	})
-}
-
-// TestStorm is many at once who do everything; it is for the race detector, and for what it leaves behind.
-func TestStorm(t *testing.T) {
-	t.Parallel()
-	running(t, cached.Config{MaxEntries: 50, TTL: time.Second, MaxStale: 2 * time.Second}, func(t *testing.T, w *world) {
-		answers := answers()
-		w.store.set(func(ctx context.Context, ref secret.Ref) (secret.Entry, error) {
-			column := answers[(len(ref.Path)+int(time.Now().Unix()))%len(answers)]
-			return slowly(time.Millisecond, column[0])(ctx, ref)
-		})
-		var all sync.WaitGroup
-		var wrong atomic.Int32
-		for worker := range 20 {
-			all.Go(func() {
-				for n := range 500 {
-					r := secret.Ref{Store: secret.StoreVault, Path: fmt.Sprintf("p%d", (n*n+worker)%70)}
-					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(n%5)*500*time.Microsecond)
-					found, err := w.Get(ctx, r, cached.Options{NoCache: n%7 == 0})
-					cancel()
-					if err == nil && found.Value.Reveal() != canary+found.Version {
-						wrong.Add(1)
-					}
-					w.Look(r)
-					<-time.After(time.Duration(worker) * time.Millisecond)
-				}
-			})
-		}
-		all.Wait()
-		require.Zero(t, wrong.Load())
 	})
 }
