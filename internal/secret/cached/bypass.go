@@ -28,7 +28,8 @@ func (e *TooOftenError) Error() string {
 func (e *TooOftenError) Unwrap() error { return ErrTooOften }
 
 // bypass is Get with NoCache. What it returns is of a call that began when it was asked for, or later, or less than Interval
-// before: there is one call per Interval and reference, and all share it, an error too.
+// before: there is one call per Interval and reference, and all share it, an error too. Where that call began before it was asked
+// for, and may have missed what the caller knows of, [Cache.Run] has the store asked once more when the Interval is over.
 func (c *Cache) bypass(ctx context.Context, st *store, ref secret.Ref, w wish) (Found, error) {
 	asked := time.Now()
 	for {
@@ -49,8 +50,11 @@ func (c *Cache) bypass(ctx context.Context, st *store, ref secret.Ref, w wish) (
 				return Found{}, fmt.Errorf("waiting for %s: %w", st.name, ctx.Err())
 			}
 		case f != nil:
+			e.again = true // settle puts it on the agenda
 			return c.join(ctx, e, f, w, false)
 		case !e.began.IsZero() && asked.Sub(e.began) < c.cfg.Interval:
+			e.again = true
+			c.schedule(e, e.next(0))
 			return c.share(e, w, now)
 		default:
 			return c.insist(ctx, e, w, now)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret/cached"
 )
 
@@ -120,6 +121,46 @@ func TestNoCacheWithNothingToShare(t *testing.T) {
 		require.Equal(t, 600*time.Millisecond, limited.RetryAfter)
 		pass(limited.RetryAfter)
 		require.Equal(t, "v1", w.get(t.Context(), cached.Options{NoCache: true}))
+		require.Equal(t, 2, w.store.taken())
+	})
+}
+
+// A rotation that was told of right after a call is not missed, though who tells it shares that call.
+func TestNoCacheThatSharesACallAsksAgain(t *testing.T) {
+	t.Parallel()
+	running(t, cached.Config{}, func(t *testing.T, w *world) {
+		require.Equal(t, "v1", w.get(t.Context(), cached.Options{}))
+		w.store.set(gives("2"))
+		pass(100 * time.Millisecond)
+		for range 100 {
+			require.Equal(t, "v1", w.get(t.Context(), cached.Options{NoCache: true}))
+		}
+		require.Equal(t, 1, w.store.taken())
+		pass(900 * time.Millisecond)
+		require.Equal(t, 1, w.store.taken())
+		require.Equal(t, "R", w.saw.taken())
+		require.Equal(t, "v2", w.get(t.Context(), cached.Options{}))
+		pass(10 * time.Second)
+		require.Zero(t, w.store.taken(), "once")
+
+		w.store.set(slowly(time.Second, gives("2")))
+		answer := make(chan string, 1)
+		go func() { answer <- w.get(t.Context(), cached.Options{NoCache: true}) }()
+		pass(500 * time.Millisecond)
+		w.store.set(gives("3"))
+		require.Equal(t, "v2", w.get(t.Context(), cached.Options{NoCache: true}))
+		require.Equal(t, "v2", <-answer)
+		pass(10 * time.Millisecond)
+		require.Equal(t, "R", w.saw.taken())
+		require.Equal(t, 2, w.store.taken())
+	})
+	running(t, cached.Config{}, func(t *testing.T, w *world) { // of what is not there, too
+		w.store.set(fails(secret.ErrNotFound))
+		require.Equal(t, "none", w.get(t.Context(), cached.Options{}))
+		w.store.set(gives("1"))
+		require.Equal(t, "none", w.get(t.Context(), cached.Options{NoCache: true}))
+		pass(time.Second)
+		require.Equal(t, "v1", w.get(t.Context(), cached.Options{}))
 		require.Equal(t, 2, w.store.taken())
 	})
 }

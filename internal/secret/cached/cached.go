@@ -30,7 +30,7 @@ type Options struct {
 	// judged by its own; the background goes by the TTL of the latest.
 	TTL, MaxStale time.Duration
 	// NoCache asks the store now, whatever is known, and never gives a stale value. A call to the store that began within the
-	// last Interval of [Config] counts as now.
+	// last Interval of [Config] counts as now; the store is asked once more when that is over, so that no rotation is missed.
 	NoCache bool
 }
 

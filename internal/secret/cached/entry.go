@@ -26,6 +26,7 @@ type entry struct {
 	out          bool // an outage was told of
 
 	flight *flight // the call that is on its way
+	again  bool    // somebody who asked with NoCache shared a call that began before: the store is asked once more
 	// The last call that ended.
 	began time.Time
 	err   error
@@ -61,6 +62,9 @@ func (e *entry) paused(now time.Time) bool {
 
 // next is when something is to be done about the entry: ask for it again, or drop it.
 func (e *entry) next(keep time.Duration) time.Time {
+	if e.again {
+		return e.askAgain()
+	}
 	if e.box == nil {
 		return e.used.Add(keep)
 	}
@@ -73,6 +77,9 @@ func (e *entry) next(keep time.Duration) time.Time {
 	}
 	return next
 }
+
+// askAgain is when the store may be asked again after the last call.
+func (e *entry) askAgain() time.Time { return e.began.Add(e.at.interval) }
 
 // weight is roughly what the entry costs in memory, in bytes.
 func (e *entry) weight() int64 {

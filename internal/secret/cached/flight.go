@@ -31,7 +31,7 @@ func (c *Cache) start(e *entry, now time.Time, background bool) *flight {
 		return nil
 	}
 	f := &flight{began: now, background: background, done: make(chan struct{})}
-	e.flight = f
+	e.flight, e.again = f, false
 	if background {
 		c.background++
 	}

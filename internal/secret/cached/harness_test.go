@@ -153,6 +153,7 @@ func inBubble(t *testing.T, cfg cached.Config, test func(t *testing.T, w *world)
 		var err error
 		w.Cache, err = cached.New(map[string]secret.Store{secret.StoreVault: w.store}, cfg, w.saw)
 		require.NoError(t, err)
+		t.Cleanup(w.Close) // also of a test that fails
 		w.saw.cache = w.Cache
 		test(t, w)
 		w.Close()

@@ -54,6 +54,12 @@ func (c *Cache) attend() time.Duration {
 func (c *Cache) attendTo(e *entry, now time.Time) bool {
 	w, unused := e.own(), e.used.Add(c.keep(e.ttl))
 	switch {
+	case e.again && e.flight == nil && !e.at.away(now) && !now.Before(e.askAgain()):
+		if c.background >= c.cfg.Background {
+			return false
+		}
+		c.start(e, now, true)
+		c.schedule(e, now.Add(c.cfg.Timeout)) // settle sets it anew
 	case e.box == nil && e.flight == nil && !now.Before(unused):
 		c.forget(e)
 	case e.box == nil: // somebody has asked for it since, or waits

@@ -18,6 +18,7 @@ func running(t *testing.T, cfg cached.Config, test func(t *testing.T, w *world))
 	t.Helper()
 	inBubble(t, cfg, func(t *testing.T, w *world) {
 		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
 		done := make(chan error, 1)
 		go func() { done <- w.Run(ctx) }()
 		test(t, w)

@@ -15,12 +15,13 @@ import (
 type store struct {
 	secret.Store
 
-	name    string
-	memory  time.Duration // for how long behind its pause a failure still counts
-	limit   int           // failures in a row that open the breaker
-	pause   retry.Backoff // how long it stays open
-	bypass  *rate.Limiter // of calls with NoCache
-	metrics storeMetrics
+	name     string
+	memory   time.Duration // for how long behind its pause a failure still counts
+	interval time.Duration // between calls with NoCache for a reference
+	limit    int           // failures in a row that open the breaker
+	pause    retry.Backoff // how long it stays open
+	bypass   *rate.Limiter // of calls with NoCache
+	metrics  storeMetrics
 
 	fails   int
 	until   time.Time // not asked before, once the breaker is open
@@ -31,7 +32,7 @@ type store struct {
 
 func newStore(name string, s secret.Store, cfg Config, m *metrics) *store {
 	return &store{
-		Store: s, name: name, memory: cfg.Negative + cfg.Timeout, limit: cfg.Failures,
+		Store: s, name: name, memory: cfg.Negative + cfg.Timeout, interval: cfg.Interval, limit: cfg.Failures,
 		pause:   retry.Backoff{Base: time.Second, Cap: 30 * time.Second, Jitter: time.Second},
 		bypass:  rate.NewLimiter(rate.Limit(cfg.NoCacheRate), cfg.NoCacheRate),
 		metrics: m.of(name),
