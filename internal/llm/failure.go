@@ -118,6 +118,9 @@ func TransportError(ctx context.Context, provider string, err error) *events.Err
 		e.Provider = provider
 		return &e
 	}
+	if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return BadAnswer(provider, "it is larger than %d MiB", large.Limit>>20)
+	}
 	var dns *net.DNSError
 	var op *net.OpError
 	var timeout interface{ Timeout() bool }
