@@ -304,3 +304,53 @@ func TestWhatIsKeptIsBounded(t *testing.T) {
 
 // pass lets time go by, in a bubble of synctest.
 func pass(d time.Duration) { <-time.After(d) }
+
+func TestARotatedSecretIsAskedForAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r, s := resolver(t)
+		is := func(want string) {
+			t.Helper()
+			value, err := r.Resolve(t.Context(), "secret:webhook.a")
+			require.NoError(t, err)
+			require.Equal(t, want, value.Reveal())
+		}
+		require.False(t, r.Rotated("secret:webhook.a"), "nobody has asked for it")
+		is("one " + canary)
+		s.say(func(s *store) { s.values["webhook.a"] = "two" })
+		require.False(t, r.Rotated("secret:webhook.b"))
+		is("one " + canary)
+		require.True(t, r.Rotated("secret:webhook.a"))
+		value, err := r.Peek(t.Context(), "secret:webhook.a")
+		require.NoError(t, err)
+		require.Equal(t, "one "+canary, value.Reveal(), "who cannot wait has the last one")
+		is("two")
+		is("two")
+		require.EqualValues(t, 2, s.asked.Load())
+
+		// While the store cannot be reached, the last value is better than none.
+		s.say(func(s *store) { s.err = secret.ErrUnavailable })
+		require.True(t, r.Rotated("secret:webhook.a"))
+		is("two")
+		s.say(func(s *store) { s.err, s.values["webhook.a"] = nil, "three" })
+		pass(time.Second)
+		is("three")
+
+		// An answer that was on its way when the secret was rotated does not count for others.
+		s.say(func(s *store) { s.slow = time.Second })
+		require.True(t, r.Rotated("secret:webhook.a"))
+		late := make(chan string, 1)
+		go func() {
+			value, err := r.Resolve(t.Context(), "secret:webhook.a")
+			if err == nil {
+				late <- value.Reveal()
+			}
+		}()
+		synctest.Wait()
+		s.say(func(s *store) { s.values["webhook.a"] = "four" })
+		require.True(t, r.Rotated("secret:webhook.a"))
+		is("four")
+		require.Equal(t, "three", <-late)
+		is("four")
+	})
+}

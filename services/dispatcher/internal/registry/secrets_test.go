@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/keyring"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/registry"
 )
 
 func TestARotatedSecretTakesEffectByItself(t *testing.T) {
@@ -164,4 +166,31 @@ func TestOneClientForEachTLSConfiguration(t *testing.T) {
 	_, err := r.Create(t.Context(), events.EndpointCreateRequest{Endpoint: bad, RecipientKey: newKey(t).Public()})
 	refused(t, err, events.CodeInvalidArgument, "tls.key")
 	require.NotContains(t, r.raw(t, "tls1"), "PRIVATE KEY")
+}
+
+func TestARotationThatIsToldTakesEffectAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.store.set("webhook.key", "one "+canary)
+	s.store.set("webhook.other", canary)
+	r := s.start(t, func(c *registry.Config) {
+		resolver, err := keyring.NewResolver(keyring.Options{Store: s.store, Allow: []string{"webhook.*"}, FreshFor: time.Hour})
+		require.NoError(t, err)
+		c.Resolver = resolver
+	})
+	wanted := spec("orders")
+	wanted.Signing = []events.EndpointSigning{{Key: "secret:webhook.key"}}
+	r.create(t, wanted)
+	other := spec("other")
+	other.Signing = []events.EndpointSigning{{Key: "secret:webhook.other"}}
+	r.create(t, other)
+	untouched, _ := r.Set().Get("other")
+
+	s.store.set("webhook.key", "two "+canary)
+	for _, name := range []string{"webhook.key", "webhook.nobody", "not.for.endpoints", "", "webhook.*"} {
+		r.Rotated(name)
+	}
+	eventually(t, func() bool { return verifies(t, signed(t, r, "orders", time.Now()), "two "+canary) }, "the new key signs")
+	same, _ := r.Set().Get("other")
+	require.Same(t, untouched, same)
 }
