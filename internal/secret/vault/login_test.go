@@ -155,6 +155,26 @@ func TestLoginUnavailable(t *testing.T) {
 	has(t, s, "vault:a", "v")
 }
 
+// Vault 1.14.0 answers 500 to a secret id that is no more.
+func TestLoginRefusedBy500(t *testing.T) {
+	t.Parallel()
+	cfg := approle(t, newFake())
+	for text, kind := range map[string]error{"invalid secret id": secret.ErrDenied, "internal error": secret.ErrUnavailable} {
+		cfg.Transport = failing(`{"errors":["` + text + `"]}`)
+		lacks(t, open(t, cfg), "vault:a", kind)
+	}
+}
+
+// failing answers everything with 500.
+type failing string
+
+func (f failing) RoundTrip(req *http.Request) (*http.Response, error) {
+	return handled(req, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusInternalServerError)
+		_, _ = w.Write([]byte(f))
+	}), nil
+}
+
 func TestOneLoginAtATime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -244,6 +245,8 @@ func refused(a answer) bool {
 		return true
 	case http.StatusNotFound: // nothing is mounted there
 		return a.genuine()
+	case http.StatusInternalServerError: // so answers AppRole of Vault 1.14.0
+		return len(a.Errors) == 1 && strings.HasPrefix(a.Errors[0], "invalid ")
 	default:
 		return false
 	}
