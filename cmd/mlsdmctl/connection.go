@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -27,7 +28,7 @@ type connection struct {
 	TLSCert  string        `group:"Connection" name:"tls-cert" env:"NATS_CERT" placeholder:"FILE" help:"Client certificate (PEM)."`
 	TLSKey   string        `group:"Connection" name:"tls-key" env:"NATS_KEY" placeholder:"FILE" help:"Key of the client certificate (PEM)."`
 	Prefix   string        `group:"Connection" env:"MLSDM_PREFIX" default:"mlsdm" help:"First token of every subject."`
-	Caller   string        `group:"Connection" env:"MLSDM_CALLER" help:"Ask under this name: on mlsdm.as.NAME.…"`
+	Caller   string        `group:"Connection" env:"MLSDM_CALLER" help:"Ask under this name: on mlsdm.as.NAME.… Without it, the user whose key --nkey is, if the file says so, as those of mlsdmctl init do."`
 	Timeout  time.Duration `group:"Connection" default:"60s" help:"How long to wait for an answer."`
 	JSON     bool          `name:"json" help:"Print JSON, for machines."`
 }
@@ -35,8 +36,22 @@ type connection struct {
 // defaultServer is where `mlsdmctl up` listens.
 const defaultServer = "nats://127.0.0.1:4222"
 
-// resolve fills in what the NATS context says and the command line does not.
+// resolve fills in what the NATS context and the key say and the command line does not.
 func (c connection) resolve(t terminal) (connection, error) {
+	c, err := c.reach(t)
+	if err != nil || c.NKey == "" || c.Caller != "" {
+		return c, err
+	}
+	key, err := bus.ReadKey(c.NKey)
+	if err != nil {
+		return c, fmt.Errorf("the nkey: %w", err)
+	}
+	c.Caller = key.User
+	return c, nil
+}
+
+// reach fills in what the NATS context says.
+func (c connection) reach(t terminal) (connection, error) {
 	fromEnv := func(name, value string) bool {
 		set, ok := t.lookup(name)
 		return ok && set == value
@@ -141,10 +156,17 @@ type hintedError struct {
 func (e *hintedError) Error() string { return e.error.Error() + "\n" + e.hint }
 func (e *hintedError) Unwrap() error { return e.error }
 
+// closedHint is for who has no key, or a wrong one.
+const closedHint = "This bus is closed: give the key of one of its users with --nkey FILE (or NATS_NKEY), such as\n" +
+	"deploy/installation/users/client.nk, which `mlsdmctl init` makes."
+
 // hint says what to do about the most common failure.
 func hint(err error) error {
 	if err != nil && (strings.Contains(err.Error(), "no servers available") || strings.Contains(err.Error(), "connection refused")) {
 		return &hintedError{err, "Is a server running there? `mlsdmctl up` starts one with everything on it; --server names another."}
+	}
+	if err != nil && (events.CodeOf(err) == events.CodeUnauthenticated || strings.Contains(err.Error(), "refuses the credentials")) {
+		return &hintedError{err, closedHint}
 	}
 	if events.CodeOf(err) == events.CodeUnavailable && strings.Contains(err.Error(), "is the service running") {
 		return &hintedError{err, "`mlsdmctl doctor` shows what runs."}

@@ -55,7 +55,7 @@ func (doctorCommand) Run(ctx context.Context, c *connection, t terminal) error {
 	var found []Finding
 	b, err := c.bus(ctx, t)
 	if err != nil {
-		found = append(found, Finding{"connection", findingFail, err.Error(), "start the server, or name the right one with --server"})
+		found = append(found, Finding{"connection", findingFail, err.Error(), "start the server, or name the right one with --server; a closed bus asks for a key: --nkey deploy/installation/users/admin.nk"})
 	} else {
 		defer b.Close(ctx) //nolint:errcheck // all calls have been answered by then: there is nothing left to lose
 		found = examine(ctx, b)
@@ -114,7 +114,7 @@ func checkPayload(b *bus.Bus) Finding {
 func checkAssets(ctx context.Context, b *bus.Bus) []Finding {
 	steps, err := provision.Plan(ctx, b, provision.Default())
 	if err != nil {
-		return []Finding{{"jetstream", findingFail, err.Error(), "switch JetStream on (nats-server --jetstream), and let this user use $JS.API.>"}}
+		return []Finding{{"jetstream", findingFail, err.Error(), "switch JetStream on (nats-server --jetstream); on a closed bus only admin sees all of it: --nkey deploy/installation/users/admin.nk"}}
 	}
 	var found []Finding
 	for _, s := range steps {

@@ -47,15 +47,15 @@ func ReadKey(path string) (Key, error) {
 	if len(text) > maxKeyFile {
 		return Key{}, fmt.Errorf("%s is larger than %d bytes: it holds no nkey seed", path, maxKeyFile)
 	}
-	key, err := parseKey(text)
+	key, err := ParseKey(text)
 	if err != nil {
 		return Key{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return key, nil
 }
 
-// parseKey reads the text of a key file, which may also be a credentials file.
-func parseKey(text []byte) (Key, error) {
+// ParseKey reads the text of a key file, which may also be a credentials file. Its errors hold nothing of it.
+func ParseKey(text []byte) (Key, error) {
 	pair, err := nkeys.ParseDecoratedUserNKey(text)
 	if err != nil {
 		return Key{}, errors.New("it holds no seed of an nkey user (a line that begins with SU)")

@@ -1,6 +1,9 @@
 package client
 
 import (
+	"bytes"
+	"os"
+
 	"github.com/nats-io/nats.go"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
@@ -9,9 +12,18 @@ import (
 // Credentials logs in with a credentials file (JWT and nkey).
 func Credentials(file string) Option { return NATS(nats.UserCredentials(file)) }
 
-// NKey logs in with the nkey seed that a file holds.
+// NKey logs in with the nkey seed that a file holds. When the file says whose key it is, in a line "# user: NAME" as
+// `mlsdmctl init` writes it, the inboxes are those of that user, below _INBOX_<name>.
 func NKey(file string) Option {
 	return NATS(func(o *nats.Options) error {
+		text, err := os.ReadFile(file) //nolint:gosec // the caller names it
+		if err != nil {
+			return events.Errorf(events.CodeInvalidArgument, "%s cannot be read: %w", file, err)
+		}
+		defer clear(text)
+		if user := keyUser(text); user != "" {
+			o.InboxPrefix = "_INBOX_" + inboxToken(user)
+		}
 		option, err := nats.NkeyOptionFromSeed(file)
 		if err != nil {
 			return events.Errorf(events.CodeInvalidArgument, "%s holds no nkey seed: %w", file, err)
@@ -31,3 +43,13 @@ func RootCAs(files ...string) Option { return NATS(nats.RootCAs(files...)) }
 
 // Certificate is the client's own certificate and its key, for mutual TLS (PEM files).
 func Certificate(certFile, keyFile string) Option { return NATS(nats.ClientCert(certFile, keyFile)) }
+
+// keyUser returns the name of the user whose key a file says it holds.
+func keyUser(text []byte) string {
+	for line := range bytes.Lines(text) {
+		if user, found := bytes.CutPrefix(bytes.TrimSpace(line), []byte("# user: ")); found {
+			return string(user)
+		}
+	}
+	return ""
+}

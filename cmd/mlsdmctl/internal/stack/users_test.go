@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/cmd/mlsdmctl/internal/stack"
@@ -50,13 +49,13 @@ func TestServicesHaveTheirRightsOnly(t *testing.T) {
 	case <-time.After(30 * time.Second):
 		require.Fail(t, "the service does not run")
 	}
-	nc, err := nats.Connect(s.URL())
+	b, err := bus.Connect(t.Context(), bus.Config{URLs: []string{s.URL()}}, "anyone", bus.Options{})
 	require.NoError(t, err)
-	defer nc.Close()
-	for _, subject := range []string{"mlsdm.events.secret.rotated", "$JS.API.STREAM.INFO.MLSDM_DELIVERIES"} {
-		_, err = nc.Request(subject, nil, 20*time.Second)
-		require.NoError(t, err, subject)
-	}
+	_, err = b.Publish(t.Context(), bus.Msg{Subject: b.Subjects().Event(events.TypeSecretRotated), Body: []byte("{}")})
+	require.NoError(t, err)
+	_, err = b.StreamMessages(t.Context(), b.Subjects().StreamName(events.StreamDeliveries))
+	require.NoError(t, err)
+	require.NoError(t, b.Close(t.Context()))
 }
 
 func TestOthersReachTheStackOnlyWhenTheyAreLetIn(t *testing.T) {
