@@ -35,7 +35,7 @@ func Probe(ctx context.Context, addr string) error {
 		return fmt.Errorf("admin-addr %s: %w", addr, err)
 	}
 	// No proxy: the process to ask is on this machine.
-	transport := &http.Transport{DisableKeepAlives: true}
+	transport := &http.Transport{DisableKeepAlives: true, MaxResponseHeaderBytes: maxReport}
 	defer transport.CloseIdleConnections()
 	response, err := transport.RoundTrip(request)
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
+	"net/url"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -81,7 +83,19 @@ func newExporter(ctx context.Context, protocol, target string) (*otlptrace.Expor
 	if protocol == ProtocolGRPC {
 		return otlptracegrpc.New(ctx, otlptracegrpc.WithEndpointURL(target))
 	}
-	return otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(target))
+	return otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(target), otlptracehttp.WithProxy(proxy))
+}
+
+// errRedirect ends a request that the collector sends elsewhere: the headers of the operator, such as an API key, would go along.
+var errRedirect = errors.New("the collector answers with a redirect, which is not followed")
+
+// proxy says by which proxy a request goes. It is also where a request that follows a redirect is seen before it leaves; the
+// exporter takes an HTTP client of ours only at the price of its own settings of TLS.
+func proxy(req *http.Request) (*url.URL, error) {
+	if req.Response != nil {
+		return nil, errRedirect
+	}
+	return http.ProxyFromEnvironment(req)
 }
 
 // Close sends what is left, for two seconds at most. That a collector does not take it is logged and no error: a

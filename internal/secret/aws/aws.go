@@ -10,16 +10,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret/bounded"
@@ -54,7 +53,8 @@ func New(cfg Config) (*Store, error) {
 	}
 	options := []func(*config.LoadOptions) error{
 		config.WithRegion(cfg.Region),
-		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(bounded.Timeout)), // theirs, for AWS_CA_BUNDLE
+		config.WithHTTPClient(newBuildable()),
+		config.WithAPIOptions([]func(*middleware.Stack) error{boundAnswers}),
 		config.WithLogger(logging.Nop{}),
 		config.WithRetryer(newRetryer),
 	}
@@ -87,18 +87,6 @@ func newRetryer() aws.Retryer {
 			retry.RetryableHTTPStatusCode{Codes: retry.DefaultRetryableHTTPStatusCodes},
 		}
 	})
-}
-
-// newClient returns a client of the SDK's transport, which knows AWS_CA_BUNDLE, whose answers are bounded and who is not sent
-// elsewhere.
-func newClient(theirs aws.HTTPClient) (*http.Client, error) {
-	buildable, ok := theirs.(*awshttp.BuildableClient)
-	if !ok {
-		return nil, fmt.Errorf("aws: the SDK has made a %T of its HTTP client", theirs)
-	}
-	transport := buildable.GetTransport()
-	transport.MaxResponseHeaderBytes = bounded.MaxHeader
-	return bounded.Over(transport), nil
 }
 
 // Source implements [secret.Store].

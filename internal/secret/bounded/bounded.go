@@ -2,6 +2,7 @@
 package bounded
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -17,12 +18,13 @@ const MaxHeader = 64 << 10
 // Timeout is how long a store may take over one answer.
 const Timeout = 8 * time.Second
 
-// Client returns a client whose answers are bounded. It follows no redirect.
+// Client returns a client whose answers are bounded. It follows no redirect, and speaks TLS 1.2 or newer.
 func Client() *http.Client {
 	return Over(&http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: 3 * time.Second}).DialContext,
 		ForceAttemptHTTP2:      true,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    5 * time.Second,
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: MaxHeader,

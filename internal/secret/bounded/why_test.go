@@ -88,6 +88,9 @@ func ask(ctx context.Context, url string) error {
 		return err
 	}
 	var v map[string]string
+	if resp.StatusCode != http.StatusOK {
+		return errors.New(resp.Status)
+	}
 	return json.Unmarshal(body, &v)
 }
 

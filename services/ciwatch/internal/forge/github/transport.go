@@ -2,6 +2,7 @@ package github
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -15,8 +16,9 @@ import (
 )
 
 const (
-	maxBody   = 8 << 20 // bytes of one answer, uncompressed; a page of 30 runs is about 600 KiB
-	maxCached = 8       // answers that are kept for conditional requests
+	maxBody   = 8 << 20  // bytes of one answer, uncompressed; a page of 30 runs is about 600 KiB
+	maxHeader = 64 << 10 // bytes of its header
+	maxCached = 8        // answers that are kept for conditional requests
 )
 
 var (
@@ -33,13 +35,15 @@ func newHTTPClient(base *url.URL, cfg Config) (*conditionalTransport, *http.Clie
 		timeout = 20 * time.Second
 	}
 	var rt http.RoundTripper = &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   10 * time.Second,
-		ResponseHeaderTimeout: timeout,
-		IdleConnTimeout:       90 * time.Second,
-		MaxIdleConnsPerHost:   2,
-		ForceAttemptHTTP2:     true,
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    10 * time.Second,
+		ResponseHeaderTimeout:  timeout,
+		IdleConnTimeout:        90 * time.Second,
+		MaxIdleConnsPerHost:    2,
+		ForceAttemptHTTP2:      true,
+		MaxResponseHeaderBytes: maxHeader,
 	}
 	rt = &boundedTransport{next: rt}
 	rt = &tokenTransport{next: rt, base: base, token: cfg.Token}
