@@ -21,8 +21,10 @@ func (t *transport) exchange(call *call, c *h1conn) (answer *http.Response, sile
 	call.watch.wrote(err)
 	if wrote := err; wrote != nil {
 		// The receiver may have answered before it had read all, and closed.
-		c.lastWord(call.deadline)
-		if answer, err = head(call, c); err != nil {
+		if err = c.obey(call.ctx, lastWord(call.deadline)); err == nil {
+			answer, err = head(call, c)
+		}
+		if err != nil {
 			return nil, c.silent(), wrote
 		}
 		answer.Close = true

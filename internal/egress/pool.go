@@ -23,7 +23,7 @@ func (p *pool) get(to route) *h1conn {
 		if c == nil {
 			return nil
 		}
-		if idle := time.Since(c.since); idle < idleTimeout && c.usable(idle) {
+		if time.Since(c.since) < idleTimeout && c.usable() {
 			return c
 		}
 		c.close()

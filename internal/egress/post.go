@@ -99,8 +99,8 @@ func appendHead(head []byte, p *Post) ([]byte, error) {
 		return head, &RequestError{Reason: "the URL has no host that can be named"}
 	}
 	goal := p.URL.RequestURI()
-	if hasControl(goal) {
-		return head, &RequestError{Reason: "the URL has a control character"}
+	if !printable(goal) {
+		return head, &RequestError{Reason: "the URL has a space, a control character or a letter beyond ASCII in its path or query; escape them with %"}
 	}
 	head = append(append(append(head, "POST "...), goal...), " HTTP/1.1\r\n"...)
 	head = appendLine(head, "Host", p.URL.Host)

@@ -75,6 +75,10 @@ func TestHeadRefuses(t *testing.T) {
 		{URL: &url.URL{Scheme: "http", Host: "a", Opaque: "/\r\nX-Evil: 1"}},
 		{URL: &url.URL{Scheme: "http", Host: "a", RawQuery: "\r\nX-Evil: 1"}},
 		{URL: &url.URL{Scheme: "http", Host: "a", RawQuery: "a\x7f"}},
+		{URL: &url.URL{Scheme: "http", Host: "a", RawQuery: "a HTTP/1.0"}},
+		{URL: &url.URL{Scheme: "http", Host: "a", RawQuery: "a\tb"}},
+		{URL: &url.URL{Scheme: "http", Host: "a", RawQuery: "ы"}},
+		{URL: &url.URL{Scheme: "http", Host: "a", Opaque: "/a b"}},
 	} {
 		_, err := appendHead(nil, &p)
 		require.ErrorIs(t, err, ErrRequest, strconv.Itoa(i))
