@@ -21,13 +21,17 @@ func (t *tokens) keep(ctx context.Context, s *session) {
 		}
 	}
 	for ctx.Err() == nil && t.now() == s && !s.ended() {
-		_, err := t.replace(ctx, s, false)
+		_, err := t.replace(ctx, s)
 		if err == nil || ctx.Err() != nil {
 			return
 		}
 		t.log.WarnContext(ctx, "there is no new token of vault yet", "token_ends", s.until(), "err", err)
 		term, _ := s.state()
-		pause(ctx, term.again())
+		wait := term.again()
+		if !s.own { // somebody has to bring one, and that is read when it is needed
+			wait = max(term.left()/6, time.Second)
+		}
+		pause(ctx, wait)
 	}
 }
 

@@ -21,8 +21,9 @@ import (
 const (
 	// maxLeases is how many paths may be lent to us at a time.
 	maxLeases = 1024
-	// confirmed is how long a lease that Vault knows is not asked about again.
-	confirmed = time.Second
+	// confirmed is how long a lease that Vault knows is not asked about again, and confirmWithin how long that may take.
+	confirmed     = time.Second
+	confirmWithin = 2 * time.Second
 )
 
 // lease is what Vault has lent to us at a path.
@@ -90,7 +91,8 @@ func isConfirmed(l *lease) bool { return !l.due && time.Since(l.checked) < confi
 
 // leases is what Vault has lent to us, one lease at a path.
 type leases struct {
-	ask    func(ctx context.Context, send func(context.Context, *session) (answer, error)) (answer, *session, error)
+	ask    func(ctx context.Context, send func(context.Context, *session) (answer, error)) (answer, *session, error) // see Store.ask
+	check  func(ctx context.Context, s *session) error                                                               // see tokens.check
 	wire   wire
 	life   *lifetime
 	log    *slog.Logger
@@ -171,12 +173,19 @@ func (b *leases) refresh(ctx context.Context, path string, query url.Values) (an
 // confirm asks whether Vault knows a lease: it may have been revoked there, which somebody meant. A Vault that cannot be asked,
 // or does not tell us, is no reason to doubt it.
 func (b *leases) confirm(ctx context.Context, l *lease) bool {
-	a, _, err := b.ask(ctx, func(ctx context.Context, s *session) (answer, error) {
-		return b.wire.write(ctx, s.token, "sys/leases/lookup", map[string]string{"lease_id": l.id})
-	})
-	if err == nil && (a.status == http.StatusBadRequest || a.status == http.StatusNotFound && a.genuine()) {
+	ctx, cancel := context.WithTimeout(ctx, confirmWithin)
+	defer cancel()
+	a, err := b.wire.write(ctx, l.session.token, "sys/leases/lookup", map[string]string{"lease_id": l.id})
+	switch {
+	case err != nil:
+	case a.status == http.StatusBadRequest, a.status == http.StatusNotFound && a.genuine():
 		b.log.WarnContext(ctx, "vault has revoked a lease", "path", l.path)
 		b.drop(l)
+	case a.status == http.StatusForbidden: // it may not look, or its token has ended, and the lease with it
+		err = b.check(ctx, l.session)
+	}
+	if err != nil {
+		b.log.DebugContext(ctx, "vault does not tell of a lease", "path", l.path, "err", err)
 	}
 	if l.ended() {
 		return false

@@ -13,7 +13,6 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret/secrettest"
-	"github.com/neuron7x/mlsdm-integrations/internal/secret/vault"
 )
 
 const (
@@ -300,4 +299,19 @@ func (s stuck) RoundTrip(req *http.Request) (*http.Response, error) {
 	return s.fake.RoundTrip(req)
 }
 
-var _ secret.Store = (*vault.Store)(nil)
+// A token that may look neither at itself nor at leases is no reason to lend again and again.
+func TestLeaseOfATokenThatMayNotLook(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.blind, f.forbidden["sys/leases/lookup"] = true, true
+		s := open(t, approle(t, f))
+		for range 300 {
+			_, err := ask(t, s, user)
+			require.NoError(t, err)
+			pass(time.Second)
+		}
+		require.LessOrEqual(t, f.count(login), 2)
+		require.LessOrEqual(t, f.count(creds), 2)
+	})
+}

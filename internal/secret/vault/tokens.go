@@ -22,7 +22,7 @@ const lookupSelf = "auth/token/lookup-self"
 const (
 	// loginEvery is how often at most a token that may not look at itself is replaced when Vault refuses it: it may have ended,
 	// or only the path is forbidden.
-	loginEvery = 10 * time.Second
+	loginEvery = time.Minute
 	// refusedFirst and refusedMost are how long credentials that Vault refuses are not sent again; each time twice as long.
 	// Vault locks out who tries too often.
 	refusedFirst = 5 * time.Second
@@ -56,7 +56,7 @@ func (t *tokens) get(ctx context.Context) (*session, error) {
 	if s := t.now(); s != nil && !s.ended() {
 		return s, nil
 	}
-	return t.replace(ctx, t.now(), false)
+	return t.replace(ctx, t.now())
 }
 
 // now returns the current session, or nil.
@@ -75,25 +75,37 @@ func (t *tokens) doubt(ctx context.Context, s *session) (*session, error) {
 	if s.own && s.blind && !s.ended() && time.Since(s.since) < loginEvery {
 		return s, nil
 	}
-	if s.blind || s.ended() {
-		return t.replace(ctx, s, true)
+	if !s.blind {
+		if err := t.check(ctx, s); err != nil {
+			return nil, err
+		}
+		if !s.ended() {
+			return s, nil
+		}
+	}
+	return t.replace(ctx, s)
+}
+
+// check asks whether Vault still accepts a session's token, and notes it when it does not.
+func (t *tokens) check(ctx context.Context, s *session) error {
+	if s.ended() || s.blind {
+		return nil
 	}
 	a, err := t.wire.read(ctx, s.token, lookupSelf, nil)
 	switch {
 	case err != nil:
-		return nil, err
-	case a.ok():
-		return s, nil
-	case a.status != http.StatusForbidden: // who knows
-		return nil, a.refusal()
+		return err
+	case a.status == http.StatusForbidden:
+		s.kill()
+	case !a.ok(): // who knows
+		return a.refusal()
 	}
-	s.kill()
-	return t.replace(ctx, s, true)
+	return nil
 }
 
 // replace returns a session that is not old, which nil never is: that of the login that runs already, or of a new one. The
 // login goes on when ctx ends, for the others who wait for it.
-func (t *tokens) replace(ctx context.Context, old *session, doubted bool) (*session, error) {
+func (t *tokens) replace(ctx context.Context, old *session) (*session, error) {
 	for {
 		flight := t.flight.DoChan("", func() (any, error) {
 			if now := t.now(); now != nil && now != old && !now.ended() {
@@ -103,7 +115,7 @@ func (t *tokens) replace(ctx context.Context, old *session, doubted bool) (*sess
 				return nil, errClosed
 			}
 			defer t.life.all.Done()
-			return t.login(t.life.work, old, doubted)
+			return t.login(t.life.work, old)
 		})
 		select {
 		case <-ctx.Done():
@@ -120,7 +132,7 @@ func (t *tokens) replace(ctx context.Context, old *session, doubted bool) (*sess
 }
 
 // login logs in, and makes what it gains the current session. One runs at a time.
-func (t *tokens) login(ctx context.Context, old *session, doubted bool) (*session, error) {
+func (t *tokens) login(ctx context.Context, old *session) (*session, error) {
 	c, err := t.gatherer.gather()
 	if err != nil {
 		return nil, err
@@ -141,7 +153,7 @@ func (t *tokens) login(ctx context.Context, old *session, doubted bool) (*sessio
 	if err != nil {
 		return nil, err
 	}
-	if doubted && s.own { // is a 403 to it of worth?
+	if s.own && old != nil && (old.blind || old.isDead()) { // was it the token, or may it not look at itself?
 		a, err := t.wire.read(ctx, s.token, lookupSelf, nil)
 		s.blind = err == nil && a.status == http.StatusForbidden
 	}

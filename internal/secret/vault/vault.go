@@ -51,6 +51,7 @@ func New(cfg Config) (*Store, error) {
 		wire: wire, life: s.life, log: cfg.Log, auth: cfg.Auth,
 		gatherer: gatherer{cfg: cfg, wire: wire}, replaced: s.leases.replaced,
 	}
+	s.leases.check = s.tokens.check
 	return s, nil
 }
 
@@ -73,6 +74,9 @@ func (s *Store) Close(ctx context.Context) error {
 func (s *Store) Get(ctx context.Context, ref secret.Ref) (secret.Entry, error) {
 	if err := ref.Check(s.Source()); err != nil {
 		return secret.Entry{}, fmt.Errorf("%w: %w", secret.ErrDenied, err)
+	}
+	if err := ctx.Err(); err != nil {
+		return secret.Entry{}, fmt.Errorf("asking vault: %w", err)
 	}
 	if path, ok := strings.CutPrefix(ref.Path, "/"); ok {
 		return s.anywhere(ctx, ref, path)
@@ -192,9 +196,6 @@ func pinned(ref secret.Ref) (url.Values, error) {
 
 // ask sends what needs a token. When Vault refuses the token, it is sent once more, with another one.
 func (s *Store) ask(ctx context.Context, send func(context.Context, *session) (answer, error)) (answer, *session, error) {
-	if err := ctx.Err(); err != nil {
-		return answer{}, nil, fmt.Errorf("asking vault: %w", err)
-	}
 	if s.life.over() {
 		return answer{}, nil, errClosed
 	}
