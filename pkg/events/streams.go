@@ -79,7 +79,7 @@ type Stream struct {
 // Streams returns the catalogue of streams.
 func Streams() []Stream {
 	const window = 2 * time.Minute
-	all := []string{ServiceCIWatch, ServiceEmbedder, ServiceGenerator, ServiceDispatcher}
+	all := []string{ServiceCIWatch, ServiceEmbedder, ServiceGenerator, ServiceDispatcher, ServiceSecretd}
 	return []Stream{
 		{
 			Name: StreamEvents, Subjects: []string{"events.>"}, Retention: RetentionLimits, MaxAge: 7 * 24 * time.Hour, Duplicates: window,

@@ -3,44 +3,56 @@ package secretd
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
-	"github.com/neuron7x/mlsdm-integrations/internal/secret/azure"
-	"github.com/neuron7x/mlsdm-integrations/internal/secret/vault"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+	"github.com/neuron7x/mlsdm-integrations/services/secretd/internal/rules"
 )
 
-// Config is what an operator sets. Without a list of names nothing is given out.
+// Config is what an operator sets. Without rules nothing is given out.
 type Config struct {
-	Allow   []string `name:"secretd-allow" env:"SECRETD_ALLOW" placeholder:"NAME" help:"Names of the secrets that may be asked for, such as openai_api_key (which the environment holds as OPENAI_API_KEY). Without it none."`
-	Callers []string `name:"secretd-callers" env:"SECRETD_CALLERS" default:"ciwatch,embedder,generator,dispatcher" placeholder:"CALLER" help:"Who may ask for them; * is every named caller. That a caller is who it says, NATS permissions have to see to."`
-	Stores  []string `name:"secretd-stores" env:"SECRETD_STORES" placeholder:"STORE" help:"Where to look, in this order: env, vault, aws, azure. Without it env, and then what is configured of the others. A store that has no such secret passes on to the next; one that fails does not."`
+	File    string   `name:"secretd-config" env:"SECRETD_CONFIG" placeholder:"FILE" help:"YAML file that says where secrets are kept and who may have them. It is read again when it changes; a version that cannot be used leaves the one before in force."`
+	Allow   []string `name:"secretd-allow" env:"SECRETD_ALLOW" placeholder:"NAME" help:"In the place of secretd-config: names of the secrets that may be asked for, such as openai_api_key (which the environment holds as OPENAI_API_KEY)."`
+	Callers []string `name:"secretd-callers" env:"SECRETD_CALLERS" default:"ciwatch,embedder,generator,dispatcher" placeholder:"CALLER" help:"With secretd-allow: who may ask for them; * is every named caller. That a caller is who it says, NATS permissions have to see to."`
+	Stores  []string `name:"secretd-stores" env:"SECRETD_STORES" placeholder:"STORE" help:"With secretd-allow: where to look, in this order: env, vault, aws, azure. Without it env, and then what is configured of the others."`
 
-	VaultAddr     string       `name:"vault-addr" env:"VAULT_ADDR" placeholder:"URL" group:"Vault" help:"Vault or OpenBao. What else its client reads, such as VAULT_CACERT and VAULT_NAMESPACE, holds too."`
-	VaultToken    secret.Value `name:"vault-token" env:"VAULT_TOKEN" placeholder:"TOKEN" group:"Vault" help:"Token that may read below the path."`
-	VaultMount    string       `name:"secretd-vault-mount" env:"SECRETD_VAULT_MOUNT" default:"secret" placeholder:"PATH" group:"Vault" help:"Where the KV engine is mounted."`
-	VaultPath     string       `name:"secretd-vault-path" env:"SECRETD_VAULT_PATH" default:"mlsdm" placeholder:"PATH" group:"Vault" help:"Path in the engine below which each secret has an entry of its name, with a field value or a single other one."`
-	VaultKV       int          `name:"secretd-vault-kv" env:"SECRETD_VAULT_KV" default:"2" placeholder:"1|2" group:"Vault" help:"Version of the KV engine."`
-	AWSRegion     string       `name:"aws-region" env:"AWS_REGION" placeholder:"REGION" group:"AWS" help:"Region of AWS Secrets Manager. Credentials come from where the AWS SDK looks for them."`
-	AWSPrefix     string       `name:"secretd-aws-prefix" env:"SECRETD_AWS_PREFIX" default:"mlsdm/" placeholder:"PREFIX" group:"AWS" help:"What stands before the name of each secret in Secrets Manager."`
-	AzureVaultURL string       `name:"azure-vault-url" env:"AZURE_VAULT_URL" placeholder:"URL" group:"Azure" help:"Azure Key Vault, https://NAME.vault.azure.net. Credentials come from where the Azure SDK looks for them. The secret openai_api_key is openai-api-key there."`
+	TTL      time.Duration `name:"secretd-ttl" env:"SECRETD_TTL" default:"5m" placeholder:"DURATION" help:"How long a value is used before its store is asked again, 1s to 720h; secretd-config can say otherwise for a secret."`
+	MaxStale time.Duration `name:"secretd-max-stale" env:"SECRETD_MAX_STALE" default:"1h" placeholder:"DURATION" help:"How old a value may become while its store cannot be asked, up to 720h; 0s uses none past its time."`
+
+	SigningKey     secret.Value `name:"secretd-signing-key" env:"SECRETD_SIGNING_KEY" placeholder:"SEED" group:"Keys" help:"Seed of the nkey (SU…) that signs what is given out, by which callers know their secretd. Without it one is made at each start; replicas need the same."`
+	SigningKeyFile string       `name:"secretd-signing-key-file" env:"SECRETD_SIGNING_KEY_FILE" placeholder:"FILE" group:"Keys" help:"File that holds it."`
+	AuditKey       secret.Value `name:"secretd-audit-key" env:"SECRETD_AUDIT_KEY" placeholder:"BASE64" group:"Keys" help:"Base64 of 32 bytes with which names are hashed in the records of the audit. Without it one is made at each start, and the hashes cannot be compared over restarts and replicas."`
+	AuditKeyFile   string       `name:"secretd-audit-key-file" env:"SECRETD_AUDIT_KEY_FILE" placeholder:"FILE" group:"Keys" help:"File that holds it."`
+
+	Vault     Vault    `embed:"" group:"Vault"`
+	AWSRegion string   `name:"aws-region" env:"AWS_REGION" placeholder:"REGION" group:"AWS" help:"Region of AWS Secrets Manager. Credentials come from where the AWS SDK looks for them."`
+	AWSPrefix string   `name:"secretd-aws-prefix" env:"SECRETD_AWS_PREFIX" default:"mlsdm/" placeholder:"PREFIX" group:"AWS" help:"With secretd-allow: what stands before the name of each secret in Secrets Manager."`
+	AzureURL  string   `name:"azure-vault-url" env:"AZURE_VAULT_URL" placeholder:"URL" group:"Azure" help:"Azure Key Vault, https://NAME.vault.azure.net. Credentials come from where the Azure SDK looks for them. With secretd-allow, the secret openai_api_key is openai-api-key there."`
+	FileRoots []string `name:"secretd-file-roots" env:"SECRETD_FILE_ROOTS" default:"/run/secrets" placeholder:"DIR" group:"Files" help:"Folders below which files may be referred to as file:PATH."`
 }
 
-// Names of the stores.
+// defaultCallers is the default of Callers.
+func defaultCallers() []string {
+	return []string{events.ServiceCIWatch, events.ServiceEmbedder, events.ServiceGenerator, events.ServiceDispatcher}
+}
+
+// Bounds of the settings.
 const (
-	storeEnv   = "env"
-	storeVault = "vault"
-	storeAWS   = "aws"
-	storeAzure = "azure"
+	minTTL     = time.Second
+	maxTime    = 30 * 24 * time.Hour
+	maxKeyFile = 4 << 10
 )
 
-// anyCaller allows every caller that has a name.
-const anyCaller = "*"
-
-// Validate returns an error that names every setting that is wrong.
+// Validate returns an error that names every setting that is wrong. The rules of a file are checked too, but not that the file can
+// be read: that is so where the service runs.
 func (c Config) Validate() error {
 	var errs []error
+	if c.File != "" && (len(c.Allow) > 0 || len(c.Stores) > 0 || !slices.Equal(c.Callers, defaultCallers()) && len(c.Callers) > 0) {
+		errs = append(errs, errors.New("secretd-config stands beside secretd-allow, secretd-callers or secretd-stores: the file says all that these say; set the one or the others"))
+	}
 	for _, text := range c.Allow {
 		if _, err := secret.ParseName(text); err != nil {
 			errs = append(errs, fmt.Errorf("secretd-allow: %q is %w", text, err))
@@ -48,7 +60,7 @@ func (c Config) Validate() error {
 	}
 	for _, caller := range c.Callers {
 		switch caller {
-		case anyCaller:
+		case rules.Anyone:
 		case events.DefaultCaller:
 			errs = append(errs, fmt.Errorf("secretd-callers: %s is who has no name, and gets no secrets", events.DefaultCaller))
 		default:
@@ -57,84 +69,84 @@ func (c Config) Validate() error {
 			}
 		}
 	}
+	if c.TTL < minTTL || c.TTL > maxTime {
+		errs = append(errs, fmt.Errorf("secretd-ttl is %s; it must be %s to %s", c.TTL, minTTL, maxTime))
+	}
+	if c.MaxStale < 0 || c.MaxStale > maxTime {
+		errs = append(errs, fmt.Errorf("secretd-max-stale is %s; it must be 0s to %s", c.MaxStale, maxTime))
+	}
+	if !c.SigningKey.IsZero() && c.SigningKeyFile != "" {
+		errs = append(errs, errors.New("secretd-signing-key and secretd-signing-key-file are both set; set one"))
+	}
+	if !c.AuditKey.IsZero() && c.AuditKeyFile != "" {
+		errs = append(errs, errors.New("secretd-audit-key and secretd-audit-key-file are both set; set one"))
+	}
 	return errors.Join(append(errs, c.checkStores())...)
 }
 
-// checkStores checks that the stores which are named are known, configured and named once. What is set of a store that is
-// not asked does not matter: VAULT_ADDR may stand in the environment for somebody else.
-func (c Config) checkStores() error {
-	var errs []error
-	for i, name := range c.Stores {
-		var missing string
-		switch name {
-		case storeEnv:
-		case storeVault:
-			missing = missingSetting(c.VaultAddr, "vault-addr")
-		case storeAWS:
-			missing = missingSetting(c.AWSRegion, "aws-region")
-		case storeAzure:
-			missing = missingSetting(c.AzureVaultURL, "azure-vault-url")
-		default:
-			errs = append(errs, fmt.Errorf("secretd-stores: %q is no store; there are env, vault, aws and azure", name))
-		}
-		if missing != "" {
-			errs = append(errs, fmt.Errorf("secretd-stores: %s needs %s", name, missing))
-		}
-		if slices.Contains(c.Stores[:i], name) {
-			errs = append(errs, fmt.Errorf("secretd-stores: %s stands there twice", name))
-		}
+// rules reads the rules that are in force: those of the file, or of the settings.
+func (c Config) rules() (*rules.Rules, error) {
+	if c.File != "" {
+		return c.readRules()
 	}
-	if c.VaultAddr != "" && slices.Contains(c.order(), storeVault) {
-		if err := c.vault().Validate(); err != nil {
-			errs = append(errs, fmt.Errorf("vault-addr and its settings: %w", err))
+	names := make([]secret.Name, 0, len(c.Allow))
+	for _, text := range c.Allow {
+		name, err := secret.ParseName(text)
+		if err != nil {
+			return nil, fmt.Errorf("secretd-allow: %w", err)
 		}
+		names = append(names, name)
 	}
-	if c.AzureVaultURL != "" && slices.Contains(c.order(), storeAzure) {
-		if err := c.azure().Validate(); err != nil {
-			errs = append(errs, fmt.Errorf("azure-vault-url: %w", err))
-		}
-	}
-	return errors.Join(errs...)
+	return rules.Simple(names, c.Callers, c.locate), nil
 }
 
-// missingSetting returns the name of a setting that has no value.
-func missingSetting(value, name string) string {
-	if value == "" {
-		return name
+// readRules reads the file, and checks that the stores which it refers to are configured.
+func (c Config) readRules() (*rules.Rules, error) {
+	text, err := readBounded(c.File, rules.MaxFile)
+	if err != nil {
+		return nil, fmt.Errorf("secretd-config: %w", err)
 	}
-	return ""
-}
-
-// order is where to look, in which order. Where nothing may be given out, nobody is asked: a VAULT_ADDR that is there for
-// other programs must not keep the service, and a whole stack with it, from starting.
-func (c Config) order() []string {
-	if len(c.Stores) > 0 {
-		return c.Stores
+	r, err := rules.Parse(c.File, text)
+	if err != nil {
+		return nil, err
 	}
-	order := []string{storeEnv}
-	if len(c.Allow) == 0 {
-		return order
-	}
-	for _, other := range []struct{ name, setting string }{
-		{storeVault, c.VaultAddr}, {storeAWS, c.AWSRegion}, {storeAzure, c.AzureVaultURL},
-	} {
-		if other.setting != "" {
-			order = append(order, other.name)
+	for _, store := range r.Stores() {
+		if err := c.checkStore(store); err != nil {
+			return nil, fmt.Errorf("%s refers to secrets in %s: %w", c.File, store, err)
 		}
 	}
-	return order
+	return r, nil
 }
 
-// vault is the part of the configuration that says how to reach Vault.
-func (c Config) vault() vault.Config {
-	return vault.Config{Addr: c.VaultAddr, Token: c.VaultToken, Mount: c.VaultMount, Path: c.VaultPath, KVVersion: c.VaultKV}
+// key returns a key that is set directly or as a file; the zero value when it is neither.
+func key(direct secret.Value, file string) (secret.Value, error) {
+	if file == "" {
+		return direct, nil
+	}
+	text, err := readBounded(file, maxKeyFile)
+	if err != nil {
+		return secret.Value{}, err
+	}
+	defer clear(text)
+	return secret.NewValue(trimNewline(string(text))), nil
 }
 
-// allows reports whether a caller may have a secret.
-func (c Config) allows(caller string, name secret.Name) bool {
-	known := slices.Contains(c.Callers, caller) || slices.Contains(c.Callers, anyCaller) && caller != events.DefaultCaller
-	return known && slices.Contains(c.Allow, name.String())
+// trimNewline takes away what editors put at the end of a file.
+func trimNewline(text string) string {
+	for text != "" && (text[len(text)-1] == '\n' || text[len(text)-1] == '\r') {
+		text = text[:len(text)-1]
+	}
+	return text
 }
 
-// azure is the part of the configuration that says which Key Vault it is.
-func (c Config) azure() azure.Config { return azure.Config{VaultURL: c.AzureVaultURL} }
+// readBounded reads a file that is not larger than most, in bytes.
+func readBounded(path string, most int64) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > most {
+		return nil, fmt.Errorf("%s is no file of at most %d bytes", path, most)
+	}
+	return os.ReadFile(path) //nolint:gosec // the operator names the file
+}

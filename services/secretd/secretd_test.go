@@ -1,27 +1,22 @@
 package secretd_test
 
 import (
-	"bytes"
-	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nkeys"
 	"github.com/stretchr/testify/require"
 
-	"github.com/neuron7x/mlsdm-integrations/internal/config"
+	"github.com/neuron7x/mlsdm-integrations/internal/health"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret/env"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret/remote"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret/secrettest"
+	"github.com/neuron7x/mlsdm-integrations/pkg/client"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
-	"github.com/neuron7x/mlsdm-integrations/services/secretd"
 )
-
-const canary = "sk-canary31337"
 
 func TestSecretsAreGivenToWhoMayHaveThem(t *testing.T) {
 	t.Parallel()
@@ -30,10 +25,14 @@ func TestSecretsAreGivenToWhoMayHaveThem(t *testing.T) {
 		"EMPTY": "", "GITHUB_TOKEN": "ghp_" + canary,
 	})
 	for name, want := range map[string]string{"openai_api_key": canary, "db.main-password": "pw " + canary} {
-		value, err := r.as(t, "generator").Secret(within(t), name)
-		require.NoError(t, err)
-		require.Equal(t, want, value.Reveal())
-		require.Equal(t, "env", value.Source)
+		for _, options := range [][]client.SecretOption{nil, {client.Hybrid()}, {client.NoCache()}} {
+			value, err := r.get(t, "generator", name, options...)
+			require.NoError(t, err)
+			require.Equal(t, want, value.Reveal())
+			require.Equal(t, "env", value.Source)
+			require.False(t, value.FetchedAt.IsZero())
+			require.False(t, value.Stale)
+		}
 	}
 	for _, test := range []struct {
 		caller, name string
@@ -44,15 +43,61 @@ func TestSecretsAreGivenToWhoMayHaveThem(t *testing.T) {
 		{"generator", "github_token", events.CodePermissionDenied},
 		{"generator", "no_such_thing", events.CodePermissionDenied},
 		{"generator", "OPENAI_API_KEY", events.CodePermissionDenied},
+		{"generator", "env:OPENAI_API_KEY", events.CodePermissionDenied},
+		{"generator", "file:/etc/passwd", events.CodePermissionDenied},
 		{"stranger", "openai_api_key", events.CodePermissionDenied},
 		{"default", "openai_api_key", events.CodePermissionDenied},
 		{"generator", "", events.CodeInvalidArgument},
 		{"generator", "../openai_api_key", events.CodeInvalidArgument},
 		{"generator", "openai_api_key\x00", events.CodeInvalidArgument},
 		{"generator", "PATH=", events.CodeInvalidArgument},
+		{"generator", "vault:../sys", events.CodeInvalidArgument},
+		{"generator", strings.Repeat("x", 129), events.CodeInvalidArgument},
 	} {
-		_, err := r.as(t, test.caller).Secret(within(t), test.name)
+		_, err := r.get(t, test.caller, test.name)
 		requireCode(t, test.code, err)
+	}
+}
+
+// TestTheFileOfRules is the table of policy over the bus.
+func TestTheFileOfRules(t *testing.T) {
+	t.Parallel()
+	vault := newFake("vault")
+	vault.set("mlsdm/openai", "3", canary)
+	r := withRules(t, `
+secrets:
+  openai_api_key: [vault:mlsdm/openai#api_key, env:OPENAI_API_KEY]
+  only_env: [vault:mlsdm/missing, env:ONLY_ENV]
+policy:
+  embedder: [openai_api_key, only_*]
+  generator: ["vault:mlsdm/*"]
+  admin: {get: ["*"], refresh: ["*"]}
+`, map[string]string{"OPENAI_API_KEY": "fallback", "ONLY_ENV": canary}, vault)
+	for _, test := range []struct {
+		caller, name string
+		code         events.Code
+		source       string
+	}{
+		{"embedder", "openai_api_key", "", "vault"},
+		{"embedder", "only_env", "", "env"},
+		{"embedder", "only_that_nobody_configured", events.CodeNotFound, ""},
+		{"embedder", "vault:mlsdm/openai#api_key", events.CodePermissionDenied, ""},
+		{"generator", "vault:mlsdm/openai#api_key", "", "vault"},
+		{"generator", "vault:mlsdm/none", events.CodeNotFound, ""},
+		{"generator", "vault:other/openai", events.CodePermissionDenied, ""},
+		{"generator", "openai_api_key", events.CodePermissionDenied, ""},
+		{"admin", "openai_api_key", "", "vault"},
+		{"admin", "env:PATH", events.CodePermissionDenied, ""},
+		{"dispatcher", "openai_api_key", events.CodePermissionDenied, ""},
+	} {
+		value, err := r.get(t, test.caller, test.name)
+		if test.code != "" {
+			requireCode(t, test.code, err)
+			continue
+		}
+		require.NoError(t, err, "%s %s", test.caller, test.name)
+		require.Equal(t, test.source, value.Source)
+		require.Equal(t, canary, value.Reveal())
 	}
 }
 
@@ -61,10 +106,10 @@ func TestADenialTellsNothing(t *testing.T) {
 	r := start(t, map[string]string{"SECRETD_ALLOW": "openai_api_key", "OPENAI_API_KEY": canary, "EXISTING": "x"})
 	texts := map[string]bool{}
 	for caller, name := range map[string]string{"generator": "existing", "embedder": "missing", "stranger": "openai_api_key"} {
-		_, err := r.as(t, caller).Secret(within(t), name)
+		_, err := r.get(t, caller, name)
 		coded := events.AsError(err)
 		require.Equal(t, events.CodePermissionDenied, coded.Code)
-		texts[strings.NewReplacer(caller, "C", name, "N").Replace(coded.Message)] = true
+		texts[strings.NewReplacer(caller, "C").Replace(coded.Message)] = true
 	}
 	require.Len(t, texts, 1, "the same words whatever there is")
 }
@@ -72,21 +117,23 @@ func TestADenialTellsNothing(t *testing.T) {
 func TestNothingIsGivenOutByDefault(t *testing.T) {
 	t.Parallel()
 	r := start(t, map[string]string{"OPENAI_API_KEY": canary})
-	_, err := r.as(t, "generator").Secret(within(t), "openai_api_key")
+	_, err := r.get(t, "generator", "openai_api_key")
 	requireCode(t, events.CodePermissionDenied, err)
 }
 
 func TestCallers(t *testing.T) {
 	t.Parallel()
 	r := start(t, map[string]string{"SECRETD_ALLOW": "key", "SECRETD_CALLERS": "*", "KEY": canary})
-	_, err := r.as(t, "whoever").Secret(within(t), "key")
+	_, err := r.get(t, "whoever", "key")
 	require.NoError(t, err)
-	_, err = r.as(t, "default").Secret(within(t), "key")
+	_, err = r.get(t, "default", "key")
 	requireCode(t, events.CodePermissionDenied, err)
 
 	// There is no plain form, for nobody.
-	_, err = r.Conn(t).RequestWithContext(within(t), "mlsdm.secrets.get", []byte(`{"name":"key"}`))
-	require.ErrorContains(t, err, "no responders")
+	for _, subject := range []string{"mlsdm.secrets.get", "mlsdm.secrets.list", "mlsdm.secrets.refresh"} {
+		_, err = r.Conn(t).RequestWithContext(within(t), subject, []byte(`{"name":"key"}`))
+		require.ErrorContains(t, err, "no responders")
+	}
 }
 
 func TestBadRequests(t *testing.T) {
@@ -97,20 +144,33 @@ func TestBadRequests(t *testing.T) {
 	require.NoError(t, err)
 	userKey, err := user.PublicKey()
 	require.NoError(t, err)
+	curve, err := nkeys.CreateCurveKeys()
+	require.NoError(t, err)
+	curveKey, err := curve.PublicKey()
+	require.NoError(t, err)
 	zero, err := nkeys.Encode(nkeys.PrefixByteCurve, make([]byte, 32))
 	require.NoError(t, err)
+	request := func(key, nonce, alg string) string {
+		return fmt.Sprintf(`{"name":"key","recipient_key":%q,"nonce":%q,"alg":%q}`, key, nonce, alg)
+	}
+	const nonce = "0123456789abcdef"
 	for name, body := range map[string]string{
 		"nothing":             "",
 		"not JSON":            "key",
 		"not UTF-8":           "{\"name\":\"\xff\"}",
 		"a list":              `["key"]`,
 		"a wrong type":        `{"name":7}`,
-		"no key":              `{"name":"key"}`,
-		"an empty key":        `{"name":"key","recipient_key":""}`,
-		"a nonsense key":      `{"name":"key","recipient_key":"XAAAA"}`,
-		"an endless key":      `{"name":"key","recipient_key":"` + strings.Repeat("X", 10_000) + `"}`,
-		"the key of a user":   `{"name":"key","recipient_key":"` + userKey + `"}`,
-		"a key for everybody": `{"name":"key","recipient_key":"` + string(zero) + `"}`,
+		"no key":              `{"name":"key","nonce":"` + nonce + `"}`,
+		"an empty key":        request("", nonce, ""),
+		"a nonsense key":      request("XAAAA", nonce, ""),
+		"an endless key":      request(strings.Repeat("X", 10_000), nonce, ""),
+		"the key of a user":   request(userKey, nonce, ""),
+		"a key for everybody": request(string(zero), nonce, ""),
+		"no nonce":            request(curveKey, "", ""),
+		"a short nonce":       request(curveKey, "0123456789abcde", ""),
+		"a nonce of lines":    request(curveKey, strings.Repeat("\n", 20), ""),
+		"an unknown seal":     request(curveKey, nonce, "none"),
+		"another seal":        request(curveKey, nonce, events.SealHybrid),
 		"two megabytes":       `{"name":"` + strings.Repeat("x", 2<<20) + `"}`,
 		"too deep":            strings.Repeat("[", 1000) + strings.Repeat("]", 1000),
 	} {
@@ -121,101 +181,82 @@ func TestBadRequests(t *testing.T) {
 		require.Equal(t, events.CodeInvalidArgument, coded.Code, name)
 		require.NotContains(t, string(msg.Data), "canary")
 	}
-}
-
-// What is seen by everyone: the bus, the log, the metrics, the errors.
-func TestTheValueIsNowhere(t *testing.T) {
-	t.Parallel()
-	huge := strings.Repeat("x", secret.MaxValue) + canary
-	r := start(t, map[string]string{"SECRETD_ALLOW": "key,huge", "KEY": canary, "HUGE": huge})
-	nc := r.Conn(t)
-	sub, err := nc.SubscribeSync(">")
-	require.NoError(t, err)
-	require.NoError(t, sub.SetPendingLimits(-1, -1))
-	require.NoError(t, nc.Flush())
-
-	c := r.as(t, "generator")
-	value, err := c.Secret(within(t), "key")
-	require.NoError(t, err)
-	require.Equal(t, canary, value.Reveal())
-	_, err = c.Secret(within(t), "huge")
-	requireCode(t, events.CodeFailedPrecondition, err)
-	_, other := r.as(t, "stranger").Secret(within(t), "key")
-	requireCode(t, events.CodePermissionDenied, other)
-	// A caller who sends the value in the place of the name does not find it in the log.
-	_, misplaced := c.Secret(within(t), "=/"+canary)
-	requireCode(t, events.CodeInvalidArgument, misplaced)
-	stats, err := nc.Request("$SRV.STATS.mlsdm-secretd", nil, patience)
-	require.NoError(t, err)
-	r.stop()
-
-	var seen bytes.Buffer
-	fmt.Fprintln(&seen, err, other, stats.Header, string(stats.Data), r.log.String())
-	families, err := r.metrics.Gather()
-	require.NoError(t, err)
-	require.NotEmpty(t, families)
-	for _, family := range families {
-		fmt.Fprintln(&seen, family.String())
-	}
-	replies := 0
-	require.NoError(t, nc.Flush())
-	pending, _, err := sub.Pending()
-	require.NoError(t, err)
-	for range pending {
-		msg, err := sub.NextMsg(patience)
-		require.NoError(t, err)
-		if strings.HasPrefix(msg.Subject, "mlsdm.as.generator.") && strings.Contains(string(msg.Data), `"=/`) {
-			continue // the misplaced value, which its caller sent
-		}
-		if strings.Contains(string(msg.Data), `"sealed"`) {
-			replies++
-		}
-		fmt.Fprintln(&seen, msg.Subject, msg.Header, string(msg.Data))
-	}
-	require.Equal(t, 1, replies, "the reply was overheard")
-	text := seen.String()
-	for _, form := range []string{
-		canary, "canary31337", hex.EncodeToString([]byte(canary)), strings.ToUpper(hex.EncodeToString([]byte(canary))),
-		base64.StdEncoding.EncodeToString([]byte(canary))[:16], base64.URLEncoding.EncodeToString([]byte(canary))[:16],
-		base64.StdEncoding.EncodeToString([]byte("x" + canary))[4:16], base64.StdEncoding.EncodeToString([]byte("xx" + canary))[4:16],
-		fmt.Sprintf("%d", []byte(canary)),
+	for operation, body := range map[string]string{
+		"list": `{"limit":1001}`, "list ": `{"limit":"x"}`, "list  ": `{"after":"` + strings.Repeat("x", 200) + `"}`,
+		"refresh": "", "refresh ": `{"name":"../x"}`, "refresh  ": `{"name":""}`,
 	} {
-		require.NotContains(t, text, form)
+		msg, err := nc.RequestWithContext(within(t), "mlsdm.as.generator.secrets."+strings.TrimSpace(operation), []byte(body))
+		require.NoError(t, err)
+		require.Equal(t, "invalid_argument", msg.Header.Get(events.HeaderErrorCode), "%s %s", operation, body)
 	}
 }
 
-func TestEveryRequestIsRecorded(t *testing.T) {
+// TestCodes is every answer of a store, in the words of the contract.
+func TestCodes(t *testing.T) {
 	t.Parallel()
-	r := start(t, map[string]string{"SECRETD_ALLOW": "key", "KEY": canary})
-	for _, ask := range []struct{ caller, name string }{{"generator", "key"}, {"stranger", "key"}, {"generator", "a\nb"}} {
-		_, err := r.as(t, ask.caller).Secret(within(t), ask.name)
-		require.Equal(t, ask.caller == "stranger" || ask.name != "key", err != nil)
+	vault := newFake("vault")
+	r := withRules(t, "secrets: {key: ['vault:a/key'], safe: ['vault:a/key', 'env:SAFE']}\npolicy: {generator: {get: ['*'], refresh: ['*']}}",
+		map[string]string{"SAFE": "from env"}, vault)
+	for text, test := range map[string]struct {
+		err       error
+		code      events.Code
+		retryable bool
+	}{
+		"not found": {secret.ErrNotFound, events.CodeNotFound, false},
+		"gone":      {secret.ErrGone, events.CodeNotFound, false},
+		"denied":    {secret.ErrDenied, events.CodeUnauthenticated, false},
+		"unusable":  {secret.ErrUnusable, events.CodeFailedPrecondition, false},
+		"down":      {secret.ErrUnavailable, events.CodeUnavailable, true},
+		"broken":    {fmt.Errorf("a fault in the store at %s", canary), events.CodeUnavailable, true},
+	} {
+		vault := newFake("vault")
+		vault.fail(fmt.Errorf("http://inside %s: %w", text, test.err))
+		r := withRules(t, "secrets: {key: ['vault:a/key']}\npolicy: {generator: ['*']}", nil, vault)
+		_, err := r.get(t, "generator", "key")
+		requireCode(t, test.code, err)
+		coded := events.AsError(err)
+		require.Equal(t, test.retryable, coded.Retryable, text)
+		require.NotContains(t, coded.Message, "inside", text)
+		if test.code != events.CodeNotFound || text == "gone" {
+			require.Equal(t, "vault", coded.Provider, text)
+		}
 	}
-	r.stop()
-	type record struct{ Caller, Secret, Outcome, Provider string }
-	var got []record
-	for _, line := range r.log.records() {
-		var one record
-		require.NoError(t, json.Unmarshal([]byte(line), &one))
-		got = append(got, one)
+	// Down is no answer, so the next is asked; but when that has none either, nobody knows that there is none.
+	vault.fail(secret.ErrUnavailable)
+	value, err := r.get(t, "generator", "safe")
+	require.NoError(t, err)
+	require.Equal(t, "env", value.Source)
+	require.Equal(t, health.StatusDegraded, r.checks.Run(t.Context()).Checks["vault"].Status)
+
+	vault.fail(nil)
+	vault.set("a/key", "1", canary)
+	require.Eventually(t, func() bool { _, err := r.get(t, "generator", "key"); return err == nil }, patience, 10*time.Millisecond)
+	var limited error
+	for range 50 {
+		if _, err := r.get(t, "generator", "key", client.NoCache()); err != nil {
+			limited = err
+			break
+		}
 	}
-	require.Equal(t, []record{
-		{"generator", "key", "given", "env"}, {"stranger", "key", "permission_denied", ""}, {"generator", "", "invalid_argument", ""},
-	}, got)
+	requireCode(t, events.CodeRateLimited, limited)
+	require.Positive(t, events.AsError(limited).RetryAfter)
+	_, err = r.get(t, "generator", "key")
+	require.NoError(t, err, "what is in the cache is not limited")
+	require.Equal(t, health.StatusOK, r.checks.Run(t.Context()).Checks["vault"].Status)
 }
 
-// The store that asks secretd keeps the contract of the store behind it.
+// The client that asks secretd keeps the contract of the store behind it.
 func TestContractOverTheBus(t *testing.T) {
 	t.Parallel()
-	ask := func(t *testing.T, environment map[string]string) secret.Store {
+	ask := func(t *testing.T, r *running) secret.Named {
 		t.Helper()
-		store, err := remote.New(start(t, environment).Connect(t, "generator"), "generator")
+		c, err := remote.New(r.Connect(t, "generator"), "generator")
 		require.NoError(t, err)
-		return store
+		return c
 	}
 	secrettest.Run(t, secrettest.Harness{
 		Source: "env",
-		New: func(t *testing.T, values map[string]string) secret.Store {
+		New: func(t *testing.T, values map[string]string) secret.Named {
 			t.Helper()
 			environment := map[string]string{"SECRETD_ALLOW": strings.Join(secrettest.Names(), ",")}
 			for text, value := range values {
@@ -223,58 +264,15 @@ func TestContractOverTheBus(t *testing.T) {
 				require.NoError(t, err)
 				environment[env.Variable(name)] = value
 			}
-			return ask(t, environment)
+			return ask(t, start(t, environment))
 		},
-		Denied: func(t *testing.T) secret.Store { t.Helper(); return ask(t, nil) },
-		Down: func(t *testing.T) secret.Store {
+		Denied: func(t *testing.T) secret.Named { t.Helper(); return ask(t, start(t, nil)) },
+		Down: func(t *testing.T) secret.Named {
 			t.Helper()
 			r := start(t, nil)
-			store, err := remote.New(r.Connect(t, "generator"), "generator")
-			require.NoError(t, err)
+			c := ask(t, r)
 			r.stop()
-			return store
+			return c
 		},
 	})
-	_, err := remote.New(nil, "a.b")
-	requireCode(t, events.CodeInvalidArgument, err)
-}
-
-func TestSettings(t *testing.T) {
-	t.Parallel()
-	load := func(environment map[string]string) (secretd.Config, error) {
-		var cfg secretd.Config
-		_, err := config.Load(&cfg, config.Options{Name: "secretd", Lookup: func(name string) (string, bool) {
-			value, ok := environment[name]
-			return value, ok
-		}})
-		return cfg, err
-	}
-	cfg, err := load(nil)
-	require.NoError(t, err)
-	require.Empty(t, cfg.Allow)
-	require.Equal(t, []string{"ciwatch", "embedder", "generator", "dispatcher"}, cfg.Callers)
-	for name, test := range map[string]struct {
-		environment map[string]string
-		complaint   string
-	}{
-		"a name that climbs": {map[string]string{"SECRETD_ALLOW": "good,../bad"}, "secretd-allow"},
-		"who has no name":    {map[string]string{"SECRETD_CALLERS": "generator,default"}, "secretd-callers"},
-		"no token of a name": {map[string]string{"SECRETD_CALLERS": "a.b"}, "a.b"},
-		"an unknown store":   {map[string]string{"SECRETD_STORES": "env,paper"}, `"paper"`},
-		"a store twice":      {map[string]string{"SECRETD_STORES": "env,env"}, "twice"},
-		"vault without URL":  {map[string]string{"SECRETD_STORES": "vault"}, "vault-addr"},
-		"aws without region": {map[string]string{"SECRETD_STORES": "aws"}, "aws-region"},
-		"azure without URL":  {map[string]string{"SECRETD_STORES": "azure"}, "azure-vault-url"},
-		"azure without TLS":  {map[string]string{"SECRETD_ALLOW": "key", "AZURE_VAULT_URL": "http://x.vault.azure.net"}, "azure-vault-url"},
-		"vault without token": {
-			map[string]string{"SECRETD_ALLOW": "key", "VAULT_ADDR": "https://vault:8200"}, "token",
-		},
-	} {
-		_, err = load(test.environment)
-		require.ErrorContains(t, err, test.complaint, name)
-	}
-	_, err = load(map[string]string{"SECRETD_STORES": "env", "VAULT_ADDR": "https://vault:8200", "AZURE_VAULT_URL": "http://x.vault.azure.net"})
-	require.NoError(t, err, "a store that is not asked need not be reachable")
-	_, err = load(map[string]string{"VAULT_ADDR": "https://vault:8200"})
-	require.NoError(t, err, "where nothing may be given out, nobody is asked")
 }

@@ -3,6 +3,9 @@ package secretd
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
 	"sync/atomic"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/health"
@@ -10,59 +13,107 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/secret/aws"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret/azure"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret/env"
+	"github.com/neuron7x/mlsdm-integrations/internal/secret/file"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret/vault"
 )
 
-// open makes the stores of the configuration, in their order, and has health look at each.
-func (c Config) open(lookup func(variable string) (string, bool), checks *health.Checks) (secret.Chain, error) {
-	var chain secret.Chain
-	for _, name := range c.order() {
-		var store secret.Store
-		var err error
-		switch name {
-		case storeVault:
-			store, err = vault.New(c.vault())
-		case storeAWS:
-			store, err = aws.New(aws.Config{Region: c.AWSRegion, Prefix: c.AWSPrefix})
-		case storeAzure:
-			store, err = azure.New(c.azure())
-		default:
-			store = env.New(lookup)
+// stores returns all stores. None is opened before it is used.
+func (c Config) stores(lookup func(variable string) (string, bool), log *slog.Logger, checks *health.Checks) map[string]*store {
+	all := make(map[string]*store)
+	for name, open := range map[string]func() (secret.Store, error){
+		secret.StoreVault: func() (secret.Store, error) { return vault.New(c.Vault.config(log)) },
+		secret.StoreAWS:   func() (secret.Store, error) { return aws.New(aws.Config{Region: c.AWSRegion}) },
+		secret.StoreAzure: func() (secret.Store, error) { return azure.New(azure.Config{VaultURL: c.AzureURL}) },
+		secret.StoreFile:  func() (secret.Store, error) { return file.New(c.FileRoots) },
+		secret.StoreEnv:   func() (secret.Store, error) { return env.New(lookup), nil },
+	} {
+		all[name] = &store{
+			name: name, checks: checks,
+			open: func() (secret.Store, error) {
+				if err := c.checkStore(name); err != nil {
+					return nil, err
+				}
+				return open()
+			},
 		}
-		if err != nil {
-			return nil, err
-		}
-		w := &watched{Store: store}
-		checks.Register(name, w.check)
-		chain = append(chain, w)
 	}
-	return chain, nil
+	return all
 }
 
-// watched remembers how its store last answered. Asking a store only to see whether it answers would cost what asking
-// costs.
-type watched struct {
-	secret.Store
+// store is a store that is opened when it is used first, and that remembers how it last answered: asking one only to see whether it
+// answers would cost what asking costs.
+type store struct {
+	name   string
+	open   func() (secret.Store, error)
+	checks *health.Checks
+	used   func(secret.Store) // told, once, of the store that was opened
+
+	mu     sync.Mutex
+	opened secret.Store
+	closed bool
 
 	failed atomic.Pointer[error]
 }
 
+// Source implements [secret.Store].
+func (s *store) Source() string { return s.name }
+
 // Get implements [secret.Store].
-func (w *watched) Get(ctx context.Context, name secret.Name) (secret.Entry, error) {
-	entry, err := w.Store.Get(ctx, name)
+func (s *store) Get(ctx context.Context, ref secret.Ref) (secret.Entry, error) {
+	opened, err := s.ready()
+	if err != nil {
+		return secret.Entry{}, err
+	}
+	entry, err := opened.Get(ctx, ref)
 	switch {
+	case err == nil, errors.Is(err, secret.ErrNotFound), errors.Is(err, secret.ErrUnusable), errors.Is(err, secret.ErrGone): // it answered
+		s.failed.Store(nil)
 	case errors.Is(err, secret.ErrUnavailable), errors.Is(err, secret.ErrDenied):
-		w.failed.Store(&err)
-	case err == nil, errors.Is(err, secret.ErrNotFound), errors.Is(err, secret.ErrUnusable): // it answered
-		w.failed.Store(nil)
+		s.failed.Store(&err)
 	}
 	return entry, err
 }
 
+// ready returns the store, opened.
+func (s *store) ready() (secret.Store, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.opened != nil:
+		return s.opened, nil
+	case s.closed:
+		return nil, fmt.Errorf("%w: secretd is stopping", secret.ErrUnavailable)
+	}
+	opened, err := s.open()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s cannot be opened: %w", secret.ErrUnavailable, s.name, err)
+	}
+	s.opened = opened
+	s.checks.Register(s.name, s.check)
+	if s.used != nil {
+		s.used(opened)
+	}
+	return opened, nil
+}
+
 // check tells of a store that failed when it was last asked. Without it secretd still has what other stores have.
-func (w *watched) check(context.Context) error {
-	if err := w.failed.Load(); err != nil {
+func (s *store) check(context.Context) error {
+	if err := s.failed.Load(); err != nil {
 		return health.Degraded("%w", *err)
 	}
 	return nil
+}
+
+// close gives back what the store has lent.
+func (s *store) close(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	closer, ok := s.opened.(interface {
+		Close(ctx context.Context) error
+	})
+	if !ok {
+		return nil
+	}
+	return closer.Close(ctx)
 }
