@@ -1,6 +1,7 @@
 package azure_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -213,6 +214,37 @@ func TestNoToken(t *testing.T) {
 			require.LessOrEqual(t, asked, 4, "the login and the request, each once more at most")
 		})
 	}
+}
+
+// Who waits for the token that another one is getting does so no longer than he likes.
+func TestWaitingForAnothersToken(t *testing.T) {
+	environment(t, map[string]string{"AZURE_CLIENT_SECRET": clientSecret})
+	asked, release := make(chan struct{}, 10), make(chan struct{})
+	f := &fake{secrets: map[string][]version{}, login: func(w http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		<-release
+		token(w, r)
+	}}
+	f.put("key", secrettest.Content{Text: "v"}, nil)
+	transport, _ := network(t, f)
+	let := sync.OnceFunc(func() { close(release) })
+	t.Cleanup(let)
+	s, err := azure.New(azure.Config{VaultURL: vaultURL, Transport: transport})
+	require.NoError(t, err)
+	ref := secret.Ref{Store: "azure", Path: "key"}
+	first := make(chan error, 1)
+	go func() {
+		_, err := s.Get(t.Context(), ref)
+		first <- err
+	}()
+	<-asked
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err = s.Get(ctx, ref)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	secrettest.RequireKind(t, err, nil)
+	let()
+	require.NoError(t, <-first)
 }
 
 // A token for Key Vault is given to nobody else, whatever the challenge says.

@@ -109,7 +109,11 @@ func (w *Wire) fail(resp http.ResponseWriter, req *http.Request) {
 		}
 	case Redirected:
 		resp.Header().Set("Location", elsewhere)
-		resp.WriteHeader(http.StatusTemporaryRedirect)
+		status := http.StatusFound
+		if w.Ill()%2 == 0 {
+			status = http.StatusTemporaryRedirect
+		}
+		resp.WriteHeader(status)
 	case Well, Denied, Expired, Throttled, Broken, Down:
 		failure, ok := w.Failures[w.Condition]
 		if !ok {
