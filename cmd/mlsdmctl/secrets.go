@@ -15,6 +15,7 @@ type secretsCommand struct {
 	List    secretsListCommand    `cmd:"" default:"withargs" help:"List the secrets that the caller may have, without their values; what secrets does alone."`
 	Get     secretsGetCommand     `cmd:"" help:"Read a secret."`
 	Refresh secretsRefreshCommand `cmd:"" help:"Have the stores asked for a secret now, for everybody."`
+	Policy  secretsPolicyCommand  `cmd:"" help:"Check what secretd's file lets a caller have."`
 	Audit   secretsAuditCommand   `cmd:"" help:"Show who asked for which secret, and what came of it."`
 }
 
