@@ -52,11 +52,11 @@ func BenchmarkFreshGet(b *testing.B) {
 		})
 	}
 	b.Run("one/40B/parallel", func(b *testing.B) {
-		c := full(b, 1, 40)
+		c, r := full(b, 1, 40), other(0)
 		b.ReportAllocs()
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				if _, err := c.Get(b.Context(), other(0), cached.Options{}); err != nil {
+				if _, err := c.Get(b.Context(), r, cached.Options{}); err != nil {
 					b.Error(err)
 				}
 			}

@@ -72,7 +72,7 @@ func TestTenMinutesWithoutTheStore(t *testing.T) {
 					require.Equal(t, "-", w.saw.taken())
 
 					w.store.set(gives("1"))
-					pass(45 * time.Second) // until the breaker lets a call through
+					pass(time.Minute) // until the breaker lets a call through
 					for n := range refs {
 						require.Equal(t, "v1", got(w.Get(t.Context(), other(n), cached.Options{})))
 					}
