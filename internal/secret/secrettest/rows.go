@@ -1,6 +1,8 @@
 package secrettest
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -89,9 +91,16 @@ func rows() []row {
 
 // Keys of the suite. Providers have others beside the one that a row is about, so that a wrong one would be noticed.
 const (
-	key   = "openai_api_key"
-	other = "db.main-password"
+	key     = "openai_api_key"
+	other   = "db.main-password"
+	missing = "absent"
 )
+
+// absent are keys that no provider of the suite has.
+func absent() []string { return []string{missing, key + "x", key[:3], strings.Repeat("a", 64)} }
+
+// Keys returns what the suite asks a provider for, whether it has it or not.
+func (p Provider) Keys() []string { return append(slices.Collect(maps.Keys(p.Secrets)), absent()...) }
 
 func largest() string { return Canary + strings.Repeat("x", secret.MaxValue-len(Canary)) }
 
@@ -123,8 +132,8 @@ func found(t *testing.T, c Contract) {
 
 func notFound(t *testing.T, c Contract) {
 	s := c.Start(t, holding(Content{Text: Canary}))
-	for _, absent := range []string{"absent", key + "x", key[:3], strings.Repeat("a", 64)} {
-		requireKind(t, s, question{key: absent}, secret.ErrNotFound)
+	for _, name := range absent() {
+		requireKind(t, s, question{key: name}, secret.ErrNotFound)
 	}
 }
 

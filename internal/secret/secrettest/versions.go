@@ -63,7 +63,7 @@ func pinned(t *testing.T, c Contract) {
 func pinnedMissing(t *testing.T, c Contract) {
 	s := c.Start(t, history())
 	requireKind(t, s, question{key: key, version: s.Version(key, 7)}, secret.ErrNotFound)
-	requireKind(t, s, question{key: "absent", version: s.Version(key, 0)}, secret.ErrNotFound)
+	requireKind(t, s, question{key: missing, version: s.Version(key, 0)}, secret.ErrNotFound)
 }
 
 func rotated(t *testing.T, c Contract) {
