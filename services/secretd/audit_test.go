@@ -27,7 +27,7 @@ func (r *running) accesses(t *testing.T, atLeast int) []events.SecretAccess {
 func TestEveryAccessIsRecorded(t *testing.T) {
 	t.Parallel()
 	auditKey := []byte(strings.Repeat("k", 32))
-	vault := newFake("vault")
+	vault := newFake()
 	vault.set("key", "7", canary)
 	r := withRules(t, "secrets: {openai_key: ['vault:key']}\npolicy: {generator: {get: ['*'], refresh: ['*']}}",
 		map[string]string{"SECRETD_AUDIT_KEY": base64.StdEncoding.EncodeToString(auditKey)}, vault)

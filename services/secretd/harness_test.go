@@ -187,7 +187,7 @@ func rotated(t *testing.T, on *bustest.Server, atLeast int) []events.SecretRotat
 	return stored[events.SecretRotated](t, on, "MLSDM_EVENTS", "mlsdm.events.secret.rotated", atLeast)
 }
 
-// fake is a store whose answers a test sets.
+// fake is a Vault whose answers a test sets.
 type fake struct {
 	source string
 
@@ -198,7 +198,7 @@ type fake struct {
 	gate    chan struct{} // if not nil, calls wait for it
 }
 
-func newFake(source string) *fake { return &fake{source: source, entries: map[string]secret.Entry{}} }
+func newFake() *fake { return &fake{source: secret.StoreVault, entries: map[string]secret.Entry{}} }
 
 // set sets what is at a path.
 func (f *fake) set(path, version, text string) {

@@ -19,7 +19,7 @@ const keyRules = "secrets: {key: ['vault:key'], other: ['vault:other']}\npolicy:
 // TestARotationIsToldOnce over all replicas, which all have the new version then; and over restarts.
 func TestARotationIsToldOnce(t *testing.T) {
 	t.Parallel()
-	on, vault := bustest.Start(t), newFake("vault")
+	on, vault := bustest.Start(t), newFake()
 	vault.set("key", "1", "first")
 	vault.set("other", "1", "never rotated")
 	var replicas []*running
@@ -104,7 +104,7 @@ func TestWhatACrashCutShortIsToldAgain(t *testing.T) {
 	require.NoError(t, err)
 	_, err = kv.Put(within(t), "seen.name.broken", []byte(`{`))
 	require.NoError(t, err)
-	withRulesOn(t, on, keyRules, nil, newFake("vault"))
+	withRulesOn(t, on, keyRules, nil, newFake())
 	require.Equal(t, []events.SecretRotated{{Name: "key", Store: "vault", Version: "2", PreviousVersion: "1"}}, rotated(t, on, 1))
 	require.Eventually(t, func() bool {
 		text, _, err := kv.Get(within(t), "seen.name.key")
@@ -116,7 +116,7 @@ func TestWhatACrashCutShortIsToldAgain(t *testing.T) {
 // TestAStoreThatIsDown: the stale value is served, and marked; when its time is over too, there is an error; and one event tells.
 func TestAStoreThatIsDown(t *testing.T) {
 	t.Parallel()
-	vault := newFake("vault")
+	vault := newFake()
 	vault.set("key", "1", canary)
 	r := withRules(t, "secrets: {key: {from: ['vault:key'], ttl: 1s, max_stale: 6s}, strict: {from: ['vault:key'], ttl: 1s, max_stale: 0s}}\npolicy: {generator: ['*']}", nil, vault)
 	value, err := r.get(t, "generator", "key")
@@ -162,7 +162,7 @@ func TestAStoreThatIsDown(t *testing.T) {
 // TestAPurge: what a store refuses is not served any more.
 func TestAPurge(t *testing.T) {
 	t.Parallel()
-	vault := newFake("vault")
+	vault := newFake()
 	vault.set("key", "1", canary)
 	r := withRules(t, "secrets: {key: {from: ['vault:key'], ttl: 1s}}\npolicy: {generator: ['*']}", nil, vault)
 	_, err := r.get(t, "generator", "key")
@@ -182,7 +182,7 @@ func TestAPurge(t *testing.T) {
 // TestTheBucketHoldsNoValue, and what is in it is what the issue of the signing key needs.
 func TestTheBucketHoldsNoValue(t *testing.T) {
 	t.Parallel()
-	vault := newFake("vault")
+	vault := newFake()
 	vault.set("key", "1", canary)
 	r := withRules(t, keyRules, nil, vault)
 	value, err := r.get(t, "generator", "key")

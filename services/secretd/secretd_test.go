@@ -11,9 +11,6 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/health"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
-	"github.com/neuron7x/mlsdm-integrations/internal/secret/env"
-	"github.com/neuron7x/mlsdm-integrations/internal/secret/remote"
-	"github.com/neuron7x/mlsdm-integrations/internal/secret/secrettest"
 	"github.com/neuron7x/mlsdm-integrations/pkg/client"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
@@ -62,7 +59,7 @@ func TestSecretsAreGivenToWhoMayHaveThem(t *testing.T) {
 // TestTheFileOfRules is the table of policy over the bus.
 func TestTheFileOfRules(t *testing.T) {
 	t.Parallel()
-	vault := newFake("vault")
+	vault := newFake()
 	vault.set("mlsdm/openai", "3", canary)
 	r := withRules(t, `
 secrets:
@@ -194,7 +191,7 @@ func TestBadRequests(t *testing.T) {
 // TestCodes is every answer of a store, in the words of the contract.
 func TestCodes(t *testing.T) {
 	t.Parallel()
-	vault := newFake("vault")
+	vault := newFake()
 	r := withRules(t, "secrets: {key: ['vault:a/key'], safe: ['vault:a/key', 'env:SAFE']}\npolicy: {generator: {get: ['*'], refresh: ['*']}}",
 		map[string]string{"SAFE": "from env"}, vault)
 	for text, test := range map[string]struct {
@@ -209,7 +206,7 @@ func TestCodes(t *testing.T) {
 		"down":      {secret.ErrUnavailable, events.CodeUnavailable, true},
 		"broken":    {fmt.Errorf("a fault in the store at %s", canary), events.CodeUnavailable, true},
 	} {
-		vault := newFake("vault")
+		vault := newFake()
 		vault.fail(fmt.Errorf("http://inside %s: %w", text, test.err))
 		r := withRules(t, "secrets: {key: ['vault:a/key']}\npolicy: {generator: ['*']}", nil, vault)
 		_, err := r.get(t, "generator", "key")
@@ -243,36 +240,4 @@ func TestCodes(t *testing.T) {
 	_, err = r.get(t, "generator", "key")
 	require.NoError(t, err, "what is in the cache is not limited")
 	require.Equal(t, health.StatusOK, r.checks.Run(t.Context()).Checks["vault"].Status)
-}
-
-// The client that asks secretd keeps the contract of the store behind it.
-func TestContractOverTheBus(t *testing.T) {
-	t.Parallel()
-	ask := func(t *testing.T, r *running) secret.Named {
-		t.Helper()
-		c, err := remote.New(r.Connect(t, "generator"), "generator")
-		require.NoError(t, err)
-		return c
-	}
-	secrettest.Run(t, secrettest.Harness{
-		Source: "env",
-		New: func(t *testing.T, values map[string]string) secret.Named {
-			t.Helper()
-			environment := map[string]string{"SECRETD_ALLOW": strings.Join(secrettest.Names(), ",")}
-			for text, value := range values {
-				name, err := secret.ParseName(text)
-				require.NoError(t, err)
-				environment[env.Variable(name)] = value
-			}
-			return ask(t, start(t, environment))
-		},
-		Denied: func(t *testing.T) secret.Named { t.Helper(); return ask(t, start(t, nil)) },
-		Down: func(t *testing.T) secret.Named {
-			t.Helper()
-			r := start(t, nil)
-			c := ask(t, r)
-			r.stop()
-			return c
-		},
-	})
 }
