@@ -45,25 +45,6 @@ func Walk(ctx context.Context, refs []Ref, get func(context.Context, Ref) (Entry
 	return Entry{}, Ref{}, fmt.Errorf("no store has it: %w", ErrNotFound)
 }
 
-// Chain is stores that are asked in their order, each for what Locate says, as [Walk] does.
-type Chain struct {
-	Stores []Store
-	Locate func(store string, name Name) Ref
-}
-
-// Get implements [Named]. Its errors are those of [Walk].
-func (c Chain) Get(ctx context.Context, name Name) (Entry, error) {
-	refs, stores := make([]Ref, len(c.Stores)), make(map[string]Store, len(c.Stores))
-	for i, store := range c.Stores {
-		refs[i], stores[store.Source()] = c.Locate(store.Source(), name), store
-	}
-	entry, _, err := Walk(ctx, refs, func(ctx context.Context, ref Ref) (Entry, error) { return stores[ref.Store].Get(ctx, ref) })
-	if err != nil {
-		return Entry{}, fmt.Errorf("%s: %w", name, err)
-	}
-	return entry, nil
-}
-
 // StoreError says which store failed.
 type StoreError struct {
 	Source string
