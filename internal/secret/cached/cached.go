@@ -32,6 +32,9 @@ type Options struct {
 	// NoCache asks the store now, whatever is known, and never gives a stale value. A call to the store that began within the
 	// last Interval of [Config] counts as now; the store is asked once more when that is over, so that no rotation is missed.
 	NoCache bool
+	// Passive does not count as a use, for which a value is refreshed in the background: it is for who looks after values, as an
+	// [Observer] does, and wants none.
+	Passive bool
 }
 
 // Found is a secret that was found.

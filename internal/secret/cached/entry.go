@@ -37,7 +37,7 @@ type entry struct {
 }
 
 // own is what the background goes by.
-func (e *entry) own() wish { return wish{e.ttl, e.maxStale} }
+func (e *entry) own() wish { return wish{ttl: e.ttl, maxStale: e.maxStale} }
 
 // down says that the last call failed and that this still counts: the store has not come back since, and it was not long ago.
 func (e *entry) down(now time.Time) bool {

@@ -29,7 +29,7 @@ func (c *Cache) Get(ctx context.Context, ref secret.Ref, o Options) (Found, erro
 	e := c.use(st, ref, w, now)
 	switch {
 	case e.fresh(w, now):
-		if !now.Before(e.refreshAt(w)) {
+		if !w.passive && !now.Before(e.refreshAt(w)) {
 			c.refresh(e, now)
 		}
 		st.metrics.hit.Inc()

@@ -11,7 +11,7 @@ import (
 func (c *Cache) use(st *store, ref secret.Ref, w wish, now time.Time) *entry {
 	e := c.entries[ref]
 	if e == nil {
-		e = &entry{ref: ref, at: st}
+		e = &entry{ref: ref, at: st, used: now}
 		c.entries[ref] = e
 		e.due = now.Add(c.keep(w.ttl))
 		heap.Push(&c.agenda, e)
@@ -20,10 +20,16 @@ func (c *Cache) use(st *store, ref secret.Ref, w wish, now time.Time) *entry {
 	} else {
 		c.recent.touch(e)
 	}
-	e.used, e.ttl, e.maxStale = now, w.ttl, max(e.maxStale, w.maxStale)
+	sooner := w.ttl < e.ttl
+	e.ttl, e.maxStale = w.ttl, max(e.maxStale, w.maxStale)
+	if !w.passive {
+		e.used = now
+	}
 	if e.box != nil && !now.Before(e.useless(e.own())) {
 		e.drop()
 		c.weigh(e)
+	} else if e.box != nil && sooner {
+		c.schedule(e, e.next(c.keep(e.ttl)))
 	}
 	return e
 }

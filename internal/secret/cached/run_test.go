@@ -54,6 +54,17 @@ func TestRotationIsSeenWithoutAGet(t *testing.T) {
 	}
 }
 
+func TestShorterTTLCountsAtOnce(t *testing.T) {
+	t.Parallel()
+	running(t, cached.Config{}, func(t *testing.T, w *world) {
+		require.Equal(t, "v1", w.get(t.Context(), cached.Options{TTL: time.Hour}))
+		require.Equal(t, "v1", w.get(t.Context(), cached.Options{TTL: time.Minute}))
+		w.store.set(gives("2"))
+		pass(time.Minute)
+		require.Equal(t, "R", w.saw.taken())
+	})
+}
+
 func TestRotationWithoutVersions(t *testing.T) {
 	t.Parallel()
 	text := func(text string) func(context.Context, secret.Ref) (secret.Entry, error) {
@@ -106,6 +117,22 @@ func TestWhatNobodyUsesIsNotRefreshed(t *testing.T) {
 		require.GreaterOrEqual(t, calls, 4)
 		require.LessOrEqual(t, calls, 6, "for three times five minutes")
 		require.Equal(t, cached.Known{State: cached.Unknown}, w.Look(ref()), "it is forgotten")
+	})
+}
+
+func TestWhoLooksAfterValuesDoesNotUseThem(t *testing.T) {
+	t.Parallel()
+	running(t, cached.Config{Keep: 3}, func(t *testing.T, w *world) {
+		require.Equal(t, "v1", w.get(t.Context(), cached.Options{}))
+		for range 20 {
+			pass(time.Minute)
+			if w.Look(ref()).State == cached.Fresh {
+				require.Equal(t, "v1", w.get(t.Context(), cached.Options{Passive: true}))
+			}
+		}
+		w.store.taken()
+		pass(24 * time.Hour)
+		require.Zero(t, w.store.taken())
 	})
 }
 

@@ -21,11 +21,14 @@ type value struct {
 }
 
 // wish is an [Options] with the defaults of the cache in it.
-type wish struct{ ttl, maxStale time.Duration }
+type wish struct {
+	ttl, maxStale time.Duration
+	passive       bool
+}
 
 // wish returns what a Get wants.
 func (c *Cache) wish(o Options) wish {
-	w := wish{c.cfg.TTL, c.cfg.MaxStale}
+	w := wish{ttl: c.cfg.TTL, maxStale: c.cfg.MaxStale, passive: o.Passive}
 	if o.TTL > 0 {
 		w.ttl = max(o.TTL, time.Second)
 	}
