@@ -61,7 +61,7 @@ func (t *transport) Post(ctx context.Context, p *Post) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &posted{text: head, rest: p.Body}
+	m := &posted{text: head, rest: p.Body, progress: &p.Progress}
 	if len(head)+len(p.Body) <= maxTogether {
 		m.text, m.rest = append(head, p.Body...), nil
 	}
@@ -79,6 +79,8 @@ const maxTogether = 16 << 10
 type posted struct {
 	text []byte // the head, and the body if that is small
 	rest []byte // the body if it is not
+	// progress is begun anew when it is written again.
+	progress *Progress
 }
 
 // write implements message.
@@ -91,7 +93,10 @@ func (m *posted) write(c net.Conn) error {
 }
 
 // again implements message.
-func (m *posted) again() (bool, error) { return true, nil }
+func (m *posted) again() (bool, error) {
+	*m.progress = Progress{}
+	return true, nil
+}
 
 // appendHead appends the head of a request, down to the empty line. Its errors are [RequestError].
 func appendHead(head []byte, p *Post) ([]byte, error) {

@@ -7,8 +7,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -76,6 +78,44 @@ func TestConnectionsThatAreClosedAtOnce(t *testing.T) {
 		require.Equal(t, "ok", body)
 	}
 	require.EqualValues(t, 50, connections.Load())
+}
+
+// once is a resolver that answers one time. Who asks after that is stopped.
+type once struct {
+	asked atomic.Bool
+	stop  func()
+}
+
+func (o *once) LookupNetIP(ctx context.Context, _, _ string) ([]netip.Addr, error) {
+	if o.asked.Swap(true) {
+		o.stop()
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return addrs("127.0.0.1"), nil
+}
+
+// A post that is sent once more, and finds no connection, has not come far, whatever came of it before.
+func TestProgressOfAPostThatIsRepeated(t *testing.T) {
+	t.Parallel()
+	address, _ := scripted(t, func(c net.Conn, r *bufio.Reader, _ int) {
+		if readOne(r) {
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+		}
+		readOne(r) // and say nothing
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	client := newGuard(t, egress.Policy{Networks: loopback(), Resolver: &once{stop: cancel}}).Client(egress.ClientOptions{})
+	t.Cleanup(client.CloseIdleConnections)
+	by, to := poster(t, client), mustURL(t, address)
+	to.Host = "receiver.example:" + to.Port()
+	_, err := deliver(ctx, by, &egress.Post{URL: to})
+	require.NoError(t, err)
+	p := &egress.Post{URL: to}
+	_, err = by.Post(ctx, p) //nolint:bodyclose // there is no answer
+	require.ErrorIs(t, err, context.Canceled)
+	require.Zero(t, p.Progress)
 }
 
 // What follows an answer is not taken for the next one, also when the buffer ends exactly where the answer does.
