@@ -21,9 +21,10 @@ const (
 	// confirmAfter is how long after it was said first that a secret is not to be had it is asked for again, before its content
 	// is dropped: secretd may just have been started, or its policy be in the middle of a change.
 	confirmAfter = time.Second
-	// retryAfter is how long after a failure it is asked for again, at first, and retryMax at last.
+	// retryAfter is how long after a failure it is asked for again, at first, and retryMax at last; waitMax for who has nothing yet.
 	retryAfter = 250 * time.Millisecond
 	retryMax   = 30 * time.Second
+	waitMax    = 5 * time.Second
 	// pushPause is the least time between two questions that events cause: whoever can publish events must not be able to
 	// drown secretd in questions.
 	pushPause = 250 * time.Millisecond
@@ -31,6 +32,10 @@ const (
 	// up to renewPauseMax, as long as they bring nothing new.
 	renewPause    = 2 * time.Second
 	renewPauseMax = time.Minute
+	// storeTries is how often it is tried to have the store asked, and storePause how long after one try the next is made: secretd
+	// asks a store four times a second for one secret, at most.
+	storeTries = 5
+	storePause = 300 * time.Millisecond
 	// jitter is the part of the refresh interval by which a question may come sooner.
 	jitter = 0.1
 )
@@ -48,6 +53,7 @@ type Secret struct {
 	w    *Watcher
 
 	text     atomic.Pointer[string]
+	seen     atomic.Bool   // it has had a content
 	turn     chan struct{} // holds a token while nobody asks: an earlier answer never comes over a later one
 	wake     chan struct{}
 	renewing singleflight.Group
@@ -106,7 +112,7 @@ func (s *Secret) renew(ctx context.Context, refused string) {
 	if soon || s.Current() != refused {
 		return
 	}
-	if _, err := s.ask(ctx, true); err != nil {
+	if err := s.askStore(ctx, refused); err != nil {
 		notify(s.wake) // which tries again, or confirms it
 	}
 	s.mu.Lock()
@@ -117,6 +123,38 @@ func (s *Secret) renew(ctx context.Context, refused string) {
 	}
 	s.renewAt = time.Now().Add(s.pause)
 	s.pause = min(2*s.pause, renewPauseMax)
+}
+
+// askStore asks past the cache for another content than before. What secretd has of the last moment counts as asked past the
+// cache, too, so that many who do so cost the store one question; so it asks twice before it believes that nothing has changed.
+func (s *Secret) askStore(ctx context.Context, before string) error {
+	same := 0
+	for range storeTries {
+		wait := storePause
+		_, err := s.ask(ctx, true)
+		switch {
+		case events.CodeOf(err) == events.CodeRateLimited: // what those got who have used up the places may be as good
+			if _, err := s.ask(ctx, false); err != nil {
+				return err
+			}
+			wait = min(max(wait, events.AsError(err).RetryAfter), renewPause)
+		case err != nil:
+			return err
+		default:
+			same++
+		}
+		if s.Current() != before || same == 2 {
+			return nil
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-timer.C:
+		}
+	}
+	return nil
 }
 
 // rotated has the secret asked for now.
@@ -172,6 +210,9 @@ func (s *Secret) wait(failures int) time.Duration {
 		return confirmAfter
 	default:
 		longest := min(s.w.refresh, retryMax)
+		if !s.seen.Load() {
+			longest = min(longest, waitMax)
+		}
 		return retry.Backoff{Base: retryAfter, Cap: longest, Jitter: retryAfter}.Delay(failures-1, rand.Float64)
 	}
 }
@@ -185,7 +226,7 @@ func (s *Secret) update(ctx context.Context) error {
 	before := s.Current()
 	answer, err := s.ask(ctx, false)
 	if err == nil && pushed != nil && s.Current() == before && (pushed.Version == "" || answer.Version != pushed.Version) {
-		_, err = s.ask(ctx, true)
+		err = s.askStore(ctx, before)
 	}
 	if err != nil && pushed != nil {
 		s.mu.Lock()
@@ -224,6 +265,7 @@ func (s *Secret) took(ctx context.Context, answer Answer, err error) {
 		text := answer.Value.Reveal()
 		if before == nil || *before != text {
 			s.text.Store(&text)
+			s.seen.Store(true)
 			s.w.log.InfoContext(ctx, "a secret is known", "secret", s.name, "provider", answer.Source, "secret_version", answer.Version, "changed", before != nil)
 		} else if failed != nil {
 			s.w.log.InfoContext(ctx, "a secret can be asked for again", "secret", s.name)

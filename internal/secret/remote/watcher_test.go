@@ -136,7 +136,7 @@ func TestWatcher(t *testing.T) {
 			<-time.After(10 * time.Millisecond)
 		}
 		pass(time.Second)
-		require.LessOrEqual(t, len(w.keeper.questions()), 45, "in eleven seconds")
+		require.LessOrEqual(t, len(w.keeper.questions()), 66, "in eleven seconds")
 	}))
 
 	t.Run("asks for all when it may have missed something", bubble(func(t *testing.T) {
@@ -258,7 +258,7 @@ func TestRenew(t *testing.T) {
 			require.False(t, changed)
 			<-time.After(100 * time.Millisecond)
 		}
-		require.LessOrEqual(t, len(w.keeper.questions()), 6, "in a minute")
+		require.LessOrEqual(t, len(w.keeper.questions()), 12, "in a minute")
 		w.rotate("new", "2")
 		pass(2 * time.Minute)
 		text, changed := value.Renew(t.Context(), "old")
