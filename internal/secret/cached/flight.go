@@ -52,11 +52,47 @@ func (c *Cache) fly(e *entry, f *flight) {
 	defer c.calls.Done()
 	ctx, cancel := context.WithTimeout(c.ctx, c.cfg.Timeout)
 	defer cancel()
-	v, m, err := c.ask(ctx, e.at, e.ref, f.began)
+	v, m, err := c.bounded(ctx, e.at, e.ref, f.began)
 	err = failure(ctx, e.at.name, c.cfg.Timeout, err)
 	e.at.metrics.count(time.Since(f.began), err)
 	c.settle(e, f, v, m, err)
 	close(f.done)
+}
+
+// grace is how long a store has to see that the context of a call has ended.
+const grace = 500 * time.Millisecond
+
+// bounded is ask that ends soon after ctx, even if the store does not: a file on a mount that hangs cannot be read with a context.
+func (c *Cache) bounded(ctx context.Context, st *store, ref secret.Ref, now time.Time) (value, mark, error) {
+	type result struct {
+		value value
+		mark  mark
+		err   error
+	}
+	results, left := make(chan result), make(chan struct{})
+	defer close(left)
+	go func() {
+		var r result
+		r.value, r.mark, r.err = c.ask(ctx, st, ref, now)
+		select {
+		case results <- r:
+		case <-left:
+			r.value.drop()
+		}
+	}()
+	select {
+	case r := <-results:
+		return r.value, r.mark, r.err
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case r := <-results:
+		return r.value, r.mark, r.err
+	case <-timer.C:
+		return value{}, mark{}, ctx.Err()
+	}
 }
 
 // ask returns what the store gives, sealed. Nothing else keeps it.

@@ -89,6 +89,29 @@ func TestNobodyWaitsLongerThanTheTimeout(t *testing.T) {
 	})
 }
 
+func TestStoreThatDoesNotEnd(t *testing.T) {
+	t.Parallel()
+	inBubble(t, cached.Config{}, func(t *testing.T, w *world) {
+		mended := make(chan struct{})
+		w.store.set(func(ctx context.Context, ref secret.Ref) (secret.Entry, error) {
+			<-mended
+			return gives("1")(ctx, ref)
+		})
+		began := time.Now()
+		_, err := w.Get(t.Context(), ref(), cached.Options{})
+		require.ErrorIs(t, err, secret.ErrUnavailable)
+		require.Less(t, time.Since(began), 9*time.Second)
+		w.store.set(gives("2"))
+		pass(time.Second)
+		require.Equal(t, "v2", w.get(t.Context(), cached.Options{}))
+		close(mended)
+		synctest.Wait()
+		require.Equal(t, "v2", w.get(t.Context(), cached.Options{}), "what comes too late is not used")
+		require.Equal(t, "-", w.saw.taken())
+		require.NoError(t, w.Consistent())
+	})
+}
+
 func TestStoreThatIsSlow(t *testing.T) {
 	t.Parallel()
 	inBubble(t, cached.Config{}, func(t *testing.T, w *world) {
