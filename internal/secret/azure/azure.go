@@ -130,13 +130,13 @@ func (s *Store) Get(ctx context.Context, ref secret.Ref) (secret.Entry, error) {
 // getting waits as long as that one does.
 func (s *Store) ask(ctx context.Context, ref secret.Ref) (azsecrets.GetSecretResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, bounded.Timeout)
+	defer cancel()
 	type answer struct {
 		found azsecrets.GetSecretResponse
 		err   error
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		defer cancel()
 		var a answer
 		defer func() {
 			if p := recover(); p != nil { // it does on a challenge that is no URL
