@@ -43,9 +43,9 @@ type town struct {
 	refused int             // requests with another key
 }
 
-func newTown(t *testing.T, key string) *town {
+func newTown(t *testing.T) *town {
 	t.Helper()
-	c := &town{Server: bustest.Start(t), log: &safeBuffer{}, checks: health.NewChecks(), stored: key, taken: map[string]bool{key: true}}
+	c := &town{Server: bustest.Start(t), log: &safeBuffer{}, checks: health.NewChecks(), stored: first, taken: map[string]bool{first: true}}
 	model := llmtest.NewServer(t)
 	c.provider = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sent := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -233,7 +233,7 @@ func (c *town) requireQuiet(t *testing.T) {
 // From one moment on the provider takes the new key only. Nobody was told; whoever is refused asks, and no request fails.
 func TestRotationFailsNoRequest(t *testing.T) {
 	t.Parallel()
-	c := newTown(t, first)
+	c := newTown(t)
 	c.runModels(t, map[string]string{"MLSDM_SECRET_REFRESH": "1h"})
 	c.runSecretd(t, map[string]string{"SECRETD_ALLOW": "openai_api_key"})
 	c.ready(t)
@@ -254,7 +254,7 @@ func TestRotationFailsNoRequest(t *testing.T) {
 // old one ends.
 func TestRotationIsPushed(t *testing.T) {
 	t.Parallel()
-	c := newTown(t, first)
+	c := newTown(t)
 	c.runModels(t, map[string]string{"MLSDM_SECRET_REFRESH": "1h"})
 	c.runSecretd(t, map[string]string{"SECRETD_ALLOW": "openai_api_key"})
 	c.ready(t)
@@ -291,7 +291,7 @@ func (c *town) push(t *testing.T) {
 // Nobody is refused and nobody tells: the interval is enough.
 func TestRotationIsSeenInTime(t *testing.T) {
 	t.Parallel()
-	c := newTown(t, first)
+	c := newTown(t)
 	c.runModels(t, map[string]string{"MLSDM_SECRET_REFRESH": "1s"})
 	c.runSecretd(t, map[string]string{"SECRETD_ALLOW": "openai_api_key", "SECRETD_TTL": "1s"})
 	c.ready(t)
@@ -309,7 +309,7 @@ func TestRotationIsSeenInTime(t *testing.T) {
 // Services that start before secretd wait for it, and say so.
 func TestServicesWaitForTheirSecrets(t *testing.T) {
 	t.Parallel()
-	c := newTown(t, first)
+	c := newTown(t)
 	c.runModels(t, nil)
 	require.Eventually(t, func() bool {
 		report := c.checks.Run(t.Context())
