@@ -3,7 +3,6 @@ package secret
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 	"unicode/utf8"
 )
@@ -41,16 +40,10 @@ type Entry struct {
 // NewEntry returns the entry of a text that a store holds. An empty text is [ErrNotFound], one that is larger than
 // [MaxValue] or no UTF-8 [ErrUnusable].
 func NewEntry(source, version, text string) (Entry, error) {
-	switch {
-	case text == "":
-		return Entry{}, fmt.Errorf("the value is empty: %w", ErrNotFound)
-	case len(text) > MaxValue:
-		return Entry{}, fmt.Errorf("%w: it has %d bytes, at most %d are allowed", ErrUnusable, len(text), MaxValue)
-	case !utf8.ValidString(text):
-		return Entry{}, fmt.Errorf("%w: it is binary, no text in UTF-8", ErrUnusable)
-	default:
-		return Entry{Value: NewValue(text), Source: source, Version: version}, nil
+	if err := check(len(text), utf8.ValidString(text)); err != nil {
+		return Entry{}, err
 	}
+	return Entry{Value: NewValue(text), Source: source, Version: version}, nil
 }
 
 // Store is a place where secrets are. It is safe for concurrent use.

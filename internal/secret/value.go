@@ -19,6 +19,8 @@ type Value struct {
 	// prints addresses there and not the content. It does follow one pointer to a struct, but none to a string or an interface.
 	text *string
 	live *Source // in the place of text
+	// taken says that the content of text is ours to overwrite.
+	taken bool
 }
 
 // NewValue returns a Value that holds text.

@@ -21,6 +21,7 @@ type access struct {
 func (s *Service) handle(ctx context.Context, r *bus.Request, operation string, do func(ctx context.Context, r *bus.Request, a *access) error) error {
 	a := access{record: events.SecretAccess{Time: r.Arrived().UTC(), Caller: r.Caller, Operation: operation}}
 	err := do(ctx, r, &a)
+	a.given.Value.Wipe() // it has been sealed, or was not asked for
 	outcome := audit.Given
 	if err != nil {
 		outcome = string(events.CodeOf(err))

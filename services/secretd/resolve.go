@@ -106,6 +106,7 @@ func (s *Service) resolveAnew(ctx context.Context, t target, since time.Time) (a
 		if err != nil || !a.FetchedAt.Before(since) {
 			return a, err
 		}
+		a.Value.Wipe()
 		timer := time.NewTimer(time.Until(a.FetchedAt.Add(pastCacheEvery)) + time.Millisecond)
 		select {
 		case <-timer.C:

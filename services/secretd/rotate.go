@@ -59,9 +59,11 @@ func (s *Service) seenAgain(ref secret.Ref, rotated bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), operationTimeout)
 	defer cancel()
 	for _, t := range s.targets(ref) {
-		if a, err := s.resolve(ctx, t, false); err == nil && a.ref == ref {
+		a, err := s.resolve(ctx, t, false)
+		if err == nil && a.ref == ref {
 			s.note(t, a, rotated)
 		}
+		a.Value.Wipe()
 	}
 }
 

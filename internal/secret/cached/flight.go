@@ -114,6 +114,7 @@ func (c *Cache) ask(ctx context.Context, st *store, ref secret.Ref, now time.Tim
 		jitter: 0.9 + 0.1*rand.Float64(), //nolint:gosec // spreads load
 	}
 	v.box, m = c.sealer.seal(entry.Value)
+	entry.Value.Wipe()
 	return v, m, nil
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 )
 
-// Get returns a secret. Its errors wrap one of those of [secret.Store], [ErrNoStore], [ErrTooOften] (only with NoCache), or the
+// Get returns a secret, whose value the caller has alone and may wipe. Its errors wrap one of those of [secret.Store], [ErrNoStore], [ErrTooOften] (only with NoCache), or the
 // error of ctx. One call to the store serves all who ask for the same reference meanwhile; who leaves because ctx ends does so
 // alone.
 func (c *Cache) Get(ctx context.Context, ref secret.Ref, o Options) (Found, error) {

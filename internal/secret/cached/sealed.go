@@ -64,14 +64,13 @@ func (s *sealer) mark(text []byte) mark {
 	return mark(hash.Sum(nil))
 }
 
-// open returns what is in the box, which the caller holds.
+// open returns what is in the box, which the caller holds, as a value that can be wiped.
 func (s *sealer) open(b *box) (secret.Value, error) {
 	text, err := s.aead.Open(nil, b.sealed[:nonceSize], b.sealed[nonceSize:], nil)
 	if err != nil {
 		return secret.Value{}, fmt.Errorf("opening a value that was sealed in this process: %w", err)
 	}
-	defer clear(text)
-	return secret.NewValue(string(text)), nil
+	return secret.TakeValue(text), nil
 }
 
 // box is a sealed value. It is overwritten when its last holder lets go of it.

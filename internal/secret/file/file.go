@@ -95,8 +95,7 @@ func (s *Store) Get(ctx context.Context, ref secret.Ref) (secret.Entry, error) {
 		if version == "" { // it was changed meanwhile
 			continue
 		}
-		entry, err := secret.NewEntry(s.Source(), version, string(trim(text)))
-		clear(text)
+		entry, err := secret.TakeEntry(s.Source(), version, trim(text))
 		if err != nil {
 			return secret.Entry{}, fmt.Errorf("%s: %w", ref.Path, err)
 		}

@@ -1,6 +1,8 @@
 package seal
 
 import (
+	"bytes"
+	"context"
 	"crypto/ed25519"
 	"crypto/hpke"
 	"encoding/base64"
@@ -18,6 +20,7 @@ import (
 // Recipient is who a secret is sealed to: what a request says of it, checked. Make one with [Read].
 type Recipient struct {
 	alg, key, nonce string
+	point           []byte         // of events.SealXKey
 	hybrid          hpke.PublicKey // of events.SealHybrid
 }
 
@@ -33,7 +36,7 @@ func Read(r events.SecretRequest) (Recipient, error) {
 	}
 	to := Recipient{alg: alg, key: r.RecipientKey, nonce: r.Nonce}
 	if alg == events.SealXKey {
-		err = checkXKey(r.RecipientKey)
+		to.point, err = readXKey(r.RecipientKey)
 	} else {
 		to.hybrid, err = readHybrid(r.RecipientKey)
 	}
@@ -68,7 +71,11 @@ type Content struct {
 type Signer struct {
 	private ed25519.PrivateKey
 	public  string
+	senders chan sender // made ahead
 }
+
+// ahead is how many one-time keys are made ahead.
+const ahead = 64
 
 // NewSigner returns a signer of the seed of an nkey, a user's (SU…).
 func NewSigner(seed secret.Value) (*Signer, error) {
@@ -94,7 +101,7 @@ func newSigner(private ed25519.PrivateKey) (*Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the public key: %w", err)
 	}
-	return &Signer{private, string(public)}, nil
+	return &Signer{private, string(public), make(chan sender, ahead)}, nil
 }
 
 // Public is the public nkey by which callers know the signer.
@@ -102,11 +109,9 @@ func (s *Signer) Public() string { return s.public }
 
 // Seal answers the request for name of caller, whose key is to's.
 func (s *Signer) Seal(caller, name string, to Recipient, c Content) (events.SecretResponse, error) {
-	value := []byte(c.Value.Reveal())
-	defer clear(value)
-	plain, err := json.Marshal(events.SecretEnvelope{Name: name, Version: c.Version, Nonce: to.nonce, Value: value})
+	plain, err := envelope(events.SecretEnvelope{Name: name, Version: c.Version, Nonce: to.nonce}, c.Value)
 	if err != nil {
-		return events.SecretResponse{}, fmt.Errorf("writing what is to be sealed: %w", err)
+		return events.SecretResponse{}, err
 	}
 	defer clear(plain)
 	r := events.SecretResponse{
@@ -116,13 +121,64 @@ func (s *Signer) Seal(caller, name string, to Recipient, c Content) (events.Secr
 	if to.alg == events.SealHybrid {
 		err = sealHybrid(&r, caller, to, plain)
 	} else {
-		r.Sealed, r.SenderKey, err = sealBare(plain, to.key)
+		err = s.sealXKey(&r, to, plain)
 	}
 	if err != nil {
 		return events.SecretResponse{}, fmt.Errorf("sealing: %w", err)
 	}
 	r.Signature = ed25519.Sign(s.private, events.SignedSecret(caller, to.key, r))
 	return r, nil
+}
+
+// envelope writes the JSON of what is to be sealed. The value does not pass through encoding/json, whose buffers are kept for later
+// and would keep it.
+func envelope(e events.SecretEnvelope, v secret.Value) ([]byte, error) {
+	head, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("writing what is to be sealed: %w", err)
+	}
+	head, isLast := bytes.CutSuffix(head, []byte("null}")) // how the value is written when there is none
+	if !isLast {
+		return nil, errors.New("writing what is to be sealed: the value is not its last member")
+	}
+	value := []byte(v.Reveal())
+	defer clear(value)
+	const quotes = len(`""}`)
+	plain := make([]byte, 0, len(head)+base64.StdEncoding.EncodedLen(len(value))+quotes) // else a copy would be left behind
+	plain = append(append(plain, head...), '"')
+	return append(base64.StdEncoding.AppendEncode(plain, value), `"}`...), nil
+}
+
+// sealXKey seals with an xkey that is used for nothing else.
+func (s *Signer) sealXKey(r *events.SecretResponse, to Recipient, plain []byte) error {
+	var from sender
+	var err error
+	select {
+	case from = <-s.senders:
+	default:
+		from, err = newSender()
+	}
+	if err == nil {
+		r.SenderKey = from.public
+		r.Sealed, err = from.seal(plain, to.point)
+	}
+	return err
+}
+
+// Run makes one-time keys ahead, so that a caller need not wait for one to be made, until ctx ends. Without it they are made when
+// they are needed.
+func (s *Signer) Run(ctx context.Context) error {
+	for {
+		next, err := newSender()
+		if err != nil {
+			return err
+		}
+		select {
+		case s.senders <- next:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // sealHybrid seals with HPKE.
