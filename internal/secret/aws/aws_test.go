@@ -20,16 +20,25 @@ import (
 // prefix is what stands before every name.
 const prefix = "mlsdm/"
 
+// nowhere is where nobody listens. The port of a server that was closed may be another's by then.
+const nowhere = "http://127.0.0.1:1"
+
 // start returns a store over a handler.
-func start(t *testing.T, h http.Handler) (*aws.Store, *httptest.Server) {
+func start(t *testing.T, h http.Handler) *aws.Store {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
+	return open(t, server.URL)
+}
+
+// open returns a store over who listens somewhere.
+func open(t *testing.T, url string) *aws.Store {
+	t.Helper()
 	s, err := aws.New(aws.Config{
-		Region: region, Endpoint: server.URL, Credentials: credentials.NewStaticCredentialsProvider("AKID", "SECRET"+secrettest.Canary, ""),
+		Region: region, Endpoint: url, Credentials: credentials.NewStaticCredentialsProvider("AKID", "SECRET"+secrettest.Canary, ""),
 	})
 	require.NoError(t, err)
-	return s, server
+	return s
 }
 
 // failures are how AWS words what it will not do.
@@ -62,9 +71,9 @@ func TestContract(t *testing.T) {
 				f.secrets[prefix+key] = stored{versions: f.secrets[prefix+key].versions, deleted: s.Gone}
 			}
 			wire := &secrettest.Wire{Condition: p.Condition, Handler: f, Failures: failures()}
-			store, server := start(t, wire)
+			store := start(t, wire)
 			if p.Condition == secrettest.Down {
-				server.Close()
+				store = open(t, nowhere)
 			}
 			return secrettest.Subject{
 				Store:   store,
@@ -95,7 +104,7 @@ func TestStages(t *testing.T) {
 	for _, text := range []string{"1st", "2nd", "3rd"} {
 		f.put("/a/key", secrettest.Content{Fields: map[string]any{"api_key": text}})
 	}
-	s, _ := start(t, f)
+	s := start(t, f)
 	for version, want := range map[string]string{
 		"": "3rd", "@AWSCURRENT": "3rd", "@AWSPREVIOUS": "2nd", "@" + versionID(0): "1st",
 	} {
@@ -121,7 +130,7 @@ func TestCodes(t *testing.T) {
 		"AccessDeniedException": secret.ErrDenied, "UnrecognizedClientException": secret.ErrDenied, "ExpiredTokenException": secret.ErrDenied,
 		"InvalidSignatureException": secret.ErrDenied, "DecryptionFailure": secret.ErrDenied,
 	} {
-		s, _ := start(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		s := start(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 			w.WriteHeader(http.StatusBadRequest)
 			_ = json.NewEncoder(w).Encode(map[string]string{"__type": code, "Message": secrettest.Canary})
@@ -138,7 +147,7 @@ func TestOnceMore(t *testing.T) {
 	f := &fake{secrets: map[string]stored{}}
 	f.put("key", secrettest.Content{Text: "v"})
 	asked := 0
-	s, _ := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked++
 		if asked == 1 {
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -154,10 +163,10 @@ func TestOnceMore(t *testing.T) {
 // isolate takes from the environment all that the SDK would find on this machine.
 func isolate(t *testing.T) {
 	t.Helper()
-	nowhere := filepath.Join(t.TempDir(), "nowhere")
+	none := filepath.Join(t.TempDir(), "none")
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "", "AWS_CA_BUNDLE": "",
-		"AWS_SHARED_CREDENTIALS_FILE": nowhere, "AWS_CONFIG_FILE": nowhere, "AWS_EC2_METADATA_DISABLED": "true", "AWS_WEB_IDENTITY_TOKEN_FILE": "",
+		"AWS_SHARED_CREDENTIALS_FILE": none, "AWS_CONFIG_FILE": none, "AWS_EC2_METADATA_DISABLED": "true", "AWS_WEB_IDENTITY_TOKEN_FILE": "",
 		"AWS_ROLE_ARN": "", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "", "AWS_CONTAINER_CREDENTIALS_FULL_URI": "", "AWS_ENDPOINT_URL": "",
 	} {
 		t.Setenv(name, value)

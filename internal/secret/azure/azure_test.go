@@ -2,8 +2,8 @@ package azure_test
 
 import (
 	"context"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,16 +23,21 @@ import (
 )
 
 // start returns a store over a handler, which gets its tokens from it too.
-func start(t *testing.T, h http.Handler) (*azure.Store, *httptest.Server) {
+func start(t *testing.T, h http.Handler) *azure.Store {
 	t.Helper()
-	transport, server := network(t, h)
+	return open(t, network(t, h))
+}
+
+// open returns a store on a network.
+func open(t *testing.T, transport *http.Transport) *azure.Store {
+	t.Helper()
 	credential, err := azidentity.NewClientSecretCredential(tenant, clientID, clientSecret, &azidentity.ClientSecretCredentialOptions{
 		ClientOptions: azcore.ClientOptions{Transport: bounded.Over(transport)},
 	})
 	require.NoError(t, err)
 	s, err := azure.New(azure.Config{VaultURL: vaultURL, Credential: credential, Transport: transport})
 	require.NoError(t, err)
-	return s, server
+	return s
 }
 
 // failures are how Key Vault words what it will not do.
@@ -77,9 +82,11 @@ func TestContract(t *testing.T) {
 				Condition: p.Condition, Handler: f, Failures: failures(),
 				About: func(r *http.Request) bool { return r.Host == vaultHost && r.Header.Get("Authorization") != "" },
 			}
-			store, server := start(t, wire)
+			store := start(t, wire)
 			if p.Condition == secrettest.Down {
-				server.Close()
+				store = open(t, &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+					return (&net.Dialer{}).DialContext(ctx, network, "127.0.0.1:1") // where nobody listens
+				}})
 			}
 			return secrettest.Subject{
 				Store:   store,
@@ -132,7 +139,7 @@ func TestCodes(t *testing.T) {
 		{http.StatusTeapot, "", "", secret.ErrUnavailable},
 	} {
 		f := &fake{}
-		s, _ := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Host != vaultHost || r.Header.Get("Authorization") == "" {
 				f.ServeHTTP(w, r)
 				return
@@ -156,7 +163,7 @@ func TestDates(t *testing.T) {
 	f.put("expires", content, map[string]any{"nbf": past, "exp": future})
 	f.put("not-yet", content, map[string]any{"nbf": future})
 	f.put("for-ever", content, nil)
-	s, _ := start(t, f)
+	s := start(t, f)
 	_, err := get(t, s, "azure:expired")
 	secrettest.RequireKind(t, err, secret.ErrGone)
 	_, err = get(t, s, "azure:not-yet")
@@ -202,7 +209,7 @@ func TestNoToken(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := 0
-			transport, _ := network(t, &fake{login: func(w http.ResponseWriter, r *http.Request) {
+			transport := network(t, &fake{login: func(w http.ResponseWriter, r *http.Request) {
 				asked++
 				test.login(w, r)
 			}})
@@ -226,7 +233,7 @@ func TestWaitingForAnothersToken(t *testing.T) {
 		token(w, r)
 	}}
 	f.put("key", secrettest.Content{Text: "v"}, nil)
-	transport, _ := network(t, f)
+	transport := network(t, f)
 	let := sync.OnceFunc(func() { close(release) })
 	t.Cleanup(let)
 	s, err := azure.New(azure.Config{VaultURL: vaultURL, Transport: transport})
@@ -259,7 +266,7 @@ func TestChallenge(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			wire := &secrettest.Wire{Handler: &fake{challenge: challenge}}
-			s, _ := start(t, wire)
+			s := start(t, wire)
 			_, err := get(t, s, "azure:key")
 			secrettest.RequireKind(t, err, secret.ErrUnavailable)
 			for _, request := range wire.Seen() {
@@ -282,7 +289,7 @@ func TestDefaultCredential(t *testing.T) {
 			f := &fake{secrets: map[string][]version{}}
 			f.put("key", secrettest.Content{Text: "v"}, nil)
 			wire := &secrettest.Wire{Handler: f}
-			transport, _ := network(t, wire)
+			transport := network(t, wire)
 			s, err := azure.New(azure.Config{VaultURL: vaultURL, Transport: transport})
 			require.NoError(t, err)
 			entry, err := get(t, s, "azure:key")
@@ -313,7 +320,7 @@ func TestLogs(t *testing.T) {
 	for _, login := range []http.HandlerFunc{nil, noToken(http.StatusUnauthorized, "invalid_client")} {
 		f := &fake{secrets: map[string][]version{}, login: login}
 		f.put("key", secrettest.Content{Text: secrettest.Canary}, nil)
-		transport, _ := network(t, f)
+		transport := network(t, f)
 		s, err := azure.New(azure.Config{VaultURL: vaultURL, Transport: transport})
 		require.NoError(t, err)
 		_, err = get(t, s, "azure:key")

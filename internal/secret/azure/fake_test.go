@@ -172,7 +172,7 @@ func noToken(status int, code string) http.HandlerFunc {
 }
 
 // network starts a server and returns a transport on which every host is that server.
-func network(t *testing.T, h http.Handler) (*http.Transport, *httptest.Server) {
+func network(t *testing.T, h http.Handler) *http.Transport {
 	t.Helper()
 	server := httptest.NewUnstartedServer(h)
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
@@ -187,5 +187,5 @@ func network(t *testing.T, h http.Handler) (*http.Transport, *httptest.Server) {
 		TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "example.com", MinVersion: tls.VersionTLS12},
 	}
 	t.Cleanup(transport.CloseIdleConnections)
-	return transport, server
+	return transport
 }
