@@ -104,7 +104,10 @@ func appendHead(head []byte, p *Post) ([]byte, error) {
 		return head, &RequestError{Reason: "the URL has no host that can be named"}
 	}
 	goal := p.URL.RequestURI()
-	if !printable(goal) {
+	switch {
+	case goal[0] != '/':
+		return head, &RequestError{Reason: "the URL's path does not begin with /"}
+	case !printable(goal):
 		return head, &RequestError{Reason: "the URL has a space, a control character or a letter beyond ASCII in its path or query; escape them with %"}
 	}
 	head = append(append(append(head, "POST "...), goal...), " HTTP/1.1\r\n"...)

@@ -79,6 +79,8 @@ func TestHeadRefuses(t *testing.T) {
 		{URL: &url.URL{Scheme: "http", Host: "a", RawQuery: "a\tb"}},
 		{URL: &url.URL{Scheme: "http", Host: "a", RawQuery: "ы"}},
 		{URL: &url.URL{Scheme: "http", Host: "a", Opaque: "/a b"}},
+		{URL: &url.URL{Scheme: "http", Host: "a", Opaque: "//b/c"}},
+		{URL: &url.URL{Scheme: "http", Host: "a", Path: "b"}},
 	} {
 		_, err := appendHead(nil, &p)
 		require.ErrorIs(t, err, ErrRequest, strconv.Itoa(i))
