@@ -23,8 +23,8 @@ func forms(text string) map[string]string {
 		"reversed":     reversed(text),
 		"hex":          hex.EncodeToString([]byte(text)),
 		"HEX":          strings.ToUpper(hex.EncodeToString([]byte(text))),
-		"bytes":        strings.Trim(fmt.Sprint([]byte(text)), "[]"),
-		"listed bytes": strings.ReplaceAll(strings.Trim(fmt.Sprint([]byte(text)), "[]"), " ", ","),
+		"bytes":        strings.Trim(fmt.Sprintf("%d", []byte(text)), "[]"),
+		"listed bytes": strings.ReplaceAll(strings.Trim(fmt.Sprintf("%d", []byte(text)), "[]"), " ", ","),
 		"quoted":       strings.Trim(fmt.Sprintf("%q", strings.Split(text, "")), "[]"),
 		"escaped":      url.QueryEscape(text),
 	}
@@ -68,7 +68,7 @@ func TestForms(t *testing.T) {
 		"a dump":    hex.Dump([]byte(canary)) + hex.EncodeToString([]byte("x"+canary+"y")),
 		"%v":        fmt.Sprintf("%v", struct{ b []byte }{[]byte(canary)}),
 		"%#v":       fmt.Sprintf("%X", canary),
-		"one array": fmt.Sprint([]byte("x" + canary)),
+		"one array": fmt.Sprintf("%d", []byte("x"+canary)),
 	} {
 		found := false
 		for _, form := range forms(canary) {

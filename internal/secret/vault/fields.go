@@ -26,6 +26,7 @@ type kvData struct {
 // looksVersioned reports whether data is that of version 2 of KV.
 func looksVersioned(data jsontext.Value) bool {
 	var d kvData
+	defer func() { clear(d.Data) }()
 	return strict.Unmarshal(data, &d) == nil && d.Metadata != nil && d.Metadata.Version > 0 && d.Metadata.CreatedTime != "" &&
 		(len(d.Data) == 0 || d.Data.Kind() == '{' || d.Data.Kind() == 'n')
 }
@@ -33,6 +34,7 @@ func looksVersioned(data jsontext.Value) bool {
 // versioned returns the entry in what version 2 of KV answers.
 func versioned(data jsontext.Value, ref secret.Ref, session *session) (secret.Entry, error) {
 	var d kvData
+	defer func() { clear(d.Data) }()
 	if err := strict.Unmarshal(data, &d); err != nil || d.Metadata == nil || d.Metadata.Version <= 0 {
 		return secret.Entry{}, fmt.Errorf("%w; is the version of KV right?", unreadable())
 	}
@@ -57,6 +59,11 @@ func versioned(data jsontext.Value, ref secret.Ref, session *session) (secret.En
 // secret that anybody may have, wherever it is found.
 func fields(data jsontext.Value, ref secret.Ref, session *session) (secret.Entry, error) {
 	var members map[string]jsontext.Value
+	defer func() {
+		for _, member := range members {
+			clear(member)
+		}
+	}()
 	if err := strict.Unmarshal(data, &members); err != nil {
 		return secret.Entry{}, unreadable()
 	}
@@ -80,12 +87,17 @@ func fields(data jsontext.Value, ref secret.Ref, session *session) (secret.Entry
 	case !ok:
 		return secret.Entry{}, fmt.Errorf("%w: it has no field %q", secret.ErrUnusable, name)
 	}
-	var text string
-	if member.Kind() != '"' || strict.Unmarshal(member, &text) != nil {
+	if member.Kind() != '"' {
 		return secret.Entry{}, fmt.Errorf("%w: the field that is asked for is no text", secret.ErrUnusable)
 	}
-	if session != nil && subtle.ConstantTimeCompare([]byte(text), []byte(session.token.Reveal())) == 1 {
+	text, err := jsontext.AppendUnquote(make([]byte, 0, len(member)), member) // not a byte of it is copied when it grows
+	if err != nil {
+		clear(text)
+		return secret.Entry{}, fmt.Errorf("%w: the field that is asked for is no text", secret.ErrUnusable)
+	}
+	if session != nil && subtle.ConstantTimeCompare(text, []byte(session.token.Reveal())) == 1 {
+		clear(text)
 		return secret.Entry{}, fmt.Errorf("%w: that is the token with which we ask", secret.ErrDenied)
 	}
-	return secret.NewEntry(secret.StoreVault, "", text)
+	return secret.TakeEntry(secret.StoreVault, "", text)
 }
