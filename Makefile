@@ -25,13 +25,25 @@ run: ## Run the whole stack in one process, with a demo that shows events flowin
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/mlsdmctl
 	@exec bin/mlsdmctl up --demo
 
+# What `mlsdmctl init` is told, such as --tls; the prefix is that of the containers.
+INITFLAGS ?=
+
+.PHONY: init
+init: ## Make the keys and users of a closed bus in deploy/installation, unless they are there
+	@MLSDM_PREFIX="$${MLSDM_PREFIX:-$$(sed -n 's/^MLSDM_PREFIX=//p' .env 2>/dev/null | tail -n 1)}" \
+	  $(GO) run ./cmd/mlsdmctl init --dir '$(INSTALLATION)' $(INITFLAGS)
+
+# With certificates, everybody has to know their authority.
+INSTALLATION = $(or $(MLSDM_INSTALLATION),deploy/installation)
+COMPOSE_FILES = -f docker-compose.yml $(shell [ ! -e '$(INSTALLATION)/nats/ca.pem' ] || echo '-f deploy/tls.compose.yml')
+
 .PHONY: up
-up: ## Start the whole stack in containers and wait until it is healthy
-	VERSION=$(VERSION) $(COMPOSE) up -d --build --wait
+up: init ## Start the whole stack in containers and wait until it is healthy
+	VERSION=$(VERSION) $(COMPOSE) $(COMPOSE_FILES) up -d --build --wait
 
 .PHONY: down
 down: ## Stop the containers (their data stays: `docker compose down -v` removes it)
-	$(COMPOSE) down
+	$(COMPOSE) $(COMPOSE_FILES) down
 
 .PHONY: build
 build: ## Build every command, static, into bin/
@@ -61,6 +73,12 @@ test-integration: ## Run the tests that need Docker (build tag: integration)
 .PHONY: test-faults
 test-faults: ## Run the fault tests of webhooks at full length: tens of minutes
 	MLSDM_TEST_FAULTS=full $(GO) test -count=1 -timeout 60m -v $(TESTFLAGS) ./test/webhooks
+
+# The real Vault brings 2.5 GB of modules, which no program has; they take minutes to download and to compile at first. After a
+# change of go.mod: (cd test/vaultsrv && GOWORK=off go mod tidy).
+.PHONY: test-vault
+test-vault: ## Run the tests against the core of the real Vault, a module of its own: minutes at first
+	cd test/vaultsrv && GOWORK=off $(GO) vet ./... && GOWORK=off $(GO) test -count=1 -parallel 8 $(TESTFLAGS) ./...
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target of both modules for FUZZTIME (10s) each

@@ -1,8 +1,10 @@
 package containers_test
 
 import (
+	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -24,6 +26,7 @@ const job = "provision"
 // compose is what the tests read of docker-compose.yml.
 type compose struct {
 	Services map[string]container
+	Secrets  map[string]struct{ File string }
 }
 
 type container struct {
@@ -38,7 +41,8 @@ type container struct {
 	SecurityOpt []string `yaml:"security_opt"`
 	Privileged  bool
 	NetworkMode string `yaml:"network_mode"`
-	Volumes     []string
+	Volumes     []any
+	Secrets     []any
 	Healthcheck struct{ Test []string }
 }
 
@@ -57,7 +61,7 @@ func TestContainersAreLockedDown(t *testing.T) {
 				require.True(t, strings.HasPrefix(port, "127.0.0.1:"), "%s is published on loopback only", port)
 			}
 			for _, volume := range c.Volumes {
-				require.NotContains(t, volume, "docker.sock")
+				require.NotContains(t, fmt.Sprint(volume), "docker.sock")
 			}
 			if name != job {
 				require.NotEmpty(t, c.Healthcheck.Test, "health can be asked for")
@@ -85,12 +89,68 @@ func TestSecretsGoToTheirServiceOnly(t *testing.T) {
 		"AWS_SECRET_ACCESS_KEY": {keeper},
 	}
 	for name, c := range readCompose(t).Services {
-		require.Nil(t, c.EnvFile, "%s: an env_file would hand every secret to every service", name)
+		if c.EnvFile != nil { // one that hands every secret to every service
+			require.Equal(t, []any{folder + "/secretd.env"}, c.EnvFile, name)
+		}
 		for variable, of := range owners {
 			_, has := c.Environment[variable]
 			require.False(t, has && name != keeper && !slices.Contains(of, name), "%s is given %s", name, variable)
 		}
 	}
+}
+
+// folder is where the stack looks for what `mlsdmctl init` makes.
+const folder = "${MLSDM_INSTALLATION:-./deploy/installation}"
+
+// Each container is its own user of the bus, and is given no key of another.
+func TestEveryContainerHasItsOwnKey(t *testing.T) {
+	t.Parallel()
+	stack := readCompose(t)
+	also := map[string][]string{
+		"dispatcher": {"webhook-seal.key"}, "embedder": {"redis.password"}, "redis": {"redis.password"},
+		"secretd": {"audit.key", "secretd-signing.nk"},
+	}
+	for name, c := range stack.Services {
+		var given []string
+		for _, s := range c.Secrets {
+			if long, ok := s.(map[string]any); ok {
+				require.Equal(t, "nats.nk", long["target"], name)
+				require.Equal(t, "/run/secrets/nats.nk", c.Environment["NATS_NKEY"], name)
+				s = long["source"]
+			}
+			given = append(given, fmt.Sprint(s))
+		}
+		want := slices.Clone(also[name])
+		switch name {
+		case "nats", "redis":
+		case job:
+			want = append(want, "admin.nk")
+		default:
+			want = append(want, name+".nk")
+		}
+		require.ElementsMatch(t, want, given, name)
+		require.NotContains(t, c.Environment, "NATS_PASSWORD", name)
+	}
+}
+
+// `mlsdmctl init` makes every file that the containers are given.
+func TestInitMakesWhatTheStackNeeds(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "installation")
+	cmd := exec.CommandContext(t.Context(), "go", "run", "./cmd/mlsdmctl", "init", "--dir", dir)
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.NotRegexp(t, `SU[A-Z2-7]{56}`, string(out), "no seed is printed")
+	for name, secret := range readCompose(t).Secrets {
+		below, found := strings.CutPrefix(secret.File, folder+"/")
+		require.True(t, found, name)
+		require.FileExists(t, filepath.Join(dir, below))
+	}
+	require.FileExists(t, filepath.Join(dir, "secretd.env"))
+	require.FileExists(t, filepath.Join(dir, "nats", "users.conf"))
+	require.Contains(t, read(t, "deploy/nats/nats.conf"), `include "installation/users.conf"`)
+	require.Contains(t, read(t, ".gitignore"), "/deploy/installation/", "keys are not committed")
 }
 
 // The five services and what they need, and nothing that somebody forgot.

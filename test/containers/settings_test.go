@@ -14,16 +14,17 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/services"
 )
 
-// elsewhere are common settings that the stack has no use for: how to log in otherwise than it does, and second names.
+// elsewhere are common settings that the stack has no use for: how to log in otherwise than it does, and second names; and one
+// that it has from a file.
 func elsewhere() []string {
-	return []string{"NATS_CREDS", "NATS_NKEY", "NATS_TOKEN", "NATS_CA", "NATS_CERT", "NATS_KEY", "OTEL_EXPORTER_OTLP_PROTOCOL"}
+	return []string{"NATS_CREDS", "NATS_USER", "NATS_PASSWORD", "NATS_TOKEN", "MLSDM_SECRETD_KEY", "NATS_CA", "NATS_CERT", "NATS_KEY", "OTEL_EXPORTER_OTLP_PROTOCOL"}
 }
 
 // vendors are variables that the clients of secret stores read themselves.
 func vendors() []string {
 	return []string{
 		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
-		"AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID", "VAULT_NAMESPACE",
+		"AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID",
 	}
 }
 

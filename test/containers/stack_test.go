@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -20,13 +21,18 @@ import (
 
 // stack is a compose project of its own, on ports of its own.
 type stack struct {
-	project string
+	project      string
+	installation string // what `mlsdmctl init` made for it
 }
 
 // startStack brings the whole stack up, healthy, and takes it down, with its data, when the test ends.
 func startStack(t *testing.T) stack {
 	t.Helper()
-	s := stack{project: fmt.Sprintf("mlsdm-test-%d", os.Getpid())}
+	s := stack{project: fmt.Sprintf("mlsdm-test-%d", os.Getpid()), installation: filepath.Join(t.TempDir(), "installation")}
+	initialize := exec.CommandContext(t.Context(), "go", "run", "./cmd/mlsdmctl", "init", "--dir", s.installation)
+	initialize.Dir = root
+	made, err := initialize.CombinedOutput()
+	require.NoError(t, err, "%s", made)
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
 		if t.Failed() {
@@ -46,7 +52,7 @@ func (s stack) compose(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "docker", append([]string{"compose", "--project-name", s.project, "--env-file", os.DevNull}, args...)...)
 	cmd.Dir = root
 	// Port 0 lets Docker choose a free one.
-	cmd.Env = append(os.Environ(), "NATS_PORT=0", "NATS_MONITOR_PORT=0", "VERSION=test", "NATS_PASSWORD="+password)
+	cmd.Env = append(os.Environ(), "NATS_PORT=0", "VERSION=test", "MLSDM_INSTALLATION="+s.installation)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
@@ -55,17 +61,17 @@ func (s stack) compose(ctx context.Context, args ...string) (string, error) {
 	return stdout.String(), nil
 }
 
-const password = "not-the-default"
-
-// connect is a client of the stack's bus, as anyone's is.
+// connect is a client of the stack's bus, as an application is.
 func (s stack) connect(t *testing.T) *nats.Conn {
 	t.Helper()
 	out, err := s.compose(t.Context(), "port", "nats", "4222")
 	require.NoError(t, err, out)
 	address := "nats://" + strings.TrimSpace(out)
 	_, err = nats.Connect(address)
-	require.ErrorIs(t, err, nats.ErrAuthorization, "nobody comes in without a password")
-	nc, err := nats.Connect(address, nats.UserInfo("mlsdm", password))
+	require.ErrorIs(t, err, nats.ErrAuthorization, "nobody comes in without a key")
+	key, err := nats.NkeyOptionFromSeed(filepath.Join(s.installation, "users", "client.nk"))
+	require.NoError(t, err)
+	nc, err := nats.Connect(address, key, nats.CustomInboxPrefix("_INBOX_client"))
 	require.NoError(t, err)
 	t.Cleanup(nc.Close)
 	return nc
@@ -119,8 +125,8 @@ func TestStack(t *testing.T) {
 	t.Run("an embedding and a generation go through", func(t *testing.T) {
 		t.Parallel()
 		for subject, body := range map[string]string{
-			"mlsdm.embed":    `{"model":"local/hash-384","input":"hello"}`,
-			"mlsdm.generate": `{"model":"local/echo","prompt":"hello"}`,
+			"mlsdm.as.client.embed":    `{"model":"local/hash-384","input":"hello"}`,
+			"mlsdm.as.client.generate": `{"model":"local/echo","prompt":"hello"}`,
 		} {
 			reply, err := nc.Request(subject, []byte(body), 10*time.Second)
 			require.NoError(t, err, subject)
@@ -136,6 +142,14 @@ func TestStack(t *testing.T) {
 		require.Contains(t, string(reply.Data), "MLSDM_EVENTS")
 	})
 
+	t.Run("what is another's is refused", func(t *testing.T) {
+		t.Parallel()
+		for _, subject := range []string{"mlsdm.embed", "mlsdm.as.generator.secrets.get", "mlsdm.events.ci.degraded", "$JS.API.STREAM.DELETE.MLSDM_EVENTS"} {
+			_, err := nc.Request(subject, nil, time.Second)
+			require.ErrorIs(t, err, nats.ErrTimeout, subject)
+		}
+	})
+
 	t.Run("provisioning again changes nothing", func(t *testing.T) {
 		t.Parallel()
 		out, err := s.compose(t.Context(), "run", "--rm", "--no-deps", job)
@@ -146,7 +160,7 @@ func TestStack(t *testing.T) {
 // ping asks who is there and returns the names, sorted.
 func ping(t *testing.T, nc *nats.Conn) []string {
 	t.Helper()
-	inbox := nats.NewInbox()
+	inbox := nc.NewInbox()
 	sub, err := nc.SubscribeSync(inbox)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, sub.Unsubscribe()) }()

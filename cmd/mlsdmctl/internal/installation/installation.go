@@ -74,7 +74,7 @@ const (
 	redisFile    = "redis.password"
 	auditFile    = "audit.key"
 	signingFile  = "secretd-signing.nk"
-	signerFile   = "secretd-signing.pub"
+	signerFile   = "secretd.env" // MLSDM_SECRETD_KEY, which is no secret
 )
 
 // manifest says what was asked for. Its presence says that the folder is ours.

@@ -84,7 +84,7 @@ func TestMakeAndMakeAgain(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, key, 32)
 	}
-	require.Equal(t, first.Signer, strings.TrimSpace(made["secretd-signing.pub"]))
+	require.Equal(t, "MLSDM_SECRETD_KEY="+first.Signer+"\n", made["secretd.env"])
 
 	again := create(t, o)
 	require.Empty(t, again.Changes)
@@ -104,7 +104,7 @@ func TestTheResultHoldsNoSecret(t *testing.T) {
 	shown := string(text) + fmt.Sprintf("%+v", r)
 	for name, content := range files(t, o.Dir) {
 		for line := range strings.Lines(content) {
-			if line = strings.TrimSpace(line); len(line) >= 20 && name != "secretd-signing.pub" && !strings.HasPrefix(line, "# The") {
+			if line = strings.TrimSpace(line); len(line) >= 20 && name != "secretd.env" && !strings.HasPrefix(line, "# The") {
 				require.NotContains(t, shown, strings.TrimPrefix(line, "# api: "), name)
 			}
 		}

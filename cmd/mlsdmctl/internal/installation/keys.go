@@ -92,7 +92,7 @@ func (m *maker) secrets() error {
 			return err
 		}
 	}
-	return m.put(signerFile, []byte(m.signer+"\n"), "by which callers know the replies of secretd")
+	return m.put(signerFile, []byte("MLSDM_SECRETD_KEY="+m.signer+"\n"), "by which callers know the replies of secretd")
 }
 
 // secret makes one file with a secret, unless it is there.
