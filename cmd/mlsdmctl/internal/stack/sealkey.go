@@ -11,28 +11,32 @@ import (
 	"strings"
 )
 
-// sealKeyFile holds, beside the streams, the key that closes the signing keys which the dispatcher generates. Whoever has the
-// folder has both; on a machine of one's own that is enough. Elsewhere WEBHOOK_SEAL_KEYS comes from a store of secrets.
-const sealKeyFile = "webhook-seal.key"
+// Keys that are kept beside the streams: one closes the signing keys which the dispatcher generates, the other hides the names in
+// the audit of secrets. Whoever has the folder has both what they close and them; on a machine of one's own that is enough.
+// Elsewhere they come from `mlsdmctl init` or from a store of secrets.
+const (
+	sealKeyFile  = "webhook-seal.key"
+	auditKeyFile = "secretd-audit.key"
+)
 
-// sealKey returns the key that is kept in dir, which is made when it is not there.
-func sealKey(dir string) (string, error) {
-	path := filepath.Join(dir, sealKeyFile)
+// keptKey returns the key that a file in dir holds, 32 random bytes in base64; it is made when it is not there.
+func keptKey(dir, name string) (string, error) {
+	path := filepath.Join(dir, name)
 	text, err := os.ReadFile(path)
 	if err == nil {
 		return strings.TrimSpace(string(text)), nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("the key of the dispatcher's signing keys, in the data folder: %w", err)
+		return "", fmt.Errorf("the key %s in the data folder: %w", name, err)
 	}
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails: it ends the process instead (crypto/rand)
 	encoded := base64.StdEncoding.EncodeToString(key)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("the key of the dispatcher's signing keys, in the data folder: %w", err)
+		return "", fmt.Errorf("the key %s in the data folder: %w", name, err)
 	}
 	if err := writeNew(path, encoded+"\n"); err != nil {
-		return "", fmt.Errorf("the key of the dispatcher's signing keys, in the data folder: %w", err)
+		return "", fmt.Errorf("the key %s in the data folder: %w", name, err)
 	}
 	return encoded, nil
 }

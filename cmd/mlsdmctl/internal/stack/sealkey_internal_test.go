@@ -11,13 +11,13 @@ import (
 func TestSealKey(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
-	key, err := sealKey(dir)
+	key, err := keptKey(dir, sealKeyFile)
 	require.NoError(t, err)
 	require.Len(t, key, 44)
 	info, err := os.Stat(filepath.Join(dir, sealKeyFile))
 	require.NoError(t, err)
 	require.Zero(t, info.Mode().Perm()&0o077, "nobody else reads it")
-	again, err := sealKey(dir)
+	again, err := keptKey(dir, sealKeyFile)
 	require.NoError(t, err)
 	require.Equal(t, key, again)
 }
@@ -26,7 +26,7 @@ func TestSealKeyFollowsNoLink(t *testing.T) {
 	t.Parallel()
 	dir, elsewhere := t.TempDir(), filepath.Join(t.TempDir(), "elsewhere")
 	require.NoError(t, os.Symlink(elsewhere, filepath.Join(dir, sealKeyFile)))
-	_, err := sealKey(dir)
+	_, err := keptKey(dir, sealKeyFile)
 	require.ErrorIs(t, err, os.ErrExist)
 	require.NoFileExists(t, elsewhere)
 }

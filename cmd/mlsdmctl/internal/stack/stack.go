@@ -87,9 +87,16 @@ type running struct {
 // Start starts the server, makes the streams, and starts every service. It returns when all of them have been started; use
 // [Stack.Ready] to wait until they can work. On an error nothing is left running.
 func Start(ctx context.Context, o Options) (*Stack, error) {
+	users, err := newUsers()
+	if err != nil {
+		return nil, err
+	}
 	instances := make([]service.Instance, 0, len(o.Units))
 	for _, u := range o.Units { // settings first: a mistake should cost nothing
 		source := o.Source
+		if source.Lookup, err = users.signer.lookup(u.Name, o.DataDir, o.Source.Lookup); err != nil {
+			return nil, err
+		}
 		if u.Name == events.ServiceDispatcher {
 			defaults, err := dispatcherDefaults(o.DataDir)
 			if err != nil {
@@ -102,10 +109,6 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 			return nil, err
 		}
 		instances = append(instances, instance)
-	}
-	users, err := newUsers()
-	if err != nil {
-		return nil, err
 	}
 	srv, stopServer, err := startServer(o, users)
 	if err != nil {
@@ -128,7 +131,7 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 // dispatcherDefaults are the dispatcher's defaults here. On a laptop, webhook receivers on the same laptop are what people try
 // first; nobody else can reach this stack, so nobody can make it post to them. And signing keys can be generated at once.
 func dispatcherDefaults(dir string) (map[string]string, error) {
-	key, err := sealKey(dir)
+	key, err := keptKey(dir, sealKeyFile)
 	if err != nil {
 		return nil, err
 	}

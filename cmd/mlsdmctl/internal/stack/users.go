@@ -24,6 +24,7 @@ const (
 type users struct {
 	keys   map[string]bus.Key // of the services
 	nkeys  []*server.NkeyUser
+	signer signer
 	anyone string // the public key of the user that everybody is who brings no key
 }
 
@@ -45,6 +46,10 @@ func newUsers() (users, error) {
 			Subscribe: &server.SubjectPermission{Allow: user.Subscribe.Allow, Deny: user.Subscribe.Deny},
 			Response:  &server.ResponsePermission{MaxMsgs: maxAnswers, Expires: answerFor},
 		}})
+	}
+	var err error
+	if u.signer.seed, u.signer.public, err = newKey(); err != nil {
+		return users{}, err
 	}
 	_, public, err := newKey() // nobody has its seed
 	if err != nil {
