@@ -1,6 +1,7 @@
 package client
 
 import (
+	"crypto/ecdh"
 	"crypto/ed25519"
 	"crypto/hpke"
 	"crypto/rand"
@@ -38,15 +39,27 @@ type oneTimeKey struct {
 }
 
 func newOneTimeKey() (oneTimeKey, error) {
-	pair, err := nkeys.CreateCurveKeys()
+	// Not by nkeys.CreateCurveKeys, which makes a pair of another kind first, and makes the public key twice.
+	private, err := ecdh.X25519().GenerateKey(rand.Reader)
 	if err != nil {
 		return oneTimeKey{}, events.Errorf(events.CodeInternal, "the one-time key could not be made: %w", err)
 	}
-	public, err := pair.PublicKey()
+	raw := private.Bytes()
+	defer clear(raw)
+	public, err := nkeys.Encode(nkeys.PrefixByteCurve, private.PublicKey().Bytes())
 	if err != nil {
 		return oneTimeKey{}, events.Errorf(events.CodeInternal, "the one-time key could not be made: %w", err)
 	}
-	return oneTimeKey{pair, public}, nil
+	seed, err := nkeys.EncodeSeed(nkeys.PrefixByteCurve, raw)
+	if err != nil {
+		return oneTimeKey{}, events.Errorf(events.CodeInternal, "the one-time key could not be made: %w", err)
+	}
+	defer clear(seed)
+	pair, err := nkeys.FromCurveSeed(seed)
+	if err != nil {
+		return oneTimeKey{}, events.Errorf(events.CodeInternal, "the one-time key could not be made: %w", err)
+	}
+	return oneTimeKey{pair, string(public)}, nil
 }
 
 func (k oneTimeKey) recipient() string { return k.public }

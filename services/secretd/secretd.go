@@ -181,6 +181,7 @@ func (s *Service) Run(ctx context.Context) error {
 	group, behind := errgroup.WithContext(behind)
 	group.Go(func() error { return s.ledger.Run(behind) })
 	group.Go(func() error { return s.cache.Run(behind) })
+	group.Go(func() error { return s.signer.Run(behind) })
 	group.Go(func() error { return s.follows(behind, group) })
 	if s.cfg.File != "" {
 		group.Go(func() error { s.reloads(behind); return nil })

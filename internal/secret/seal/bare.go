@@ -11,34 +11,29 @@ import (
 // Seal closes a value for the owner of the public xkey recipient, without an envelope and without a signature: for a value that
 // is made in the request which carries the key, and told once. It returns the sealed bytes and the public key of the sender,
 // which was made for them.
-func Seal(value secret.Value, recipient string) (sealed []byte, sender string, err error) {
-	if err := CheckKey(recipient); err != nil {
+func Seal(value secret.Value, recipient string) (sealed []byte, public string, err error) {
+	point, err := readXKey(recipient)
+	if err != nil {
+		return nil, "", err
+	}
+	from, err := newSender()
+	if err != nil {
 		return nil, "", err
 	}
 	plain := []byte(value.Reveal())
 	defer clear(plain)
-	return sealBare(plain, recipient)
-}
-
-// sealBare seals with an xkey that is made for it.
-func sealBare(plain []byte, recipient string) (sealed []byte, sender string, err error) {
-	key, err := nkeys.CreateCurveKeys()
-	if err != nil {
-		return nil, "", fmt.Errorf("making a one-time key: %w", err)
+	if sealed, err = from.seal(plain, point); err != nil {
+		return nil, "", err
 	}
-	defer key.Wipe()
-	if sender, err = key.PublicKey(); err != nil {
-		return nil, "", fmt.Errorf("making a one-time key: %w", err)
-	}
-	if sealed, err = key.Seal(plain, recipient); err != nil {
-		return nil, "", fmt.Errorf("sealing: %w", err)
-	}
-	return sealed, sender, nil
+	return sealed, from.public, nil
 }
 
 // CheckKey checks a public xkey that somebody sent to [Seal] to. It refuses, besides what is no key, points of low order: a value
 // that is sealed to one of these can be opened by everyone.
-func CheckKey(public string) error { return checkXKey(public) }
+func CheckKey(public string) error {
+	_, err := readXKey(public)
+	return err
+}
 
 // Key opens what [Seal] sealed. Make one with [NewKey] and [Key.Wipe] it.
 type Key struct {
@@ -48,13 +43,9 @@ type Key struct {
 
 // NewKey makes a key.
 func NewKey() (*Key, error) {
-	pair, err := nkeys.CreateCurveKeys()
+	pair, public, err := newPair()
 	if err != nil {
-		return nil, fmt.Errorf("making a one-time key: %w", err)
-	}
-	public, err := pair.PublicKey()
-	if err != nil {
-		return nil, fmt.Errorf("making a one-time key: %w", err)
+		return nil, err
 	}
 	return &Key{pair, public}, nil
 }
@@ -73,7 +64,7 @@ func (k *Key) Open(sealed []byte, sender string) (secret.Value, error) {
 }
 
 func (k *Key) open(sealed []byte, sender string) ([]byte, error) {
-	if err := checkXKey(sender); err != nil {
+	if err := CheckKey(sender); err != nil {
 		return nil, err
 	}
 	plain, err := k.pair.Open(sealed, sender)

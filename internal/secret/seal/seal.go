@@ -49,20 +49,20 @@ func algOf(alg string) (string, error) {
 	}
 }
 
-// checkXKey checks a public xkey that somebody sent. It refuses, besides what is no key, points of low order: what is sealed to
+// readXKey reads a public xkey that somebody sent. It refuses, besides what is no key, points of low order: what is sealed to
 // one of these can be opened by everyone.
-func checkXKey(public string) error {
+func readXKey(public string) ([]byte, error) {
 	if len(public) != xkeyLength {
-		return fmt.Errorf("%w: an xkey has %d characters", ErrKey, xkeyLength)
+		return nil, fmt.Errorf("%w: an xkey has %d characters", ErrKey, xkeyLength)
 	}
 	point, err := nkeys.Decode(nkeys.PrefixByteCurve, []byte(public))
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrKey, err)
+		return nil, fmt.Errorf("%w: %w", ErrKey, err)
 	}
 	if len(point) != 32 || lowOrder(point) {
-		return fmt.Errorf("%w: it is a point of low order", ErrKey)
+		return nil, fmt.Errorf("%w: it is a point of low order", ErrKey)
 	}
-	return nil
+	return point, nil
 }
 
 // lowOrder reports whether a u-coordinate of Curve25519 is that of a point of low order, in any of the forms in which it can be

@@ -71,7 +71,8 @@ type Content struct {
 type Signer struct {
 	private ed25519.PrivateKey
 	public  string
-	senders chan sender // made ahead
+	senders chan sender   // made ahead
+	low     chan struct{} // says that few are left
 }
 
 // ahead is how many one-time keys are made ahead.
@@ -101,7 +102,7 @@ func newSigner(private ed25519.PrivateKey) (*Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the public key: %w", err)
 	}
-	return &Signer{private, string(public), make(chan sender, ahead)}, nil
+	return &Signer{private: private, public: string(public), senders: make(chan sender, ahead), low: make(chan struct{}, 1)}, nil
 }
 
 // Public is the public nkey by which callers know the signer.
@@ -151,13 +152,7 @@ func envelope(e events.SecretEnvelope, v secret.Value) ([]byte, error) {
 
 // sealXKey seals with an xkey that is used for nothing else.
 func (s *Signer) sealXKey(r *events.SecretResponse, to Recipient, plain []byte) error {
-	var from sender
-	var err error
-	select {
-	case from = <-s.senders:
-	default:
-		from, err = newSender()
-	}
+	from, err := s.sender()
 	if err == nil {
 		r.SenderKey = from.public
 		r.Sealed, err = from.seal(plain, to.point)
@@ -165,19 +160,38 @@ func (s *Signer) sealXKey(r *events.SecretResponse, to Recipient, plain []byte) 
 	return err
 }
 
-// Run makes one-time keys ahead, so that a caller need not wait for one to be made, until ctx ends. Without it they are made when
-// they are needed.
+// Run makes one-time keys ahead, many at once, so that a caller need not wait for one to be made, until ctx ends. Without it they
+// are made when they are needed.
 func (s *Signer) Run(ctx context.Context) error {
 	for {
-		next, err := newSender()
-		if err != nil {
-			return err
+		for len(s.senders) < ahead {
+			next, err := newSender()
+			if err != nil {
+				return err
+			}
+			s.senders <- next // nobody else sends
 		}
 		select {
-		case s.senders <- next:
+		case <-s.low:
 		case <-ctx.Done():
 			return nil
 		}
+	}
+}
+
+// sender takes a key that was made ahead, or makes one.
+func (s *Signer) sender() (sender, error) {
+	if len(s.senders) <= ahead/2 {
+		select {
+		case s.low <- struct{}{}:
+		default:
+		}
+	}
+	select {
+	case from := <-s.senders:
+		return from, nil
+	default:
+		return newSender()
 	}
 }
 

@@ -174,18 +174,17 @@ func (l *Ledger) Publish(ctx context.Context, key string) (before string, err er
 func (l *Ledger) work(ctx context.Context) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	for {
-		var err error
+	for err := l.tellUntold(ctx, 0); ; {
+		if err != nil && ctx.Err() == nil {
+			l.log.WarnContext(ctx, "what was seen of a secret could not be written down or told; it is tried again", "err", err)
+		}
 		select {
 		case job := <-l.jobs:
 			err = job(ctx)
 		case <-ticker.C:
-			err = l.tellUntold(ctx)
+			err = l.tellUntold(ctx, tick/2)
 		case <-ctx.Done():
 			return
-		}
-		if err != nil && ctx.Err() == nil {
-			l.log.WarnContext(ctx, "what was seen of a secret could not be written down or told; it is tried again", "err", err)
 		}
 	}
 }

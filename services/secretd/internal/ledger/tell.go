@@ -57,12 +57,13 @@ func (l *Ledger) tell(ctx context.Context, k known) error {
 	return nil
 }
 
-// tellUntold tells what was written down a while ago and not told since: whoever wrote it has died, or could not publish.
-func (l *Ledger) tellUntold(ctx context.Context) error {
+// tellUntold tells what has been known for that long to be untold: whoever wrote it has died, or could not publish. If it is being
+// told just now, this is the same event.
+func (l *Ledger) tellUntold(ctx context.Context, age time.Duration) error {
 	var late []known
 	l.mu.RLock()
 	for name, since := range l.untold {
-		if time.Since(since) > tick/2 {
+		if time.Since(since) >= age {
 			late = append(late, l.known[name])
 		}
 	}
