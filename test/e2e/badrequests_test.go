@@ -97,10 +97,18 @@ func questions(xkey string) map[string]question {
 			{name: "unknown id", body: `{"id":"nobody"}`, code: events.CodeNotFound},
 		}},
 		events.OpSecretsGet: {bad: []bad{
-			{name: "a name that is not allowed", body: `{"name":"anything","recipient_key":"` + xkey + `"}`, code: events.CodePermissionDenied},
+			{name: "a name that is not allowed", body: `{"name":"anything","nonce":"sixteen-or-more-characters","recipient_key":"` + xkey + `"}`, code: events.CodePermissionDenied},
+			invalid("no nonce", `{"name":"anything","recipient_key":"`+xkey+`"}`),
 			invalid("a name of bad characters", `{"name":"../x","recipient_key":"`+xkey+`"}`),
 			invalid("nothing", `{}`), invalid("name a number", `{"name":5}`), invalid("key a list", `{"name":"x","recipient_key":[]}`),
 			invalid("no key", `{"name":"openai_api_key"}`), invalid("no xkey", `{"name":"openai_api_key","recipient_key":"XABC"}`),
+		}},
+		events.OpSecretsList: {good: none.good, empty: true, bad: []bad{
+			invalid("limit a text", `{"limit":"x"}`), invalid("limit below zero", `{"limit":-1}`), invalid("limit too large", `{"limit":1000000}`),
+		}},
+		events.OpSecretsRefresh: {bad: []bad{
+			{name: "a name that is not allowed", body: `{"name":"anything"}`, code: events.CodePermissionDenied},
+			invalid("nothing", `{}`), invalid("name a number", `{"name":5}`), invalid("a name of bad characters", `{"name":"../x"}`),
 		}},
 	}
 	maps.Copy(all, endpointQuestions())
