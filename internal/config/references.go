@@ -38,7 +38,7 @@ type Reference struct {
 }
 
 // References returns the settings of cfg, a pointer to a struct that [Load] has filled, that refer to secrets which whoever runs the
-// service has to see to: all but variables, and but the files that had to be there at once.
+// service has to see to: all but variables, which do not change, and but what is needed before there is a bus.
 func References(cfg any) ([]Reference, error) {
 	p, err := newParser(cfg, Options{})
 	if err != nil {
@@ -46,7 +46,7 @@ func References(cfg any) ([]Reference, error) {
 	}
 	var found []Reference
 	for flag, value := range p.secrets() {
-		if ref := value.Reference(); ref != nil && ref.Bound() == nil {
+		if ref := value.Reference(); ref != nil && flag.Tag.Get(refsTag) != refsLocal {
 			found = append(found, Reference{Setting: flag.Name, Secret: ref, Fixed: flag.Tag.Get(refsTag) == refsFixed})
 		}
 	}

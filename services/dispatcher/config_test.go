@@ -63,3 +63,29 @@ func TestValidate(t *testing.T) {
 		})
 	}
 }
+
+// pending returns a value whose content is not known yet.
+func pending(t *testing.T) secret.Value {
+	t.Helper()
+	reference, err := secret.NewReference("secret:webhook")
+	require.NoError(t, err)
+	return secret.Live(reference)
+}
+
+// What is not known yet is not judged before it is.
+func TestValidateWithReferences(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*dispatcher.Config){
+		"URL":       func(c *dispatcher.Config) { c.URL = pending(t) },
+		"secret":    func(c *dispatcher.Config) { c.Secret = pending(t) },
+		"proxy":     func(c *dispatcher.Config) { c.Proxy = pending(t) },
+		"seal keys": func(c *dispatcher.Config) { c.SealKeys = append(c.SealKeys, pending(t)) },
+	} {
+		cfg := config("https://example.com/hook")
+		change(&cfg)
+		require.NoError(t, cfg.Validate(), name)
+	}
+	cfg := config("https://example.com/hook")
+	cfg.URL, cfg.Secret = pending(t), secret.Value{}
+	require.ErrorContains(t, cfg.Validate(), "WEBHOOK_SECRET", "what is missing can be said at once")
+}
