@@ -93,7 +93,7 @@ func (s secretsGetCommand) run(ctx context.Context, t terminal, command []string
 	if name == "" || strings.ContainsAny(name, "=\x00") || strings.ContainsAny(name, ":/#@") {
 		return &usageError{fmt.Errorf("%q is no name of a variable: give one with --variable", name)}
 	}
-	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // whose command it is says which
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = t.in, t.out, t.err
 	cmd.Env = append(cmd.Environ(), name+"="+value.Reveal())
 	if err := cmd.Run(); err != nil {

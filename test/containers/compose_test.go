@@ -39,6 +39,7 @@ type container struct {
 	CapDrop     []string `yaml:"cap_drop"`
 	CapAdd      []string `yaml:"cap_add"`
 	SecurityOpt []string `yaml:"security_opt"`
+	Ulimits     map[string]int
 	Privileged  bool
 	NetworkMode string `yaml:"network_mode"`
 	Volumes     []any
@@ -55,6 +56,7 @@ func TestContainersAreLockedDown(t *testing.T) {
 			require.Equal(t, []string{"ALL"}, c.CapDrop)
 			require.Empty(t, c.CapAdd)
 			require.Contains(t, c.SecurityOpt, "no-new-privileges:true")
+			require.Equal(t, map[string]int{"core": 0}, c.Ulimits, "nothing is dumped")
 			require.False(t, c.Privileged)
 			require.Empty(t, c.NetworkMode)
 			for _, port := range c.Ports {
