@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -15,12 +16,27 @@ import (
 // initCommand makes what a closed bus needs on disk.
 type initCommand struct {
 	Dir       string   `default:"deploy/installation" placeholder:"DIR" help:"Folder for the keys and the server's users; it is closed to others. What is in it is secret: do not commit it."`
-	Caller    []string `sep:"," placeholder:"NAME" help:"Add a user for an application of this name, with the rights of client. Can be repeated."`
+	Callers   []string `name:"add-caller" sep:"," placeholder:"NAME" help:"Add a user for an application of this name, with the rights of client. Can be repeated; here --caller means the same."`
 	Rotate    []string `sep:"," placeholder:"USER" help:"Give a user a new key. Can be repeated."`
 	TLS       bool     `name:"tls" help:"Make certificates for the server, signed by an authority of its own, for a year; run it again to have them renewed in their last month."`
 	TLSName   []string `name:"tls-name" sep:"," placeholder:"HOST" help:"Host name or address that the certificate is also good for, beside nats and localhost."`
 	ServerDir string   `default:"/etc/nats/installation" placeholder:"DIR" help:"Where the NATS server finds the folder nats of DIR."`
 	DryRun    bool     `help:"Show what would be done, and do nothing."`
+}
+
+// initArgs makes --caller mean --add-caller where it is init that is asked: behind all other commands the flag says who asks, and
+// the parser knows one flag of a name.
+func initArgs(args []string) []string {
+	if len(args) == 0 || args[0] != "init" {
+		return args
+	}
+	args = slices.Clone(args)
+	for i, arg := range args {
+		if rest, found := strings.CutPrefix(arg, "--caller"); found && (rest == "" || rest[0] == '=') {
+			args[i] = "--add-caller" + rest
+		}
+	}
+	return args
 }
 
 // Help shows examples.
@@ -48,7 +64,7 @@ func (i initCommand) Run(c *connection, t terminal) error {
 		return errors.New("--tls-name needs --tls")
 	}
 	result, err := installation.Make(installation.Options{
-		Dir: strings.TrimRight(i.Dir, "/"), Subjects: subjects, Callers: i.Caller, Rotate: i.Rotate, TLS: i.TLS, TLSNames: i.TLSName,
+		Dir: strings.TrimRight(i.Dir, "/"), Subjects: subjects, Callers: i.Callers, Rotate: i.Rotate, TLS: i.TLS, TLSNames: i.TLSName,
 		ServerDir: i.ServerDir, DryRun: i.DryRun, Now: time.Now(),
 	})
 	if err != nil {

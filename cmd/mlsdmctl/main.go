@@ -71,7 +71,7 @@ func run(ctx context.Context, args []string, t terminal) int {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	parsed, err := parser.Parse(args)
+	parsed, err := parser.Parse(initArgs(args))
 	if answered { // --help
 		return 0
 	}
