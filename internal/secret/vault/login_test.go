@@ -179,11 +179,13 @@ func TestOneLoginAtATime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := holding()
-		f.login = func(map[string]string) int {
-			time.Sleep(time.Second) //nolint:forbidigo // the clock of the bubble
-			return 0
-		}
-		s := open(t, approle(t, f))
+		cfg := approle(t, f)
+		cfg.Transport = seeing{f, func(r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/login") {
+				time.Sleep(time.Second) //nolint:forbidigo // the clock of the bubble
+			}
+		}}
+		s := open(t, cfg)
 		var all sync.WaitGroup
 		many := func() {
 			for range 100 {
