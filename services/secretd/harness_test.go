@@ -109,17 +109,14 @@ func startOn(t *testing.T, on *bustest.Server, environment map[string]string, st
 		require.NoError(t, <-done)
 	})
 	t.Cleanup(r.stop)
-	require.Eventually(t, func() bool {
-		return bytes.Contains([]byte(r.log.String()), []byte(`"serving requests"`)) || r.answers(t)
+	admin := on.Connect(t, "admin")
+	require.Eventually(t, func() bool { // it answers pings once it is subscribed to everything
+		ask, stop := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer stop()
+		_, err := admin.Request(ask, bus.Msg{Subject: "$SRV.PING.mlsdm-secretd"})
+		return err == nil
 	}, patience, time.Millisecond)
 	return r
-}
-
-// answers reports whether a secretd answers.
-func (r *running) answers(t *testing.T) bool {
-	t.Helper()
-	_, err := r.Conn(t).Request("$SRV.PING.mlsdm-secretd", nil, 100*time.Millisecond)
-	return err == nil
 }
 
 // as connects a caller.
