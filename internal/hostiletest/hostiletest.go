@@ -20,8 +20,8 @@ import (
 const (
 	patience  = 30 * time.Second
 	impatient = 200 * time.Millisecond
-	// slack is what may stand in the buffers of a connection while nobody reads it, in bytes.
-	slack = 8 << 20
+	// slack is what may stand in the buffers of a connection while nobody reads it, and be lost there, in bytes.
+	slack = 64 << 20
 	// mostMemory is what may be allocated over an answer that inflates to a gigabyte, in bytes, in all: a client that reads
 	// it whole allocates several times its size.
 	mostMemory = 512 << 20
@@ -36,8 +36,6 @@ type Client struct {
 	ContentType string
 	// Most is how much of an answer it may read, in bytes, decompressed.
 	Most int64
-	// MostHeader is how much of a header it may read, in bytes, if it is more than a few MiB.
-	MostHeader int64
 	// Start is all that it looks at: an answer of status 200 is a good one, whatever follows.
 	Start bool
 	// Plain has the rows about TLS left out, for a client that is only ever given http.
