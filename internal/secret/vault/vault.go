@@ -58,6 +58,12 @@ func New(cfg Config) (*Store, error) {
 // Source implements [secret.Store].
 func (s *Store) Source() string { return secret.StoreVault }
 
+// Format implements [fmt.Formatter]: every verb prints the store's name, and nothing that it holds.
+func (s *Store) Format(f fmt.State, _ rune) {
+	// A writer that fails is the concern of the caller of fmt, who sees the same error.
+	_, _ = f.Write([]byte(s.Source()))
+}
+
 // Close ends the store: it gives our token back if it was gained by a login, or else the leases one by one, within ctx. What
 // could not be given back is an error; it ends by itself. A Get that comes later finds the store unavailable.
 func (s *Store) Close(ctx context.Context) error {
