@@ -2,6 +2,7 @@ package secretd
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
@@ -20,24 +21,27 @@ type access struct {
 // once it is known to be one: anything may stand in its place, even a value.
 func (s *Service) handle(ctx context.Context, r *bus.Request, operation string, do func(ctx context.Context, r *bus.Request, a *access) error) error {
 	a := access{record: events.SecretAccess{Time: r.Arrived().UTC(), Caller: r.Caller, Operation: operation}}
-	err := do(ctx, r, &a)
-	a.given.Value.Wipe() // it has been sealed, or was not asked for
-	outcome := audit.Given
+	err := errors.New("the handler panicked") // what is recorded of one that does
+	defer func() { s.write(ctx, r, &a, err) }()
+	err = do(ctx, r, &a)
+	return err
+}
+
+// write writes down what came of a request.
+func (s *Service) write(ctx context.Context, r *bus.Request, a *access, err error) {
+	a.record.Outcome = audit.Given
 	if err != nil {
-		outcome = string(events.CodeOf(err))
+		a.record.Outcome = string(events.CodeOf(err))
+	} else {
+		a.record.Source, a.record.Version, a.record.Stale = a.given.Source, a.given.Version, a.given.Stale
 	}
 	if a.target.text != "" {
 		a.record.NameHash = s.audit.Hash(a.target.text)
 	}
-	a.record.Outcome = outcome
-	if err == nil {
-		a.record.Source, a.record.Version, a.record.Stale = a.given.Source, a.given.Version, a.given.Stale
-	}
 	a.record.LatencyMS = float64(time.Since(r.Arrived()).Microseconds()) / float64(time.Millisecond/time.Microsecond)
 	s.audit.Record(a.record)
-	s.metrics.requests.WithLabelValues(operation, outcome).Inc()
+	s.metrics.requests.WithLabelValues(a.record.Operation, a.record.Outcome).Inc()
 	if err != nil {
-		s.failing.log(ctx, a, err)
+		s.failing.log(ctx, *a, err)
 	}
-	return err
 }

@@ -190,6 +190,7 @@ type fake struct {
 
 	mu      sync.Mutex
 	entries map[string]secret.Entry
+	every   *secret.Entry // what is where nothing else is
 	err     error
 	calls   int
 	gate    chan struct{} // if not nil, calls wait for it
@@ -202,6 +203,11 @@ func (f *fake) set(path, version, text string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.entries[path] = secret.Entry{Value: secret.NewValue(text), Source: f.source, Version: version}
+}
+
+// always sets what is wherever nothing else is set.
+func (f *fake) always(text string) {
+	f.every = &secret.Entry{Value: secret.NewValue(text), Source: f.source, Version: "1"}
 }
 
 // fail has every call fail; nil is no failure.
@@ -226,6 +232,9 @@ func (f *fake) Get(ctx context.Context, ref secret.Ref) (secret.Entry, error) {
 	f.mu.Lock()
 	f.calls++
 	gate, err, entry := f.gate, f.err, f.entries[ref.Path]
+	if f.every != nil && entry.Value.IsZero() {
+		entry = *f.every
+	}
 	f.mu.Unlock()
 	if gate != nil {
 		select {

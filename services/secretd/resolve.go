@@ -117,9 +117,10 @@ func (s *Service) resolveAnew(ctx context.Context, t target, since time.Time) (a
 	}
 }
 
-// note has the ledger take note of a secret that was found. What is lent has no versions to tell of: each time it is another.
+// note has the ledger take note of a secret that was found. What is lent has no versions to tell of, as each time it is another,
+// and what is pinned to one never has another.
 func (s *Service) note(t target, a answer, rotated bool) {
-	if a.Stale || a.around || !a.Entry.ExpiresAt.IsZero() {
+	if a.Stale || a.around || !a.Entry.ExpiresAt.IsZero() || t.isRef && a.ref.Version != "" {
 		return
 	}
 	s.ledger.Saw(ledger.Seen{Name: t.text, Source: a.Source, Version: sharedVersion(a.ref.Store, a.Version), FetchedAt: a.FetchedAt, Rotated: rotated})

@@ -2,6 +2,8 @@ package secretd_test
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -80,7 +82,7 @@ func TestARotationIsToldOnce(t *testing.T) {
 	require.Eventually(t, func() bool {
 		keys, err = kv.Keys(within(t))
 		require.NoError(t, err)
-		return len(keys) == 4 // signer, key, other, vault:key
+		return len(keys) == 3 // key, other, vault:key
 	}, patience, 10*time.Millisecond, "%v", keys)
 	vault.set("key", "5", "fifth")
 	_, err = r.as(t, "generator").RefreshSecret(within(t), "key")
@@ -204,4 +206,25 @@ func TestTheBucketHoldsNoValue(t *testing.T) {
 		require.NotContains(t, string(m.Body), "canary")
 		return true, nil
 	}))
+}
+
+// TestAFileThatChanges is seen without anybody asking; and what has no versions that replicas share is told all the same.
+func TestAFileThatChanges(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "openai")
+	require.NoError(t, os.WriteFile(path, []byte("first"), 0o600))
+	r := withRules(t, "secrets: {key: ['file:"+path+"']}\npolicy: {generator: [key]}", map[string]string{"SECRETD_FILE_ROOTS": dir})
+	value, err := r.get(t, "generator", "key")
+	require.NoError(t, err)
+	require.Equal(t, "first", value.Reveal())
+	kv, err := r.Connect(t, "reader").KV(within(t), events.BucketSecrets)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { _, _, err := kv.Get(within(t), "seen.name.key"); return err == nil }, patience, 10*time.Millisecond)
+	require.NoError(t, os.WriteFile(path+".next", []byte("second"), 0o600))
+	require.NoError(t, os.Rename(path+".next", path))
+	require.Equal(t, []events.SecretRotated{{Name: "key", Store: "file"}}, rotated(t, r.Server, 1))
+	value, err = r.get(t, "generator", "key")
+	require.NoError(t, err)
+	require.Equal(t, "second", value.Reveal())
 }

@@ -49,6 +49,8 @@ const (
 	workers = 256
 	// endTimeout bounds what is done at the end: records that wait are stored, what stores have lent is given back.
 	endTimeout = 3 * time.Second
+	// publishEvery is how often it is tried to write the key to sign with down.
+	publishEvery = 5 * time.Second
 )
 
 // Service is a secretd. Make one with [New].
@@ -182,6 +184,7 @@ func (s *Service) Run(ctx context.Context) error {
 	group.Go(func() error { return s.ledger.Run(behind) })
 	group.Go(func() error { return s.cache.Run(behind) })
 	group.Go(func() error { return s.signer.Run(behind) })
+	group.Go(func() error { s.publishKey(behind); return nil })
 	group.Go(func() error { return s.follows(behind, group) })
 	if s.cfg.File != "" {
 		group.Go(func() error { s.reloads(behind); return nil })
@@ -220,15 +223,36 @@ func (s *Service) introduce(ctx context.Context) {
 	default:
 		s.log.InfoContext(ctx, "giving out secrets", "secrets", now.Len(), "callers", now.Callers(), "stores", now.Stores())
 	}
-	made := s.cfg.SigningKey.IsZero() && s.cfg.SigningKeyFile == ""
-	s.log.InfoContext(ctx, "what is given out is signed", "signer_key", s.signer.Public(), "made_at_this_start", made)
-	before, err := s.ledger.Publish(ctx, s.signer.Public())
-	switch {
-	case err != nil:
-		s.log.WarnContext(ctx, "the public key with which secretd signs could not be published; who has not been told it cannot know it", "err", err)
-	case before != "" && before != s.signer.Public():
-		s.log.WarnContext(ctx, "another key than that of this secretd was published; replicas that sign with different keys (SECRETD_SIGNING_KEY) refute each other",
-			"before", before)
+	s.log.InfoContext(ctx, "what is given out is signed", "signer_key", s.signer.Public(), "made_at_this_start", s.madeKey())
+}
+
+// madeKey reports whether the key to sign with was made at this start, and is not the operator's.
+func (s *Service) madeKey() bool { return s.cfg.SigningKey.IsZero() && s.cfg.SigningKeyFile == "" }
+
+// publishKey writes the operator's key down for callers to find, as soon as it can. One that was made at the start is not: of
+// replicas each would have its own, and callers would refuse what the others sign.
+func (s *Service) publishKey(ctx context.Context) {
+	if s.madeKey() {
+		return
+	}
+	ticker := time.NewTicker(publishEvery)
+	defer ticker.Stop()
+	for said := false; ; said = true {
+		before, err := s.ledger.Publish(ctx, s.signer.Public())
+		switch {
+		case err == nil:
+			if before != "" && before != s.signer.Public() {
+				s.log.WarnContext(ctx, "callers are told another key to know secretd by than before; replicas need the same (SECRETD_SIGNING_KEY)", "before", before)
+			}
+			return
+		case !said && ctx.Err() == nil:
+			s.log.WarnContext(ctx, "the public key with which secretd signs could not be written down; trying until it can", "err", err)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
