@@ -21,7 +21,7 @@ import (
 
 // secrets are the settings of one service that refer to secrets.
 type secrets struct {
-	settings []setting
+	settings []*setting
 	watcher  *remote.Watcher
 	bound    atomic.Bool // every setting has had a content
 }
@@ -32,8 +32,9 @@ type setting struct {
 
 	source  secret.Source
 	problem func() error // why the source has no content, or an old one
-	used    secret.Value // what a fixed setting was given
-	told    bool         // that a fixed setting has another content now
+	// These belong to who waits, and then to who tells.
+	used secret.Value // what a fixed setting was given
+	told bool         // that a fixed setting has another content now
 }
 
 // newSecrets says where the settings get their contents from: files are read here, everything else is asked of secretd. If there
@@ -41,7 +42,7 @@ type setting struct {
 func newSecrets(refs []config.Reference, watcher *remote.Watcher, checks *health.Checks) *secrets {
 	s := &secrets{watcher: watcher}
 	for _, ref := range refs {
-		one := setting{Reference: ref}
+		one := &setting{Reference: ref}
 		if ref.Secret.Store() == secret.StoreFile {
 			file := local.NewFile(ref.Secret.Name())
 			one.source, one.problem = file, file.Err
@@ -124,8 +125,7 @@ func (s *secrets) wait(ctx context.Context, log *slog.Logger) error {
 
 // bind gives the settings their contents: for as long as the service runs, or as they are now.
 func (s *secrets) bind() {
-	for i := range s.settings {
-		one := &s.settings[i]
+	for _, one := range s.settings {
 		if !one.Fixed {
 			one.Secret.Bind(one.source)
 			continue
@@ -147,8 +147,7 @@ func (s *secrets) tell(ctx context.Context, log *slog.Logger) {
 		case <-ticker.C:
 		case <-s.watcher.News():
 		}
-		for i := range s.settings {
-			one := &s.settings[i]
+		for _, one := range s.settings {
 			now := one.source.Current()
 			if !one.Fixed || one.told || now == "" || now == one.used.Reveal() {
 				continue
