@@ -50,6 +50,13 @@ func (c connection) resolve(t terminal) (connection, error) {
 	return c, nil
 }
 
+// identify fills in who asks.
+func (c *connection) identify(t terminal) error {
+	resolved, err := c.resolve(t)
+	c.Caller = resolved.Caller
+	return err
+}
+
 // reach fills in what the NATS context says.
 func (c connection) reach(t terminal) (connection, error) {
 	fromEnv := func(name, value string) bool {

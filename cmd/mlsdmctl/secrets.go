@@ -38,6 +38,9 @@ type secretsListCommand struct{}
 
 // Run implements the command.
 func (secretsListCommand) Run(ctx context.Context, c *connection, t terminal) error {
+	if err := c.identify(t); err != nil {
+		return err
+	}
 	if c.Caller == "" {
 		return &usageError{errNoCaller}
 	}
@@ -90,6 +93,9 @@ func (secretsRefreshCommand) Help() string {
 
 // Run implements the command.
 func (r secretsRefreshCommand) Run(ctx context.Context, c *connection, t terminal) error {
+	if err := c.identify(t); err != nil {
+		return err
+	}
 	if c.Caller == "" {
 		return &usageError{errNoCaller}
 	}

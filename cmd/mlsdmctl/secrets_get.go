@@ -36,6 +36,9 @@ func (s secretsGetCommand) Run(ctx context.Context, c *connection, t terminal) e
 	if len(command) > 0 && command[0] == "--" {
 		command = command[1:]
 	}
+	if err := c.identify(t); err != nil {
+		return err
+	}
 	switch {
 	case c.Caller == "":
 		return &usageError{errNoCaller}
