@@ -22,7 +22,10 @@ type access struct {
 func (s *Service) handle(ctx context.Context, r *bus.Request, operation string, do func(ctx context.Context, r *bus.Request, a *access) error) error {
 	a := access{record: events.SecretAccess{Time: r.Arrived().UTC(), Caller: r.Caller, Operation: operation}}
 	err := errors.New("the handler panicked") // what is recorded of one that does
-	defer func() { s.write(ctx, r, &a, err) }()
+	defer func() {
+		a.given.Value.Wipe() // it has been sealed, or was not asked for
+		s.write(ctx, r, &a, err)
+	}()
 	err = do(ctx, r, &a)
 	return err
 }

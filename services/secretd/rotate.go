@@ -112,7 +112,9 @@ func (s *Service) renewOne(ctx context.Context, e ledger.Entry) {
 	}
 	options := t.options
 	options.NoCache = true
-	if _, err := s.cache.Get(ctx, t.refs[at], options); err != nil && ctx.Err() == nil {
+	found, err := s.cache.Get(ctx, t.refs[at], options)
+	found.Value.Wipe()
+	if err != nil && ctx.Err() == nil {
 		s.log.DebugContext(ctx, "a secret of which another replica has seen a new version could not be asked for; it is when its time is over",
 			"secret", e.Name, "err", err)
 	}
@@ -137,7 +139,9 @@ func (s *Service) follows(ctx context.Context, group *errgroup.Group) error {
 		case w := <-s.watch:
 			group.Go(func() error {
 				return w.Watch(ctx, func(ref secret.Ref) {
-					if _, err := s.cache.Get(ctx, ref, cached.Options{NoCache: true}); err != nil && ctx.Err() == nil {
+					found, err := s.cache.Get(ctx, ref, cached.Options{NoCache: true})
+					found.Value.Wipe()
+					if err != nil && ctx.Err() == nil {
 						s.log.WarnContext(ctx, "a secret that has changed cannot be read", "ref", ref.String(), "err", err)
 					}
 				})
