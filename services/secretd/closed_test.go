@@ -28,8 +28,10 @@ func TestOnAClosedBus(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, canary, answer.Value.Reveal())
 
-	heard, err := on.User(t, "embedder").SubscribeSync("mlsdm.events.secret.rotated")
+	nc := on.User(t, "embedder")
+	heard, err := nc.SubscribeSync("mlsdm.events.secret.rotated")
 	require.NoError(t, err)
+	require.NoError(t, nc.Flush())
 	vault.set("key", "2", canary)
 	require.Eventually(t, func() bool {
 		answer, err := embedder.Ask(within(t), remote.Question{Name: "key", NoCache: true})

@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -227,6 +229,34 @@ func TestAThousandAskAtOnce(t *testing.T) {
 	}
 	require.Equal(t, 1, vault.asked())
 	require.Len(t, r.accesses(t, many), many)
+}
+
+// TestItsOwnKeysAreNotGivenOut, whatever the rules say about files.
+func TestItsOwnKeysAreNotGivenOut(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	pair, err := nkeys.CreateUser()
+	require.NoError(t, err)
+	seed, err := pair.Seed()
+	require.NoError(t, err)
+	own, other, linked := filepath.Join(dir, "signing.nk"), filepath.Join(dir, "other"), filepath.Join(dir, "linked")
+	require.NoError(t, os.WriteFile(own, seed, 0o600))
+	require.NoError(t, os.WriteFile(other, []byte(canary), 0o600))
+	require.NoError(t, os.Link(own, linked))
+	r := withRules(t, "policy: {generator: ['file:/*', 'env:*']}", map[string]string{
+		"SECRETD_FILE_ROOTS": dir, "SECRETD_SIGNING_KEY_FILE": own, "MLSDM_TOKEN": canary,
+	})
+	value, err := r.get(t, "generator", "file:"+other)
+	require.NoError(t, err)
+	require.Equal(t, canary, value.Reveal())
+	for _, path := range []string{own, linked} {
+		_, err = r.get(t, "generator", "file:"+path)
+		requireCode(t, events.CodeUnauthenticated, err)
+	}
+	for _, name := range []string{"env:SECRETD_SIGNING_KEY_FILE", "env:MLSDM_TOKEN"} {
+		_, err = r.get(t, "generator", name)
+		requireCode(t, events.CodePermissionDenied, err)
+	}
 }
 
 // TestSettingsDoNotShowKeys, not even wrong ones.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 
@@ -24,7 +26,7 @@ func (c Config) stores(lookup func(variable string) (string, bool), log *slog.Lo
 		secret.StoreVault: func() (secret.Store, error) { return vault.New(c.Vault.config(log)) },
 		secret.StoreAWS:   func() (secret.Store, error) { return aws.New(aws.Config{Region: c.AWSRegion}) },
 		secret.StoreAzure: func() (secret.Store, error) { return azure.New(azure.Config{VaultURL: c.AzureURL}) },
-		secret.StoreFile:  func() (secret.Store, error) { return file.New(c.FileRoots) },
+		secret.StoreFile:  c.openFiles,
 		secret.StoreEnv:   func() (secret.Store, error) { return env.New(lookup), nil },
 	} {
 		all[name] = &store{
@@ -38,6 +40,48 @@ func (c Config) stores(lookup func(variable string) (string, bool), log *slog.Lo
 		}
 	}
 	return all
+}
+
+// openFiles opens the store of files, in which the files that hold secretd's own keys are none: whoever may refer to files must
+// not have those.
+func (c Config) openFiles() (secret.Store, error) {
+	opened, err := file.New(c.FileRoots)
+	if err != nil {
+		return nil, err
+	}
+	return files{opened, []string{
+		c.File, c.SigningKeyFile, c.AuditKeyFile, c.Vault.TokenFile, c.Vault.RoleIDFile, c.Vault.SecretIDFile, c.Vault.JWTFile,
+	}}, nil
+}
+
+// files is a store of files but for those that are secretd's own.
+type files struct {
+	*file.Store
+
+	own []string
+}
+
+// Get implements [secret.Store].
+func (f files) Get(ctx context.Context, ref secret.Ref) (secret.Entry, error) {
+	for _, own := range f.own {
+		if own != "" && sameFile(own, ref.Path) {
+			return secret.Entry{}, fmt.Errorf("%w: %s is secretd's own", secret.ErrDenied, ref.Path)
+		}
+	}
+	return f.Store.Get(ctx, ref)
+}
+
+// sameFile reports whether two paths lead to the same file.
+func sameFile(a, b string) bool {
+	if filepath.Clean(a) == filepath.Clean(b) {
+		return true
+	}
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
 }
 
 // store is a store that is opened when it is used first, and that remembers how it last answered: asking one only to see whether it

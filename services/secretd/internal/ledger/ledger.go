@@ -34,6 +34,8 @@ const (
 	attempts  = 5                // at a key that others write too
 	tick      = 10 * time.Second // between two looks for what nobody has told of
 	openRetry = time.Second
+	tries     = 10          // of something that could not be written down
+	again     = time.Second // between these
 )
 
 // Seen is a secret as a store has just given it.
@@ -76,7 +78,7 @@ type Ledger struct {
 	kv      *bus.KV // set by Run
 	source  string  // of events
 	log     *slog.Logger
-	jobs    chan func(context.Context) error
+	jobs    chan job
 	changed func(Entry)
 
 	mu     sync.RWMutex
@@ -88,7 +90,7 @@ type Ledger struct {
 // is new or another than before, whoever wrote it.
 func New(b *bus.Bus, source string, log *slog.Logger, changed func(Entry)) *Ledger {
 	return &Ledger{
-		bus: b, source: source, log: log, jobs: make(chan func(context.Context) error, queued), changed: changed,
+		bus: b, source: source, log: log, jobs: make(chan job, queued), changed: changed,
 		known: make(map[string]known), untold: make(map[string]time.Time),
 	}
 }
@@ -106,8 +108,19 @@ func (l *Ledger) Saw(s Seen) {
 	if known, ok := l.Known(s.Name); ok && !s.Rotated && known.is(s) && known.OutSince.IsZero() {
 		return
 	}
+	l.queue(job{do: func(ctx context.Context) error { return l.saw(ctx, s) }})
+}
+
+// job is something to write down.
+type job struct {
+	do    func(context.Context) error
+	tried int
+}
+
+// queue has a job done if there is room for it.
+func (l *Ledger) queue(j job) {
 	select {
-	case l.jobs <- func(ctx context.Context) error { return l.saw(ctx, s) }:
+	case l.jobs <- j:
 	default:
 	}
 }
@@ -116,7 +129,7 @@ func (l *Ledger) Saw(s Seen) {
 // outage. It waits for room.
 func (l *Ledger) Out(ctx context.Context, name, source string, since time.Time) {
 	select {
-	case l.jobs <- func(ctx context.Context) error { return l.out(ctx, name, source, since) }:
+	case l.jobs <- job{do: func(ctx context.Context) error { return l.out(ctx, name, source, since) }}:
 	case <-ctx.Done():
 	}
 }
@@ -179,8 +192,10 @@ func (l *Ledger) work(ctx context.Context) {
 			l.log.WarnContext(ctx, "what was seen of a secret could not be written down or told; it is tried again", "err", err)
 		}
 		select {
-		case job := <-l.jobs:
-			err = job(ctx)
+		case j := <-l.jobs:
+			if err = j.do(ctx); err != nil && j.tried < tries {
+				time.AfterFunc(again, func() { l.queue(job{j.do, j.tried + 1}) })
+			}
 		case <-ticker.C:
 			err = l.tellUntold(ctx, tick/2)
 		case <-ctx.Done():
