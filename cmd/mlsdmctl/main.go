@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"os"
 
 	"github.com/alecthomas/kong"
@@ -41,6 +42,7 @@ type terminal struct {
 }
 
 func main() {
+	log.SetOutput(io.Discard) // net/http quotes there what servers send unasked; what we have to say goes to slog
 	ctx, stop := lifecycle.WithSignals(context.Background(), func() { os.Exit(lifecycle.ExitKilled) })
 	code := run(ctx, os.Args[1:], terminal{in: os.Stdin, out: os.Stdout, err: os.Stderr, lookup: os.LookupEnv})
 	stop()

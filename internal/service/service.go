@@ -18,6 +18,8 @@ package service
 import (
 	"context"
 	"fmt"
+	"io"
+	"log"
 	"log/slog"
 	"os"
 	"time"
@@ -89,6 +91,7 @@ func Main[C any, R Runner](name, summary string, build func(C, Deps) (R, error))
 
 // Main is the whole main function of the unit. It does not return.
 func (u Unit) Main() {
+	log.SetOutput(io.Discard) // net/http quotes there what servers send unasked; what we have to say goes to slog
 	ctx, stop := lifecycle.WithSignals(context.Background(), func() { os.Exit(lifecycle.ExitKilled) })
 	code := u.Execute(ctx, Process{Args: os.Args[1:], Lookup: os.LookupEnv, Stdout: os.Stdout, Stderr: os.Stderr})
 	stop()
