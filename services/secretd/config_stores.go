@@ -20,7 +20,7 @@ type Vault struct {
 	Namespace string `name:"vault-namespace" env:"VAULT_NAMESPACE" placeholder:"NAME" help:"Namespace of Vault Enterprise or OpenBao."`
 	Mount     string `name:"secretd-vault-mount" env:"SECRETD_VAULT_MOUNT" default:"secret" placeholder:"PATH" help:"Where the KV engine is mounted, below which references without a slash at their start lead."`
 	Path      string `name:"secretd-vault-path" env:"SECRETD_VAULT_PATH" default:"mlsdm" placeholder:"PATH" help:"With secretd-allow: path in the engine below which each secret has an entry of its name, with a single field."`
-	KV        int    `name:"secretd-vault-kv" env:"SECRETD_VAULT_KV" default:"2" placeholder:"0|1|2" help:"Version of the KV engine; 0 asks Vault."`
+	KV        int    `name:"secretd-vault-kv" env:"SECRETD_VAULT_KV" default:"0" placeholder:"0|1|2" help:"Version of the KV engine; 0 asks Vault."`
 
 	Auth            string       `name:"secretd-vault-auth" env:"SECRETD_VAULT_AUTH" default:"token" placeholder:"METHOD" help:"How to log in: token, approle, kubernetes or jwt."`
 	AuthMount       string       `name:"secretd-vault-auth-mount" env:"SECRETD_VAULT_AUTH_MOUNT" placeholder:"PATH" help:"Where that method is mounted below auth/; without it at its name."`

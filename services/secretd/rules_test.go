@@ -234,3 +234,28 @@ func TestRefresh(t *testing.T) {
 	_, err = r.as(t, "generator").RefreshSecret(within(t), "key")
 	requireCode(t, events.CodePermissionDenied, err)
 }
+
+// TestTheExampleOfTheDocument is understood, and means what stands beside it.
+func TestTheExampleOfTheDocument(t *testing.T) {
+	t.Parallel()
+	document, err := os.ReadFile("../../docs/secrets.md")
+	require.NoError(t, err)
+	_, example, ok := strings.Cut(string(document), "```yaml\n")
+	require.True(t, ok)
+	example, _, ok = strings.Cut(example, "```")
+	require.True(t, ok)
+	for caller, names := range map[string][]string{
+		"embedder": {"openai_api_key", "cohere_api_key"}, "generator": {"openai_api_key"}, "reports": {"vault:mlsdm/reports/daily#key"},
+		"anybody": {},
+	} {
+		for _, name := range append(names, "db_password") {
+			ruling, err := secretd.Explain("secrets.yaml", []byte(example), caller, name)
+			require.NoError(t, err)
+			require.Equal(t, name != "db_password", ruling.Get, "%s %s", caller, name)
+		}
+	}
+	ruling, err := secretd.Explain("secrets.yaml", []byte(example), "rotator", "db_password")
+	require.NoError(t, err)
+	require.True(t, ruling.Refresh)
+	require.False(t, ruling.Get)
+}
