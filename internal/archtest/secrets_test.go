@@ -20,7 +20,6 @@ var (
 func plainSecrets() map[string]string {
 	return map[string]string{
 		"cmd/mlsdmctl.toldSecret.Secret":                      "is printed: it is told once, to who made it, who asked for it to be printed",
-		"internal/secret/vault.authAnswer.ClientToken":        "is what JSON is read into; it is a secret.Value from there on",
 		"services/ciwatch/fakegithub.Options.Token":           "is what a make-believe GitHub asks for",
 		"services/dispatcher.Config.Secrets":                  "are patterns of names",
 		"services/dispatcher/internal/keyring.Record.SealKey": "is the id of a key",

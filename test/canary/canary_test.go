@@ -107,19 +107,6 @@ policy:
 	}
 }
 
-// requireWiped checks that nothing of a secret is in the memory of a process that gave it out, and that it would be found.
-func requireWiped(t *testing.T, p *process.Process, canary, control string) {
-	t.Helper()
-	require.NotEmpty(t, remains(t, p, pieces(control)), "what is in the memory is found")
-	for late := time.Now().Add(process.Patience); ; <-time.After(100 * time.Millisecond) { // the last reply may come before its end
-		left := remains(t, p, pieces(canary))
-		if len(left) == 0 {
-			return
-		}
-		require.True(t, time.Now().Before(late), "it is still in the memory, though nobody asks: %s", left)
-	}
-}
-
 // user asks for things, and keeps what it is told.
 type user struct {
 	t    *testing.T

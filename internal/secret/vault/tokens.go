@@ -192,11 +192,11 @@ func (t *tokens) send(ctx context.Context, c credentials) (*session, error) {
 		return nil, fmt.Errorf("%w: vault answers %d to a login by %s", secret.ErrDenied, a.status, t.auth)
 	case !a.ok():
 		return nil, a.refusal()
-	case a.Auth == nil || a.Auth.ClientToken == "": // such as one that asks for a second factor
+	case a.Auth == nil || a.Auth.ClientToken.IsZero(): // such as one that asks for a second factor
 		return nil, fmt.Errorf("%w: vault answers a login by %s without a token", secret.ErrDenied, t.auth)
 	}
 	return &session{
-		token: secret.NewValue(a.Auth.ClientToken), own: true, since: asked,
+		token: a.Auth.ClientToken, own: true, since: asked,
 		term: granted(asked, a.Auth.LeaseDuration), renewable: a.Auth.Renewable,
 	}, nil
 }

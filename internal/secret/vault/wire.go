@@ -69,9 +69,9 @@ type answer struct {
 
 // authAnswer is the part of an answer that a login has.
 type authAnswer struct {
-	ClientToken   string `json:"client_token"`
-	LeaseDuration int64  `json:"lease_duration"` // seconds; 0 is for ever
-	Renewable     bool   `json:"renewable"`
+	ClientToken   secret.Value `json:"client_token"`
+	LeaseDuration int64        `json:"lease_duration"` // seconds; 0 is for ever
+	Renewable     bool         `json:"renewable"`
 }
 
 // genuine reports whether an answer is Vault's, and not that of a proxy before it.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -21,6 +22,19 @@ const (
 	// window is how much memory is read at a time, in bytes.
 	window = 4 << 20
 )
+
+// requireWiped checks that nothing of a secret is in the memory of a process that gave it out, and that it would be found.
+func requireWiped(t *testing.T, p *process.Process, canary, control string) {
+	t.Helper()
+	require.NotEmpty(t, remains(t, p, pieces(control)), "what is in the memory is found")
+	for late := time.Now().Add(process.Patience); ; <-time.After(100 * time.Millisecond) { // the last reply may come before its end
+		left := remains(t, p, pieces(canary))
+		if len(left) == 0 {
+			return
+		}
+		require.True(t, time.Now().Before(late), "it is still in the memory, though nobody asks: %s", left)
+	}
+}
 
 // pieces are the parts of the forms of a text in which a process may hold it, each longer than chance.
 func pieces(text string) map[string][]byte {
