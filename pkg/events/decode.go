@@ -60,7 +60,7 @@ func readMessage(s Subjects, subject string, header map[string][]string, body []
 			truncate(d.Type, MaxTypeLength), truncate(subjectType, MaxTypeLength))
 	}
 	d.fillIn(header, stored)
-	return d, nil
+	return d, checkSource(d.Source, d.Type)
 }
 
 // draft is an event that is being read.
