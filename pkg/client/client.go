@@ -24,6 +24,7 @@ type Client struct {
 	timeout  time.Duration
 	denials  *denials
 	secretd  *signer // nil when it is not known
+	spare    spareKeys
 	owned    bool
 }
 
@@ -81,6 +82,7 @@ func New(nc *nats.Conn, options ...Option) (*Client, error) {
 // Close closes a connection that [Connect] made. Whatever the client promised is on the server by then: each call waits
 // for its answer.
 func (c *Client) Close() {
+	c.spare.close()
 	if c.owned {
 		c.nc.Close()
 	}

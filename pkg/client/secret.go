@@ -36,7 +36,7 @@ func (c *Client) Secret(ctx context.Context, name string, options ...SecretOptio
 	for _, option := range options {
 		option(&q)
 	}
-	key, nonce, err := newSealKey(q.alg)
+	key, nonce, err := c.spare.take(q.alg)
 	if err != nil {
 		return Secret{}, err
 	}

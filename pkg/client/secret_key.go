@@ -22,14 +22,12 @@ type sealKey interface {
 	wipe()
 }
 
-// newSealKey makes a key and a nonce.
-func newSealKey(alg string) (key sealKey, nonce string, err error) {
+// newSealKey makes a key.
+func newSealKey(alg string) (sealKey, error) {
 	if alg == events.SealHybrid {
-		key, err = newHybridKey()
-	} else {
-		key, err = newOneTimeKey()
+		return newHybridKey()
 	}
-	return key, rand.Text(), err
+	return newOneTimeKey()
 }
 
 // oneTimeKey is an xkey that is made for one request, to which the reply's secrets are sealed.
