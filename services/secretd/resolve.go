@@ -80,11 +80,49 @@ type answer struct {
 
 // resolve looks for a secret.
 func (s *Service) resolve(ctx context.Context, t target, noCache bool) (answer, error) {
-	var a answer
 	options := t.options
 	options.NoCache = noCache
-	_, ref, err := secret.Walk(ctx, t.refs, func(ctx context.Context, ref secret.Ref) (secret.Entry, error) {
+	return walk(ctx, t, func(ctx context.Context, ref secret.Ref) (cached.Found, error) { return s.cache.Get(ctx, ref, options) })
+}
+
+// resolveAnew looks for a secret as it is since a moment.
+func (s *Service) resolveAnew(ctx context.Context, t target, since time.Time) (answer, error) {
+	options := t.options
+	options.NoCache = true
+	return walk(ctx, t, func(ctx context.Context, ref secret.Ref) (cached.Found, error) {
+		return s.getAnew(ctx, ref, options, since)
+	})
+}
+
+// getAnew gets what is at ref since a moment: what the cache knows from just before that, a refusal too, is asked for again.
+func (s *Service) getAnew(ctx context.Context, ref secret.Ref, options cached.Options, since time.Time) (cached.Found, error) {
+	for {
+		now := time.Now()
 		found, err := s.cache.Get(ctx, ref, options)
+		asked := found.FetchedAt
+		if err != nil {
+			asked = s.cache.Look(ref).AskedAt
+		}
+		again := asked.Add(pastCacheEvery)
+		if !asked.Before(since) || !now.Before(again) {
+			return found, err
+		}
+		found.Value.Wipe()
+		timer := time.NewTimer(time.Until(again) + time.Millisecond)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return cached.Found{}, ctx.Err()
+		}
+	}
+}
+
+// walk looks for a secret wherever it may be.
+func walk(ctx context.Context, t target, get func(context.Context, secret.Ref) (cached.Found, error)) (answer, error) {
+	var a answer
+	_, ref, err := secret.Walk(ctx, t.refs, func(ctx context.Context, ref secret.Ref) (secret.Entry, error) {
+		found, err := get(ctx, ref)
 		a.Found = found
 		a.around = a.around || errors.Is(err, secret.ErrUnavailable)
 		return found.Entry, err
@@ -97,24 +135,6 @@ func (s *Service) resolve(ctx context.Context, t target, noCache bool) (answer, 
 		a.Source = ref.Store
 	}
 	return a, nil
-}
-
-// resolveAnew looks for a secret as it is since a moment: what the cache knows from just before that is asked for again.
-func (s *Service) resolveAnew(ctx context.Context, t target, since time.Time) (answer, error) {
-	for {
-		a, err := s.resolve(ctx, t, true)
-		if err != nil || !a.FetchedAt.Before(since) {
-			return a, err
-		}
-		a.Value.Wipe()
-		timer := time.NewTimer(time.Until(a.FetchedAt.Add(pastCacheEvery)) + time.Millisecond)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return answer{}, ctx.Err()
-		}
-	}
 }
 
 // note has the ledger take note of a secret that was found. What is lent has no versions to tell of, as each time it is another,

@@ -59,6 +59,7 @@ func (s *Service) seenAgain(ref secret.Ref, rotated bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), operationTimeout)
 	defer cancel()
 	for _, t := range s.targets(ref) {
+		t.options.Passive = true // else what is another each time, as what is lent is, would be used for ever
 		a, err := s.resolve(ctx, t, false)
 		if err == nil && a.ref == ref {
 			s.note(t, a, rotated)
@@ -111,7 +112,7 @@ func (s *Service) renewOne(ctx context.Context, e ledger.Entry) {
 		return
 	}
 	options := t.options
-	options.NoCache = true
+	options.NoCache, options.Passive = true, true
 	found, err := s.cache.Get(ctx, t.refs[at], options)
 	found.Value.Wipe()
 	if err != nil && ctx.Err() == nil {
@@ -139,7 +140,7 @@ func (s *Service) follows(ctx context.Context, group *errgroup.Group) error {
 		case w := <-s.watch:
 			group.Go(func() error {
 				return w.Watch(ctx, func(ref secret.Ref) {
-					found, err := s.cache.Get(ctx, ref, cached.Options{NoCache: true})
+					found, err := s.cache.Get(ctx, ref, cached.Options{NoCache: true, Passive: true})
 					found.Value.Wipe()
 					if err != nil && ctx.Err() == nil {
 						s.log.WarnContext(ctx, "a secret that has changed cannot be read", "ref", ref.String(), "err", err)

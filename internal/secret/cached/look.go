@@ -31,6 +31,8 @@ type Known struct {
 	// Source, Version and FetchedAt are those of the last value that was known, which may have been dropped.
 	Source, Version string
 	FetchedAt       time.Time
+	// AskedAt is when the last call to the store began that has ended, whatever it brought; zero when there was none.
+	AskedAt time.Time
 	// ExpiresAt is as in [Found]; zero without a value that would be served.
 	ExpiresAt time.Time
 	// Err is what the last call to the store ended with, if not with a value, or why the store is not asked.
@@ -46,7 +48,7 @@ func (c *Cache) Look(ref secret.Ref) Known {
 		return Known{State: Unknown}
 	}
 	now, w := time.Now(), e.own()
-	k := Known{Source: e.source, Version: e.version, FetchedAt: e.fetchedAt, Err: e.err}
+	k := Known{Source: e.source, Version: e.version, FetchedAt: e.fetchedAt, AskedAt: e.began, Err: e.err}
 	switch {
 	case e.fresh(w, now):
 		k.State, k.ExpiresAt = Fresh, e.freshUntil(w)
