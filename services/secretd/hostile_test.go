@@ -240,16 +240,20 @@ func TestItsOwnKeysAreNotGivenOut(t *testing.T) {
 	seed, err := pair.Seed()
 	require.NoError(t, err)
 	own, other, linked := filepath.Join(dir, "signing.nk"), filepath.Join(dir, "other"), filepath.Join(dir, "linked")
+	bus, token, identity := filepath.Join(dir, "nats.nk"), filepath.Join(dir, "token"), filepath.Join(dir, "identity")
 	require.NoError(t, os.WriteFile(own, seed, 0o600))
-	require.NoError(t, os.WriteFile(other, []byte(canary), 0o600))
+	for _, path := range []string{other, bus, token, identity} {
+		require.NoError(t, os.WriteFile(path, []byte(canary), 0o600))
+	}
 	require.NoError(t, os.Link(own, linked))
 	r := withRules(t, "policy: {generator: ['file:/*', 'env:*']}", map[string]string{
 		"SECRETD_FILE_ROOTS": dir, "SECRETD_SIGNING_KEY_FILE": own, "MLSDM_TOKEN": canary,
+		"NATS_NKEY": bus, "VAULT_TOKEN": "file:" + token, "AWS_WEB_IDENTITY_TOKEN_FILE": identity,
 	})
 	value, err := r.get(t, "generator", "file:"+other)
 	require.NoError(t, err)
 	require.Equal(t, canary, value.Reveal())
-	for _, path := range []string{own, linked} {
+	for _, path := range []string{own, linked, bus, token, identity} {
 		_, err = r.get(t, "generator", "file:"+path)
 		requireCode(t, events.CodeUnauthenticated, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -26,7 +27,7 @@ func (c Config) stores(lookup func(variable string) (string, bool), log *slog.Lo
 		secret.StoreVault: func() (secret.Store, error) { return vault.New(c.Vault.config(log)) },
 		secret.StoreAWS:   func() (secret.Store, error) { return aws.New(aws.Config{Region: c.AWSRegion}) },
 		secret.StoreAzure: func() (secret.Store, error) { return azure.New(azure.Config{VaultURL: c.AzureURL}) },
-		secret.StoreFile:  c.openFiles,
+		secret.StoreFile:  func() (secret.Store, error) { return c.openFiles(lookup) },
 		secret.StoreEnv:   func() (secret.Store, error) { return env.New(lookup), nil },
 	} {
 		all[name] = &store{
@@ -44,14 +45,40 @@ func (c Config) stores(lookup func(variable string) (string, bool), log *slog.Lo
 
 // openFiles opens the store of files, in which the files that hold secretd's own keys are none: whoever may refer to files must
 // not have those.
-func (c Config) openFiles() (secret.Store, error) {
+func (c Config) openFiles(lookup func(variable string) (string, bool)) (secret.Store, error) {
 	opened, err := file.New(c.FileRoots)
 	if err != nil {
 		return nil, err
 	}
-	return files{opened, []string{
+	return files{opened, c.ownFiles(lookup)}, nil
+}
+
+// ownFiles are the files that hold keys with which secretd signs, hashes, and is known to the bus and to stores. Those of the bus
+// and of the clients of stores, who read their settings by themselves, are found as they find them.
+func (c Config) ownFiles(lookup func(variable string) (string, bool)) []string {
+	own := []string{
 		c.File, c.SigningKeyFile, c.AuditKeyFile, c.Vault.TokenFile, c.Vault.RoleIDFile, c.Vault.SecretIDFile, c.Vault.JWTFile,
-	}}, nil
+		vault.ServiceAccountToken,
+	}
+	for _, value := range []secret.Value{c.SigningKey, c.AuditKey, c.Vault.Token, c.Vault.SecretID} {
+		if ref := value.Reference(); ref != nil && ref.Store() == secret.StoreFile {
+			own = append(own, ref.Name())
+		}
+	}
+	for _, variable := range []string{
+		"NATS_NKEY", "NATS_CREDS", "NATS_KEY", "VAULT_CLIENT_KEY", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_SHARED_CREDENTIALS_FILE",
+		"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_CLIENT_CERTIFICATE_PATH",
+	} {
+		if path, ok := lookup(variable); ok {
+			own = append(own, path)
+		}
+	}
+	for _, variable := range []string{"NATS_PASSWORD", "NATS_TOKEN"} {
+		if text, _ := lookup(variable); strings.HasPrefix(text, secret.StoreFile+":") {
+			own = append(own, strings.TrimPrefix(text, secret.StoreFile+":"))
+		}
+	}
+	return own
 }
 
 // files is a store of files but for those that are secretd's own.
