@@ -106,7 +106,10 @@ func TestAnywhere(t *testing.T) {
 	s := open(t, config(t, f))
 	require.Equal(t, "1", has(t, s, "vault:/kv/app/data/a", "v2").Version)
 	asked := len(f.asked)
-	for _, ref := range []string{"vault:/auth/token/lookup-self#id", "vault:/sys/mounts", "vault:/sys"} {
+	for _, ref := range []string{
+		"vault:/auth/token/lookup-self#id", "vault:/sys/mounts", "vault:/sys",
+		"vault:/team/auth/token/lookup-self#id", "vault:/team/below/auth/token/lookup-self#id", "vault:/team/sys/mounts", // of namespaces
+	} {
 		lacks(t, s, ref, secret.ErrDenied)
 	}
 	require.Len(t, f.asked, asked, "nobody was asked")

@@ -159,7 +159,7 @@ func (s *Store) version(ctx context.Context) (int, error) {
 
 // anywhere reads a path of any engine.
 func (s *Store) anywhere(ctx context.Context, ref secret.Ref, path string) (secret.Entry, error) {
-	if engine, _, _ := strings.Cut(path, "/"); engine == "sys" || engine == "auth" {
+	if ofVault(path) {
 		return secret.Entry{}, fmt.Errorf("%w: below /sys and /auth are no secrets, but Vault itself", secret.ErrDenied)
 	}
 	query, err := pinned(ref)
@@ -186,6 +186,24 @@ func (s *Store) anywhere(ctx context.Context, ref secret.Ref, path string) (secr
 		entry.Version, entry.ExpiresAt = l.version(), l.until()
 	}
 	return entry, err
+}
+
+// ofVault reports whether a path leads to Vault itself: to what lies below /sys and /auth, of the namespace that is configured or of
+// one below it, whose names may stand in front. There may be secrets in a folder auth, too, as names of folders are free; but not
+// at auth/token, where our own token tells what it is. What stands behind /data/ is named as somebody likes.
+func ofVault(path string) bool {
+	before, _, _ := strings.Cut(path, "/data/")
+	parts := strings.Split(before, "/")
+	for i, part := range parts {
+		isLast := i+1 == len(parts)
+		switch {
+		case i == 0 && (part == "sys" || part == "auth"):
+			return true
+		case !isLast && (part == "sys" || part == "auth" && parts[i+1] == "token"):
+			return true
+		}
+	}
+	return false
 }
 
 // pinned returns the query for the version that a reference pins, or nil.
