@@ -33,7 +33,8 @@ func (s *Service) AskAnew(ctx context.Context, name string) error {
 	return err
 }
 
-// Looks gives secrets as a file of rules says, without a bus, until ctx ends: for tests whose time is not real.
+// Looks gives secrets as a file of rules says, without a bus, until Finish; what it knows is refreshed until ctx ends. It is for
+// tests whose time is not real.
 func Looks(ctx context.Context, text string, store secret.Store) (*Service, error) {
 	now, err := rules.Parse("rules", []byte(text))
 	if err != nil {
@@ -46,9 +47,10 @@ func Looks(ctx context.Context, text string, store secret.Store) (*Service, erro
 	if err != nil {
 		return nil, err
 	}
-	go func() {
-		defer s.cache.Close()
-		_ = s.cache.Run(ctx) // returns nil
-	}()
+	s.life, s.end = context.WithCancel(context.Background())
+	go func() { _ = s.cache.Run(ctx) }() // returns nil
 	return s, nil
 }
+
+// Finish is the end of what is known.
+func (s *Service) Finish() { s.forget() }

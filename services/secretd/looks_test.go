@@ -2,7 +2,9 @@ package secretd_test
 
 import (
 	"context"
+	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,16 +27,25 @@ func (l lender) Get(ctx context.Context, ref secret.Ref) (secret.Entry, error) {
 	return entry, err
 }
 
+// looks runs a test of a secretd without a bus.
+func looks(t *testing.T, rules string, store secret.Store, test func(t *testing.T, s *secretd.Service)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		s, err := secretd.Looks(ctx, rules, store)
+		require.NoError(t, err)
+		defer s.Finish()
+		defer cancel()
+		test(t, s)
+	})
+}
+
 // TestToldOfIsNotUsed: that a value is another each time does not keep it, and what was lent, for ever.
 func TestToldOfIsNotUsed(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		store := lender{newFake()}
-		s, err := secretd.Looks(ctx, "secrets: {key: ['vault:/database/creds/app']}", store)
-		require.NoError(t, err)
-		require.NoError(t, s.Ask(ctx, "key"))
+	store := lender{newFake()}
+	looks(t, "secrets: {key: ['vault:/database/creds/app']}", store, func(t *testing.T, s *secretd.Service) {
+		require.NoError(t, s.Ask(t.Context(), "key"))
 		<-time.After(time.Hour)
 		before := store.asked()
 		<-time.After(24 * time.Hour)
@@ -48,23 +59,42 @@ func TestARefreshIsAskedAnew(t *testing.T) {
 	for name, chain := range map[string]string{"alone": "['vault:key']", "in a chain": "['vault:none', 'vault:key']"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				ctx, cancel := context.WithCancel(t.Context())
-				defer cancel()
-				store := newFake()
-				s, err := secretd.Looks(ctx, "secrets: {key: "+chain+"}", store)
-				require.NoError(t, err)
-				require.ErrorIs(t, s.Ask(ctx, "key"), secret.ErrNotFound)
+			store := newFake()
+			looks(t, "secrets: {key: "+chain+"}", store, func(t *testing.T, s *secretd.Service) {
+				require.ErrorIs(t, s.Ask(t.Context(), "key"), secret.ErrNotFound)
 				store.set("key", "1", canary)
-				require.ErrorIs(t, s.Ask(ctx, "key"), secret.ErrNotFound, "remembered")
+				require.ErrorIs(t, s.Ask(t.Context(), "key"), secret.ErrNotFound, "remembered")
 				<-time.After(time.Millisecond)
-				require.NoError(t, s.AskAnew(ctx, "key"))
+				require.NoError(t, s.AskAnew(t.Context(), "key"))
 				for _, failure := range []error{secret.ErrDenied, nil, secret.ErrUnavailable, nil} {
 					store.fail(failure)
 					<-time.After(time.Millisecond)
-					require.ErrorIs(t, s.AskAnew(ctx, "key"), failure)
+					require.ErrorIs(t, s.AskAnew(t.Context(), "key"), failure)
 				}
 			})
 		})
 	}
+}
+
+// TestTheEndWaitsForNobody: an outage of all secrets that nobody can be told of does not hold up the end.
+func TestTheEndWaitsForNobody(t *testing.T) {
+	t.Parallel()
+	const many = 5000 // more than may wait to be told
+	store := newFake()
+	store.always(canary)
+	var rules strings.Builder
+	rules.WriteString("secrets:\n")
+	for i := range many {
+		fmt.Fprintf(&rules, "  key_%d: ['vault:key_%d']\n", i, i)
+	}
+	looks(t, rules.String(), store, func(t *testing.T, s *secretd.Service) {
+		for i := range many {
+			require.NoError(t, s.Ask(t.Context(), "key_"+strconv.Itoa(i)))
+		}
+		store.fail(secret.ErrUnavailable)
+		<-time.After(10 * time.Minute)
+		began := time.Now()
+		s.Finish()
+		require.Less(t, time.Since(began), time.Minute)
+	})
 }

@@ -32,7 +32,7 @@ func (o observer) Purged(secret.Ref, error) {}
 
 // Unavailable implements [cached.Observer].
 func (o observer) Unavailable(ref secret.Ref, since time.Time, _ error) {
-	ctx, cancel := context.WithTimeout(context.Background(), operationTimeout)
+	ctx, cancel := context.WithTimeout(o.s.life, operationTimeout)
 	defer cancel()
 	for _, t := range o.s.targets(ref) {
 		o.s.ledger.Out(ctx, t.text, ref.Store, since)
@@ -56,7 +56,7 @@ func (s *Service) targets(ref secret.Ref) []target {
 
 // seenAgain has the ledger take note of what the cache now has of a reference.
 func (s *Service) seenAgain(ref secret.Ref, rotated bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), operationTimeout)
+	ctx, cancel := context.WithTimeout(s.life, operationTimeout)
 	defer cancel()
 	for _, t := range s.targets(ref) {
 		t.options.Passive = true // else what is another each time, as what is lent is, would be used for ever

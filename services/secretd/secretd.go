@@ -74,6 +74,8 @@ type Service struct {
 	metrics *metrics
 	renew   chan ledger.Entry
 	watch   chan watcher
+	life    context.Context // of what is told of values
+	end     context.CancelFunc
 }
 
 // New checks the configuration and makes a Service; it asks no store.
@@ -95,6 +97,7 @@ func NewWithLookup(cfg Config, deps service.Deps, lookup func(variable string) (
 		cfg: cfg, bus: deps.Bus, log: deps.Logger, version: deps.Version, drain: deps.DrainTimeout, reload: reload,
 		limits: newLimits(), failing: newFailing(deps.Logger), renew: make(chan ledger.Entry, renewQueue), watch: make(chan watcher, 1),
 	}
+	s.life, s.end = context.WithCancel(context.Background())
 	s.rules.Store(now)
 	s.stores = cfg.stores(lookup, deps.Logger, deps.Health)
 	for _, store := range s.stores {
@@ -211,8 +214,14 @@ func (s *Service) Run(ctx context.Context) error {
 	err = errors.Join(err, <-recorded)
 	stop()
 	err = errors.Join(err, group.Wait())
-	s.cache.Close()
+	s.forget()
 	return errors.Join(err, s.closeStores(ctx))
+}
+
+// forget ends what is known, and what is told of it.
+func (s *Service) forget() {
+	s.end()
+	s.cache.Close()
 }
 
 // introduce says at the start what is given to whom, and by whom.
