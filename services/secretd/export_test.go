@@ -54,3 +54,6 @@ func Looks(ctx context.Context, text string, store secret.Store) (*Service, erro
 
 // Finish is the end of what is known.
 func (s *Service) Finish() { s.forget() }
+
+// Changes returns what reports whether there is another file of rules to be read.
+func Changes(path string) (changed func() bool) { return newReload(Config{File: path}).changed }

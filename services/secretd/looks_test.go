@@ -3,6 +3,8 @@ package secretd_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -96,5 +98,27 @@ func TestTheEndWaitsForNobody(t *testing.T) {
 		began := time.Now()
 		s.Finish()
 		require.Less(t, time.Since(began), time.Minute)
+	})
+}
+
+// TestHalfAFileIsNotRead: somebody may be writing it.
+func TestHalfAFileIsNotRead(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "rules")
+	require.NoError(t, os.WriteFile(file, []byte("policy: {embedder: [key]}"), 0o600))
+	synctest.Test(t, func(t *testing.T) { // in which now is what the test says it is
+		changed := secretd.Changes(file)
+		require.False(t, changed())
+		require.NoError(t, os.WriteFile(file, []byte("policy: {}"), 0o600))
+		require.NoError(t, os.Chtimes(file, time.Time{}, time.Now()))
+		require.False(t, changed(), "it was written just now")
+		<-time.After(2 * time.Second)
+		require.True(t, changed())
+		require.False(t, changed())
+		require.NoError(t, os.Chtimes(file, time.Time{}, time.Now().Add(time.Hour)))
+		require.True(t, changed(), "of a clock that is wrong nothing can be told")
+		require.NoError(t, os.Remove(file))
+		require.True(t, changed())
+		require.False(t, changed())
 	})
 }

@@ -8,8 +8,13 @@ import (
 	"time"
 )
 
-// reloadEvery is how often the file of rules is looked at.
-const reloadEvery = 2 * time.Second
+const (
+	// reloadEvery is how often the file of rules is looked at.
+	reloadEvery = 2 * time.Second
+	// settled is how long ago it must have been written: who writes it in place may not be done, and half of the rules may be rules,
+	// too, that deny what the whole allows.
+	settled = reloadEvery / 4
+)
 
 // reload knows which version of the file of rules was read last.
 type reload struct {
@@ -26,7 +31,7 @@ func newReload(cfg Config) *reload {
 	return r
 }
 
-// changed reports whether the file is another than was read last.
+// changed reports whether the file is another than was read last, and is not being written.
 func (r *reload) changed() bool {
 	info, err := os.Stat(r.path)
 	if err != nil {
@@ -35,6 +40,9 @@ func (r *reload) changed() bool {
 		return changed
 	}
 	same := r.read != nil && os.SameFile(r.read, info) && r.read.ModTime().Equal(info.ModTime()) && r.read.Size() == info.Size()
+	if age := time.Since(info.ModTime()); !same && age >= 0 && age < settled {
+		return false
+	}
 	r.read = info
 	return !same
 }
