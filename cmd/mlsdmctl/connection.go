@@ -101,7 +101,7 @@ func (c connection) reach(t terminal) (connection, error) {
 }
 
 // client connects as a user of the bus.
-func (c connection) client(ctx context.Context, t terminal) (*client.Client, error) {
+func (c connection) client(ctx context.Context, t terminal, more ...client.Option) (*client.Client, error) {
 	c, err := c.resolve(t)
 	if err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ func (c connection) client(ctx context.Context, t terminal) (*client.Client, err
 	if c.TLSCert != "" {
 		options = append(options, client.Certificate(c.TLSCert, c.TLSKey))
 	}
-	cl, err := client.Connect(ctx, c.Server, options...)
+	cl, err := client.Connect(ctx, c.Server, append(options, more...)...)
 	return cl, hint(err)
 }
 

@@ -44,12 +44,20 @@ func (secretsListCommand) Run(ctx context.Context, c *connection, t terminal) er
 	if c.Caller == "" {
 		return &usageError{errNoCaller}
 	}
-	var list events.SecretsList
-	if err := c.call(ctx, t, events.OpSecretsList, events.SecretsListRequest{}, &list); err != nil {
-		return err
+	list := events.SecretsList{Secrets: []events.SecretInfo{}}
+	for {
+		var page events.SecretsList
+		if err := c.call(ctx, t, events.OpSecretsList, events.SecretsListRequest{After: list.Next}, &page); err != nil {
+			return err
+		}
+		list.Secrets = append(list.Secrets, page.Secrets...)
+		if page.Next <= list.Next { // nothing, or what would never end
+			list.Next = ""
+			break
+		}
+		list.Next = page.Next
 	}
 	if c.JSON {
-		list.Secrets = append([]events.SecretInfo{}, list.Secrets...)
 		return printJSON(t, list)
 	}
 	if len(list.Secrets) == 0 {

@@ -8,11 +8,13 @@ import (
 	"strings"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/client"
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
 // secretsGetCommand reads a secret.
 type secretsGetCommand struct {
 	Name     string   `arg:"" help:"Name of the secret."`
+	Secretd  string   `name:"secretd-key" env:"MLSDM_SECRETD_KEY" placeholder:"KEY" help:"Public nkey (U…) of secretd, as secretd.env of mlsdmctl init has it: no other's answer is believed."`
 	Yes      bool     `short:"y" help:"Print it to a terminal without asking."`
 	ToEnv    bool     `name:"to-env" help:"Print nothing; run the command behind -- with the secret in its environment."`
 	Variable string   `placeholder:"NAME" help:"The variable that --to-env sets; without it the secret's name in upper case."`
@@ -78,12 +80,15 @@ var errNotPrinted = errors.New("nothing was printed: the question was not answer
 
 // ask asks secretd.
 func (s secretsGetCommand) ask(ctx context.Context, c *connection, t terminal) (client.Secret, error) {
-	cl, err := c.client(ctx, t)
+	cl, err := c.client(ctx, t, client.SecretdKey(s.Secretd))
 	if err != nil {
 		return client.Secret{}, err
 	}
 	defer cl.Close()
 	value, err := cl.Secret(ctx, s.Name)
+	if e := events.AsError(err); e != nil && e.Provider != "" { // it is secretd whose credentials are not accepted, and not ours
+		return value, err
+	}
 	return value, hint(err)
 }
 
