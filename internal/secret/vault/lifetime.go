@@ -60,8 +60,15 @@ func (l *lifetime) keeper(keep func(ctx context.Context)) {
 	}()
 }
 
-// close lets nothing begin any more, stops the keepers, and waits until all that works is done or ctx ends.
+// close lets nothing begin any more, stops the keepers, and waits until all that works is done, or half of the time is over that ctx
+// leaves: the rest is for giving back what was lent.
 func (l *lifetime) close(ctx context.Context) error {
+	if end, ok := ctx.Deadline(); ok {
+		const half = 2
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/half)
+		defer cancel()
+	}
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
