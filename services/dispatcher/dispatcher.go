@@ -45,6 +45,7 @@ type Service struct {
 	tracer   trace.Tracer
 	secrets  *remote.Client
 
+	pace       pace          // of what comes back to endpoints that are held back
 	untold     chan struct{} // wakes whoever tells of disabled endpoints
 	probeEvery time.Duration
 

@@ -35,6 +35,9 @@ func (s *Service) deliverOne(ctx context.Context, m *bus.Message) error {
 	case !ok:
 		return s.giveUp(ctx, m, d, end{fault: events.FaultEndpoint, err: events.Errorf(events.CodeNotFound, "there is no endpoint %q", d.EndpointID)})
 	}
+	if isLate(m.Subject) && s.gates.Health(to.ID()).HeldBack(time.Now()) {
+		s.pace.wait(ctx)
+	}
 	do := func(w wait) error { return s.later(ctx, m, w) }
 	return s.pass(ctx, m, to, d, do)
 }

@@ -29,6 +29,9 @@ type Health struct {
 	Since  time.Time `json:"since,omitzero"`
 }
 
+// HeldBack reports whether an attempt that comes now has to wait, but for the probe of an open breaker.
+func (h Health) HeldBack(now time.Time) bool { return h.Trips > 0 || h.NotBefore.After(now) }
+
 // View returns how an endpoint does, for people.
 func (h Health) View() events.EndpointStatus {
 	status := events.EndpointStatus{State: events.EndpointActive, FailingSince: h.FailingSince, NotBefore: h.NotBefore}
