@@ -121,7 +121,7 @@ func (s *stack) drain(b *testing.B, t *throughput, eventType string, count int) 
 	eventually(b, "a full queue", func() bool {
 		queue, err := s.js.Stream(b.Context(), stream)
 		require.NoError(b, err)
-		return queue.CachedInfo().State.Msgs == uint64(count) //nolint:gosec // not negative
+		return queue.CachedInfo().State.Msgs == uint64(count)
 	})
 	s.stopDispatchers(b)
 	_, err = s.js.ResumeConsumer(b.Context(), stream, events.ConsumerWorkers)
