@@ -199,6 +199,13 @@ func TestCallersKnowTheirSecretd(t *testing.T) {
 	r.stop()
 	require.NotContains(t, r.log.String(), string(seed))
 	require.Contains(t, r.log.String(), public)
+
+	made := startOn(t, r.Server, map[string]string{"SECRETD_ALLOW": "key", "KEY": canary})
+	require.Eventually(t, func() bool { return strings.Contains(made.log.String(), "callers know secretd by another key") },
+		patience, 10*time.Millisecond, "who knows the key refuses what one without it signs, which somebody has to be told")
+	text, _, err := kv.Get(within(t), "signer")
+	require.NoError(t, err)
+	require.Equal(t, public, string(text), "who has no key of the operator takes nobody's place")
 }
 
 // TestAThousandAskAtOnce, and the store is asked once.

@@ -239,23 +239,29 @@ func (s *Service) introduce(ctx context.Context) {
 func (s *Service) madeKey() bool { return s.cfg.SigningKey.IsZero() && s.cfg.SigningKeyFile == "" }
 
 // publishKey writes the operator's key down for callers to find, as soon as it can. One that was made at the start is not: of
-// replicas each would have its own, and callers would refuse what the others sign.
+// replicas each would have its own, and callers would refuse what the others sign. That they know another key already, and refuse
+// all that this secretd signs, is said then: only the operator can know which of both is wrong.
 func (s *Service) publishKey(ctx context.Context) {
+	publish := s.ledger.Publish
 	if s.madeKey() {
-		return
+		publish = func(ctx context.Context, _ string) (string, error) { return s.ledger.Published(ctx) }
 	}
 	ticker := time.NewTicker(publishEvery)
 	defer ticker.Stop()
 	for said := false; ; said = true {
-		before, err := s.ledger.Publish(ctx, s.signer.Public())
+		before, err := publish(ctx, s.signer.Public())
 		switch {
+		case err == nil && (before == "" || before == s.signer.Public()):
+			return
+		case err == nil && s.madeKey():
+			s.log.ErrorContext(ctx, "callers know secretd by another key, and refuse what this one signs: set SECRETD_SIGNING_KEY to the seed of that key, or delete the key signer of the bucket of secrets and start them again",
+				"known", before, "signer_key", s.signer.Public())
+			return
 		case err == nil:
-			if before != "" && before != s.signer.Public() {
-				s.log.WarnContext(ctx, "callers are told another key to know secretd by than before; replicas need the same (SECRETD_SIGNING_KEY)", "before", before)
-			}
+			s.log.WarnContext(ctx, "callers are told another key to know secretd by than before; replicas need the same (SECRETD_SIGNING_KEY)", "before", before)
 			return
 		case !said && ctx.Err() == nil:
-			s.log.WarnContext(ctx, "the public key with which secretd signs could not be written down; trying until it can", "err", err)
+			s.log.WarnContext(ctx, "the public key by which callers know secretd could not be read or written down; trying until it can", "err", err)
 		}
 		select {
 		case <-ticker.C:

@@ -172,15 +172,24 @@ func (l *Ledger) Publish(ctx context.Context, key string) (before string, err er
 	if err != nil {
 		return "", err
 	}
-	old, _, err := kv.Get(ctx, KeySigner)
+	if before, err = l.Published(ctx); err != nil || before == key {
+		return before, err
+	}
+	_, err = kv.Put(ctx, KeySigner, []byte(key))
+	return before, err
+}
+
+// Published returns the public key by which callers know their secretd; empty when none stands there.
+func (l *Ledger) Published(ctx context.Context) (string, error) {
+	kv, err := l.bus.KV(ctx, events.BucketSecrets)
+	if err != nil {
+		return "", err
+	}
+	key, _, err := kv.Get(ctx, KeySigner)
 	if err != nil && !errors.Is(err, bus.ErrNotFound) {
 		return "", err
 	}
-	if string(old) == key {
-		return key, nil
-	}
-	_, err = kv.Put(ctx, KeySigner, []byte(key))
-	return string(old), err
+	return string(key), nil
 }
 
 // work does what there is to do.
