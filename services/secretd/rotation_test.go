@@ -161,6 +161,33 @@ func TestAStoreThatIsDown(t *testing.T) {
 	}
 }
 
+// TestAnOutageThatCannotBeToldOf is told of when that is possible again.
+func TestAnOutageThatCannotBeToldOf(t *testing.T) {
+	t.Parallel()
+	vault := newFake()
+	vault.set("key", "1", canary)
+	r := withRules(t, "secrets: {key: {from: ['vault:key'], ttl: 1s}}\npolicy: {generator: ['*']}", nil, vault)
+	_, err := r.get(t, "generator", "key")
+	require.NoError(t, err)
+	kv, err := r.Connect(t, "reader").KV(within(t), events.BucketSecrets)
+	require.NoError(t, err)
+	noted := func(what string) func() bool {
+		return func() bool {
+			text, _, err := kv.Get(within(t), "seen.name.key")
+			return err == nil && strings.Contains(string(text), what)
+		}
+	}
+	require.Eventually(t, noted("since"), patience, 10*time.Millisecond)
+	_, err = r.Conn(t).Request("$JS.API.STREAM.DELETE.MLSDM_EVENTS", nil, patience)
+	require.NoError(t, err)
+	vault.fail(secret.ErrUnavailable)
+	require.Eventually(t, noted("out_since"), patience, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(r.log.String(), "could not be written down or told") }, patience, 10*time.Millisecond)
+	r.Provision(t)
+	out := stored[events.SecretUnavailable](t, r.Server, "MLSDM_EVENTS", "mlsdm.events.secret.unavailable", 1)
+	require.Equal(t, "key", out[0].Name)
+}
+
 // TestAPurge: what a store refuses is not served any more.
 func TestAPurge(t *testing.T) {
 	t.Parallel()

@@ -128,8 +128,9 @@ func (l *Ledger) queue(j job) {
 // Out takes note that a secret's value is past its time and that its store cannot be asked since then, and tells, once for an
 // outage. It waits for room.
 func (l *Ledger) Out(ctx context.Context, name, source string, since time.Time) {
+	o := &outage{name: name, source: source, since: since}
 	select {
-	case l.jobs <- job{do: func(ctx context.Context) error { return l.out(ctx, name, source, since) }}:
+	case l.jobs <- job{do: func(ctx context.Context) error { return l.out(ctx, o) }}:
 	case <-ctx.Done():
 	}
 }

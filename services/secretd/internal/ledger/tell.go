@@ -76,22 +76,31 @@ func (l *Ledger) tellUntold(ctx context.Context, age time.Duration) error {
 	return nil
 }
 
-// out writes down that a secret's store cannot be asked, and tells.
-func (l *Ledger) out(ctx context.Context, name, source string, since time.Time) error {
-	_, written, err := l.change(ctx, name, func(now known) (Entry, bool) {
-		gone := now.Entry
-		gone.OutSince = time.Now().UTC()
-		return gone, now.revision > 0 && now.OutSince.IsZero()
-	})
-	if err != nil || !written {
-		return err
+// outage is a secret whose store cannot be asked.
+type outage struct {
+	name, source string
+	since        time.Time
+	noted        time.Time // when it was written down, by us; who does has to tell, too
+}
+
+// out writes down that a secret's store cannot be asked, and tells. What could not be told is told when it is called again.
+func (l *Ledger) out(ctx context.Context, o *outage) error {
+	if o.noted.IsZero() {
+		k, written, err := l.change(ctx, o.name, func(now known) (Entry, bool) {
+			gone := now.Entry
+			gone.OutSince = time.Now().UTC()
+			return gone, now.revision > 0 && now.OutSince.IsZero()
+		})
+		if err != nil || !written {
+			return err
+		}
+		o.noted = k.OutSince
 	}
-	event, err := events.New(l.source, events.SecretUnavailable{Name: name, Store: source, Since: since.UTC(), Code: events.CodeUnavailable})
+	event, err := events.New(l.source, events.SecretUnavailable{Name: o.name, Store: o.source, Since: o.since.UTC(), Code: events.CodeUnavailable})
 	if err != nil {
 		return err
 	}
-	k, _ := l.Known(name)
-	event.ID, event.Subject = id("unavailable", name, k.OutSince.Format(time.RFC3339Nano)), name
+	event.ID, event.Subject = id("unavailable", o.name, o.noted.Format(time.RFC3339Nano)), o.name
 	_, err = l.bus.PublishEvent(ctx, event)
 	return err
 }
