@@ -19,12 +19,12 @@ type upStack struct {
 }
 
 // startUp starts one on free ports and waits for its banner.
-func startUp(t *testing.T, env map[string]string, args ...string) upStack {
+func startUp(t *testing.T, env map[string]string) upStack {
 	t.Helper()
 	data := t.TempDir()
 	programs.Path(t, "mlsdmctl") // to build it takes time that is not its own
 	began := time.Now()
-	p := start(t, "mlsdmctl", env, append([]string{"up", "--addr", "127.0.0.1:0", "--data", data}, args...)...)
+	p := start(t, "mlsdmctl", env, "up", "--addr", "127.0.0.1:0", "--data", data)
 	url := p.Out.Await(t, `NATS +(nats://127\.0\.0\.1:\d+) `)[1]
 	t.Logf("the banner was there after %s", time.Since(began).Round(time.Millisecond))
 	return upStack{Process: p, url: url, data: data}
