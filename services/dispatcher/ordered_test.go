@@ -235,6 +235,12 @@ func TestStrictOrderingFollowsChanges(t *testing.T) {
 	require.Equal(t, "event-2", to.next(t).id)
 	js, err := srv.Conn(t).JetStream()
 	require.NoError(t, err)
+	last, err := js.GetLastMsg("MLSDM_EVENTS", "mlsdm.events.custom.after")
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { // or it comes again
+		info, err := js.ConsumerInfo("MLSDM_EVENTS", events.OrderedConsumer("shop"))
+		return err == nil && info.AckFloor.Stream >= last.Sequence
+	}, patience, 10*time.Millisecond)
 	require.NoError(t, js.DeleteConsumer("MLSDM_EVENTS", events.OrderedConsumer("shop")))
 	var filter string
 	require.Eventually(t, func() bool {
