@@ -128,3 +128,24 @@ func TestSecretsListsAll(t *testing.T) {
 		require.NotContains(t, out, "null")
 	}
 }
+
+// Something in the stream that is no record does not hide those that are.
+func TestSecretsAuditReadsOn(t *testing.T) {
+	t.Parallel()
+	s := bustest.Start(t)
+	b := s.Connect(t, "secretd")
+	for _, body := range []string{
+		`{"time":"2026-11-23T10:00:00Z","caller":"one","operation":"secrets.get","outcome":"given","latency_ms":1}`, "no JSON", "{}",
+		`{"time":"2026-11-23T10:00:01Z","caller":"two","operation":"secrets.get","outcome":"not_found","latency_ms":1}`,
+	} {
+		_, err := b.Publish(t.Context(), bus.Msg{Subject: b.Subjects().AuditSecrets(), Body: []byte(body)})
+		require.NoError(t, err)
+	}
+	code, out, errs := ctl(t.Context(), map[string]string{}, "", "--server", s.URL(), "--json", "secrets", "audit")
+	require.Zero(t, code, errs)
+	var records []events.SecretAccess
+	require.NoError(t, json.Unmarshal([]byte(out), &records))
+	require.Len(t, records, 2)
+	require.Equal(t, "two", records[1].Caller)
+	require.Contains(t, errs, "2 messages in the audit's stream cannot be read as records")
+}

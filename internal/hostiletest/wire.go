@@ -82,7 +82,7 @@ func accept(t *testing.T, handle func(net.Conn)) string {
 			if tcp, ok := c.(*net.TCPConn); ok {
 				_ = tcp.SetWriteBuffer(64 << 10) // else more stands in the system than a client may read
 			}
-			stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+			stop := context.AfterFunc(ctx, func() { _ = c.Close() }) // ends whoever reads or writes; a second close is no harm
 			all.Go(func() {
 				defer stop()
 				defer func() { _ = c.Close() }()

@@ -38,7 +38,10 @@ func (s Secret) String() string { return redacted }
 func (s Secret) GoString() string { return redacted }
 
 // Format implements [fmt.Formatter]; every verb prints the same.
-func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+func (s Secret) Format(f fmt.State, _ rune) {
+	// A writer that fails is the concern of the caller of fmt, who sees the same error.
+	_, _ = f.Write([]byte(redacted))
+}
 
 // LogValue implements [slog.LogValuer].
 func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }

@@ -90,7 +90,7 @@ func (w *Wire) fail(resp http.ResponseWriter, req *http.Request) {
 		maps.Copy(resp.Header(), whole.Header())
 		resp.Header().Set("Content-Length", strconv.Itoa(whole.Body.Len()))
 		resp.WriteHeader(whole.Code)
-		_, _ = resp.Write(whole.Body.Bytes()[:whole.Body.Len()/2])
+		_, _ = resp.Write(whole.Body.Bytes()[:whole.Body.Len()/2]) // who asked may have gone, here and below
 	case Garbage:
 		_, _ = io.WriteString(resp, "<html>"+Canary)
 	case Endless:

@@ -30,7 +30,7 @@ func sink(b *testing.B, length int) string {
 				return
 			}
 			go func() {
-				defer func() { _ = c.Close() }()
+				defer func() { _ = c.Close() }() // the benchmark is over
 				r := bufio.NewReader(c)
 				for {
 					for {
