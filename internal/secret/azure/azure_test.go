@@ -305,18 +305,40 @@ func TestDefaultCredential(t *testing.T) {
 	}
 }
 
+// sdkLog hears all that the SDK says while this package's tests run. The SDK's listener is one for the process and not guarded:
+// it is set once, before the first call, as a call may go on beside its caller after the test that made it has ended.
+var sdkLog listener
+
+type listener struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *listener) hear(event azlog.Event, line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, string(event)+" "+line)
+}
+
+// heard returns what was said since the last time it was asked.
+func (l *listener) heard() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lines := l.lines
+	l.lines = nil
+	return lines
+}
+
+func TestMain(m *testing.M) {
+	azlog.SetListener(sdkLog.hear)
+	os.Exit(m.Run())
+}
+
 // What the SDK logs, if it is asked to log all, holds no secret: not the value, and not what says who we are. It repeats what a
 // refusal says.
 func TestLogs(t *testing.T) {
 	environment(t, map[string]string{"AZURE_CLIENT_SECRET": clientSecret})
-	var mu sync.Mutex
-	var lines []string
-	azlog.SetListener(func(event azlog.Event, line string) {
-		mu.Lock()
-		defer mu.Unlock()
-		lines = append(lines, string(event)+" "+line)
-	})
-	t.Cleanup(func() { azlog.SetListener(nil) })
+	sdkLog.heard() // by other tests, whose answers may repeat anything
 	for _, login := range []http.HandlerFunc{nil, noToken(http.StatusUnauthorized, "invalid_client")} {
 		f := &fake{secrets: map[string][]version{}, login: login}
 		f.put("key", secrettest.Content{Text: secrettest.Canary}, nil)
@@ -328,8 +350,7 @@ func TestLogs(t *testing.T) {
 		_, err = get(t, s, "azure:missing")
 		require.Error(t, err)
 	}
-	mu.Lock()
-	defer mu.Unlock()
+	lines := sdkLog.heard()
 	require.Greater(t, len(lines), 10)
 	for _, line := range lines {
 		secrettest.RequireNoCanary(t, strings.ReplaceAll(strings.ReplaceAll(line, said, ""), saidOfLogin, ""))
