@@ -174,7 +174,7 @@ func TestRepeatedKeys(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		log := &logBuffer{}
-		c, err := cache.New(cache.Config{MemoryMB: 1, TTL: time.Hour, RedisHost: "\x00", RedisPort: 1}, slog.New(slog.NewTextHandler(log, nil)), nil)
+		c, err := cache.New(cache.Config{MemoryMB: 1, TTL: time.Hour, RedisHost: "127.0.0.1", RedisPort: 1}, slog.New(slog.NewTextHandler(log, nil)), nil)
 		require.NoError(t, err)
 		defer func() { require.NoError(t, c.Close()) }()
 		set(t, c, "near", "v")
