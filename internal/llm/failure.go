@@ -28,62 +28,106 @@ type Failure struct {
 	Reasons []string
 	// Message is the provider's text. The API key must be gone from it; its length does not matter.
 	Message string
+	// Reset is when the limit that is used up starts anew, by the provider's own headers; zero when they do not say. It counts only
+	// where Retry-After is missing.
+	Reset time.Time
 }
 
-// Error makes the [events.Error] that a failure is. One table serves all providers; nobody reads texts.
-func (f Failure) Error() *events.Error {
-	code, retryable := classify(f.Status)
+// Error makes the [events.Error] that a failure is: what the caller is told.
+func (f Failure) Error() *events.Error { return f.Fault().Err }
+
+// Fault makes the [Fault] that a failure is. One table serves all providers; nobody reads texts.
+func (f Failure) Fault() *Fault {
+	class, code, retryable := classify(f.Status)
 	for _, reason := range f.Reasons {
 		switch reason {
 		case "insufficient_quota", "credit_balance_exhausted", "billing_hard_limit_reached", "billing_error":
-			code, retryable = events.CodeRateLimited, false // money, not time, cures these
+			class, code, retryable = ClassQuota, events.CodeRateLimited, false // money, not time, cures these
 		case "content_filter", "content_policy_violation":
-			code, retryable = events.CodeContentRejected, false
+			class, code, retryable = ClassContent, events.CodeContentRejected, false
+		case "model_not_found":
+			class, code, retryable = ClassModel, events.CodeNotFound, false
 		}
 	}
 	message := Bound(f.Message, maxMessage)
 	if message == "" {
 		message = http.StatusText(f.Status)
 	}
-	e := &events.Error{
+	fault := &Fault{Class: class, Err: &events.Error{
 		Code: code, Retryable: retryable, Provider: f.Provider,
 		Message: "status " + strconv.Itoa(f.Status) + ": " + message,
+	}}
+	if !retryable {
+		return fault
 	}
-	if retryable {
-		e.RetryAfter = RetryAfter(f.Header, time.Now())
+	now := time.Now()
+	wait := RetryAfter(f.Header, now)
+	if wait <= 0 && f.Reset.After(now) {
+		wait = min(f.Reset.Sub(now), maxRetryAfter)
 	}
-	return e
+	if wait > 0 {
+		fault.Err.RetryAfter, fault.Until = wait, now.Add(wait)
+	}
+	return fault
 }
 
-// classify is the table of HTTP statuses: what they mean and whether the same request may succeed later.
-func classify(status int) (code events.Code, retryable bool) {
+// classify is the table of HTTP statuses: whose fault they are, what they mean and whether the same request may succeed later.
+func classify(status int) (class Class, code events.Code, retryable bool) {
 	switch status {
-	case http.StatusUnauthorized:
-		return events.CodeUnauthenticated, false
+	case http.StatusUnauthorized, statusDenied:
+		return ClassKey, events.CodeUnauthenticated, false
 	case http.StatusPaymentRequired:
-		return events.CodeRateLimited, false
+		return ClassQuota, events.CodeRateLimited, false
 	case http.StatusForbidden:
-		return events.CodePermissionDenied, false
+		return ClassKey, events.CodePermissionDenied, false
 	case http.StatusNotFound, http.StatusGone:
-		return events.CodeNotFound, false
+		return ClassModel, events.CodeNotFound, false
 	case http.StatusRequestTimeout, http.StatusGatewayTimeout:
-		return events.CodeDeadlineExceeded, true
+		return ClassTimeout, events.CodeDeadlineExceeded, true
 	case http.StatusTooManyRequests:
-		return events.CodeRateLimited, true
+		return ClassLimit, events.CodeRateLimited, true
 	case http.StatusNotImplemented:
-		return events.CodeUnsupported, false
+		return ClassUnsupported, events.CodeUnsupported, false
 	case http.StatusConflict, http.StatusFailedDependency, http.StatusTooEarly, statusClientClosed:
-		return events.CodeUnavailable, true
+		return ClassProvider, events.CodeUnavailable, true
 	}
 	switch {
 	case status >= 500:
-		return events.CodeUnavailable, true
+		return ClassProvider, events.CodeUnavailable, true
 	case status >= 400:
-		return events.CodeInvalidArgument, false
+		return ClassCaller, events.CodeInvalidArgument, false
 	default: // a redirect or a success that is not 200: the base URL leads somewhere else
-		return events.CodeFailedPrecondition, false
+		return ClassAnswer, events.CodeFailedPrecondition, false
 	}
 }
+
+// StatusOf gives the HTTP status with which a server usually sends an error of this type; 0 when it is not known. It is for errors
+// that come inside an answer whose own status was 200.
+func StatusOf(reason string) int {
+	switch reason {
+	case "invalid_request_error", "context_length_exceeded", "invalid_request":
+		return http.StatusBadRequest
+	case "authentication_error", "invalid_api_key":
+		return http.StatusUnauthorized
+	case "billing_error":
+		return http.StatusPaymentRequired
+	case "permission_error":
+		return http.StatusForbidden
+	case "not_found_error", "model_not_found":
+		return http.StatusNotFound
+	case "request_too_large":
+		return http.StatusRequestEntityTooLarge
+	case "rate_limit_error", "rate_limit_exceeded", "requests", "tokens":
+		return http.StatusTooManyRequests
+	case "timeout_error":
+		return http.StatusGatewayTimeout
+	default:
+		return 0
+	}
+}
+
+// statusDenied is 498: Cohere's word for a token that is on its list of blocked ones.
+const statusDenied = 498
 
 // statusClientClosed is 499: Cohere's, and nginx's, word for a request that was cut off on the way.
 const statusClientClosed = 499

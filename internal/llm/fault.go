@@ -1,0 +1,94 @@
+package llm
+
+import (
+	"errors"
+	"time"
+
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+)
+
+// Class says whose fault a failed attempt is, and so what may be tried next.
+type Class string
+
+// Classes of faults.
+const (
+	// ClassCaller: the request is wrong and will be wrong everywhere.
+	ClassCaller Class = "caller"
+	// ClassContent: the provider refuses the content. Another one might not, but is not asked to.
+	ClassContent Class = "content"
+	// ClassUnsupported: this server cannot do what is asked for; another may.
+	ClassUnsupported Class = "unsupported"
+	// ClassModel: this server has no such model; another may.
+	ClassModel Class = "model"
+	// ClassKey: the key is not accepted, until an operator changes it.
+	ClassKey Class = "key"
+	// ClassLimit: the key has used up a rate limit, until a time.
+	ClassLimit Class = "limit"
+	// ClassQuota: the money behind the key is used up; time does not cure it.
+	ClassQuota Class = "quota"
+	// ClassProvider: the server is there, and fails or is overloaded.
+	ClassProvider Class = "provider"
+	// ClassNetwork: the server cannot be reached, or the connection broke.
+	ClassNetwork Class = "network"
+	// ClassTimeout: the server took too long, to begin or to go on.
+	ClassTimeout Class = "timeout"
+	// ClassAnswer: the answer breaks the server's own protocol.
+	ClassAnswer Class = "answer"
+	// ClassCanceled: who asked is gone, or has no time left.
+	ClassCanceled Class = "canceled"
+)
+
+// Fault is a failed attempt: what the caller is told of it, and what is to be known to choose the next.
+type Fault struct {
+	Class Class
+	// Until is when the provider says that the key or the server can be used again; zero if it does not.
+	Until time.Time
+	// Err is what the caller is told. It names the provider and holds no key, no address and no prompt.
+	Err *events.Error
+	// RequestID is the provider's own name of the request; it may be empty.
+	RequestID string
+}
+
+// Error implements error.
+func (f *Fault) Error() string { return f.Err.Error() }
+
+// Unwrap returns what the caller is told.
+func (f *Fault) Unwrap() error { return f.Err }
+
+// FaultOf returns the fault that err is or wraps. Of any other error it makes one, by the code of what the caller would be told.
+func FaultOf(err error) *Fault {
+	if f, ok := errors.AsType[*Fault](err); ok {
+		return f
+	}
+	e := events.AsError(err)
+	return &Fault{Class: classOf(e), Err: e}
+}
+
+// classOf is the class of an error of which only the code is known.
+func classOf(e *events.Error) Class {
+	switch e.Code {
+	case events.CodeInvalidArgument:
+		return ClassCaller
+	case events.CodeContentRejected:
+		return ClassContent
+	case events.CodeUnsupported:
+		return ClassUnsupported
+	case events.CodeNotFound:
+		return ClassModel
+	case events.CodeUnauthenticated, events.CodePermissionDenied:
+		return ClassKey
+	case events.CodeRateLimited:
+		if e.Retryable {
+			return ClassLimit
+		}
+		return ClassQuota
+	case events.CodeUnavailable:
+		return ClassProvider
+	case events.CodeDeadlineExceeded:
+		return ClassTimeout
+	case events.CodeCanceled:
+		return ClassCanceled
+	default: // internal and failed_precondition: an answer that nobody understands
+		return ClassAnswer
+	}
+}

@@ -1,0 +1,185 @@
+package wire
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	jsonv1 "github.com/go-json-experiment/json/v1"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+)
+
+// Bounds on what is read from a server, in bytes.
+const (
+	// MaxAnswer bounds a whole answer.
+	MaxAnswer    = 32 << 20
+	maxErrorBody = 64 << 10
+)
+
+// Media types of answers.
+const (
+	TypeJSON        = "application/json"
+	TypeEventStream = "text/event-stream"
+	TypeNDJSON      = "application/x-ndjson"
+)
+
+// Request is one request.
+type Request struct {
+	// Path is below the base URL and starts with a slash.
+	Path string
+	// Body is posted as JSON; nil makes a GET.
+	Body []byte
+	// Accept is the media type that the answer must have.
+	Accept string
+	// Key is what Header sends to authenticate, or part of it: it is cut out of everything that the server says. It may be zero.
+	Key secret.Value
+	// Auth returns the header, name and value, that carries a key which is not zero. Nil is a bearer token.
+	Auth func(key string) (name, value string)
+	// Header is sent beside what this package sets: Content-Type, Accept, User-Agent and Auth's. It may be nil.
+	Header http.Header
+}
+
+// Do makes one request and returns the answer if its status is 200 and its media type is what was asked for. Everything else is a
+// fault. The caller closes the body, by [Close].
+func (s *Server) Do(ctx context.Context, r Request) (*http.Response, error) {
+	method, body := http.MethodPost, io.Reader(bytes.NewReader(r.Body))
+	if r.Body == nil {
+		method, body = http.MethodGet, http.NoBody
+	}
+	req, err := http.NewRequestWithContext(ctx, method, s.base+r.Path, body)
+	if err != nil {
+		return nil, s.Invalid("the request cannot be made: %w", err)
+	}
+	for name, values := range r.Header {
+		req.Header[name] = values
+	}
+	if r.Body != nil {
+		req.Header.Set("Content-Type", TypeJSON)
+	}
+	req.Header.Set("Accept", r.Accept)
+	req.Header.Set("User-Agent", "mlsdm-integrations")
+	if err := s.authenticate(req, r); err != nil {
+		return nil, err
+	}
+	res, err := s.cfg.HTTP.Do(req)
+	if err != nil {
+		return nil, s.Broke(ctx, err)
+	}
+	if res.StatusCode != http.StatusOK {
+		defer Close(res)
+		return nil, s.failure(res)
+	}
+	if kind := res.Header.Get("Content-Type"); kind != r.Accept {
+		if got, _, err := mime.ParseMediaType(kind); err != nil || got != r.Accept {
+			defer Close(res)
+			return nil, s.Bad("content type %q instead of %q; does the base URL lead to the right API?", s.Clean(kind, 80), r.Accept)
+		}
+	}
+	return res, nil
+}
+
+// Call makes one request and decodes the whole JSON answer into out: names as they are written, unknown ones ignored.
+func (s *Server) Call(ctx context.Context, r Request, out any) error {
+	r.Accept = TypeJSON
+	res, err := s.Do(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer Close(res)
+	answer, err := s.read(ctx, res)
+	if err != nil {
+		return err
+	}
+	return s.Decode(answer, out)
+}
+
+// read reads the whole answer.
+func (s *Server) read(ctx context.Context, res *http.Response) ([]byte, error) {
+	const usual = 4 << 10
+	size := res.ContentLength
+	if size > MaxAnswer {
+		return nil, s.tooLarge()
+	}
+	if size < 0 {
+		size = usual
+	}
+	buf := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	if _, err := buf.ReadFrom(io.LimitReader(res.Body, MaxAnswer+1)); err != nil {
+		return nil, s.Broke(ctx, err)
+	}
+	if buf.Len() > MaxAnswer {
+		return nil, s.tooLarge()
+	}
+	return buf.Bytes(), nil
+}
+
+func (s *Server) tooLarge() *llm.Fault {
+	return s.Bad("it is larger than %d MiB; ask for less at a time", MaxAnswer>>20)
+}
+
+// Decode decodes one JSON text of the server's. What it cannot decode is told by its size only: it may hold anything.
+func (s *Server) Decode(text []byte, out any) error {
+	if err := json.Unmarshal(text, out, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
+		return s.Bad("it is not the JSON that the protocol asks for (%d bytes)", len(text))
+	}
+	return nil
+}
+
+// Encode writes a request's body, as encoding/json would but faster.
+func (s *Server) Encode(v any) ([]byte, error) {
+	body, err := json.Marshal(v, jsonv1.OmitEmptyWithLegacySemantics(true), jsontext.AllowInvalidUTF8(true))
+	if err != nil {
+		return nil, s.Invalid("the request cannot be written as JSON: %w", err)
+	}
+	return body, nil
+}
+
+// authenticate sets the header with the key.
+func (s *Server) authenticate(req *http.Request, r Request) error {
+	if r.Key.IsZero() {
+		return nil
+	}
+	key := strings.TrimSpace(r.Key.Reveal())
+	if key == "" || strings.ContainsFunc(key, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		return s.badKey(key == "")
+	}
+	s.sent.add(key)
+	name, value := "Authorization", "Bearer "+key
+	if r.Auth != nil {
+		name, value = r.Auth(key)
+	}
+	req.Header.Set(name, value)
+	return nil
+}
+
+// Broke is the fault of a request that ended without a whole answer. The cause is kept as cleaned text only: net/http
+// quotes what it cannot understand, be it a header or a redirect, and a server may have put the API key there.
+func (s *Server) Broke(ctx context.Context, cause error) *llm.Fault {
+	if fault, ok := errors.AsType[*llm.Fault](context.Cause(ctx)); ok { // who ended the context says why
+		return fault
+	}
+	e := llm.TransportError(ctx, s.cfg.Provider, cause)
+	if e.Err == cause { //nolint:errorlint // it is asked whether this very error was kept
+		e.Err = errors.New(s.Clean(cause.Error(), maxText))
+	}
+	fault := llm.FaultOf(e)
+	if fault.Class == llm.ClassProvider { // it was never heard
+		fault.Class = llm.ClassNetwork
+	}
+	return fault
+}
+
+// Close reads what little is left, so that the connection can be used again, and closes the body.
+func Close(res *http.Response) {
+	// Errors here concern only the reuse of the connection: the answer has been read, or given up.
+	_, _ = io.CopyN(io.Discard, res.Body, maxErrorBody)
+	_ = res.Body.Close()
+}
