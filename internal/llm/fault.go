@@ -39,7 +39,7 @@ const (
 )
 
 // Fault is a failed attempt: what the caller is told of it, and what is to be known to choose the next.
-type Fault struct {
+type Fault struct { //nolint:errname // FaultError would say it twice
 	Class Class
 	// Until is when the provider says that the key or the server can be used again; zero if it does not.
 	Until time.Time

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"strings"
@@ -58,9 +59,7 @@ func (s *Server) Do(ctx context.Context, r Request) (*http.Response, error) {
 	if err != nil {
 		return nil, s.Invalid("the request cannot be made: %w", err)
 	}
-	for name, values := range r.Header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, r.Header)
 	if r.Body != nil {
 		req.Header.Set("Content-Type", TypeJSON)
 	}
