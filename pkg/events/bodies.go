@@ -18,6 +18,8 @@ func Bodies() []Body {
 		{"chat_request", ChatRequest{}, "asks for a completion"},
 		{"chat_response", ChatResponse{}, "answers with a completion"},
 		{"chat_chunk", ChatChunk{}, "is one message of a streamed completion"},
+		{"models_request", ModelsRequest{}, "asks which models there are"},
+		{"models_list", ModelsList{}, "lists the models"},
 		{"endpoints_list_request", EndpointsListRequest{}, "asks for the webhook endpoints"},
 		{"endpoints_list", EndpointsList{}, "lists the webhook endpoints"},
 		{"endpoint_request", EndpointRequest{}, "asks for one webhook endpoint"},

@@ -3,8 +3,6 @@ package events
 import (
 	"bytes"
 	"encoding/json"
-	"reflect"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -100,47 +98,6 @@ func (r ChatRequest) MarshalJSON() ([]byte, error) {
 	return json.Marshal(all)
 }
 
-// UnmarshalJSON implements [json.Unmarshaler].
-func (r *ChatRequest) UnmarshalJSON(b []byte) error {
-	var known chatRequestFields
-	if err := json.Unmarshal(b, &known); err != nil {
-		return err
-	}
-	var all map[string]json.RawMessage
-	if err := json.Unmarshal(b, &all); err != nil {
-		return err
-	}
-	fields := chatRequestNames()
-	for name, value := range all {
-		if fields[name] || isNull(value) { // null means absent, for us and for every provider
-			delete(all, name)
-			continue
-		}
-		for field := range fields { // encoding/json has read it as our field; a provider would not
-			if strings.EqualFold(name, field) {
-				return Errorf(CodeInvalidArgument, "%q is not a field; write %q", truncate(name, 40), field)
-			}
-		}
-	}
-	*r = ChatRequest(known)
-	if len(all) > 0 {
-		r.Extra = all
-	}
-	return nil
-}
-
-// chatRequestNames returns the names of the fields of [ChatRequest].
-func chatRequestNames() map[string]bool {
-	t := reflect.TypeFor[chatRequestFields]()
-	names := make(map[string]bool, t.NumField())
-	for f := range t.Fields() {
-		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "-" {
-			names[name] = true
-		}
-	}
-	return names
-}
-
 // Validate checks what can be known without asking a provider. It returns an [Error] of code invalid_argument.
 func (r ChatRequest) Validate() error {
 	switch {
@@ -231,10 +188,14 @@ type ChatMessage struct {
 	Name string `json:"name,omitempty"`
 	// Refusal is the model's refusal, when it refused.
 	Refusal string `json:"refusal,omitempty"`
+	// ReasoningContent is what the model thought aloud before it answered, from servers that tell (DeepSeek, vLLM and others).
+	ReasoningContent string `json:"reasoning_content,omitempty"`
 	// ToolCalls are the calls that an assistant asked for.
 	ToolCalls []ToolCall `json:"tool_calls,omitempty"`
 	// ToolCallID says which call a tool message answers.
 	ToolCallID string `json:"tool_call_id,omitempty"`
+	// Annotations are OpenAI's, of an answer that cites; kept as they came.
+	Annotations json.RawMessage `json:"annotations,omitempty"`
 }
 
 // ToolCall is a function call that a model asks for. In a stream, ID and Function.Name come once and the pieces of
@@ -264,6 +225,8 @@ type ChatResponse struct {
 	Choices           []ChatChoice `json:"choices"`
 	Usage             *ChatUsage   `json:"usage,omitempty"`
 	SystemFingerprint string       `json:"system_fingerprint,omitempty"`
+	// ServiceTier is the provider's word for how it was served.
+	ServiceTier string `json:"service_tier,omitempty"`
 }
 
 // ChatChoice is one of a response's alternatives.
@@ -272,13 +235,39 @@ type ChatChoice struct {
 	Message ChatMessage `json:"message"`
 	// FinishReason is stop, length, tool_calls or content_filter.
 	FinishReason string `json:"finish_reason"`
+	// Logprobs are OpenAI's, when they were asked for; kept as they came.
+	Logprobs json.RawMessage `json:"logprobs,omitempty"`
 }
 
 // ChatUsage counts tokens, as the provider counted them.
 type ChatUsage struct {
-	PromptTokens     int `json:"prompt_tokens"`
+	// PromptTokens includes those that the provider had cached.
+	PromptTokens int `json:"prompt_tokens"`
+	// CompletionTokens includes those of reasoning.
 	CompletionTokens int `json:"completion_tokens"`
 	TotalTokens      int `json:"total_tokens"`
+	// PromptTokensDetails and CompletionTokensDetails say of what kind tokens were, if the provider does.
+	PromptTokensDetails     *PromptTokensDetails     `json:"prompt_tokens_details,omitempty"`
+	CompletionTokensDetails *CompletionTokensDetails `json:"completion_tokens_details,omitempty"`
+	// Cost is what the answer cost in the currency of the operator's price table; absent when that has no price for the model.
+	Cost *float64 `json:"cost,omitempty" jsonschema:"minimum=0"`
+	// Cached is set when the answer came out of our cache: the counts are those of the answer that was bought, and this one cost
+	// nothing.
+	Cached bool `json:"cached,omitempty"`
+}
+
+// PromptTokensDetails says of what kind tokens of the prompt were.
+type PromptTokensDetails struct {
+	// CachedTokens were in the provider's cache.
+	CachedTokens int `json:"cached_tokens,omitempty"`
+	// CacheWriteTokens were put there.
+	CacheWriteTokens int `json:"cache_write_tokens,omitempty"`
+}
+
+// CompletionTokensDetails says of what kind tokens of the answer were.
+type CompletionTokensDetails struct {
+	// ReasoningTokens were thought and not said.
+	ReasoningTokens int `json:"reasoning_tokens,omitempty"`
 }
 
 // ChatChunk is one message of a stream. The stream ends with an empty message.
@@ -292,6 +281,9 @@ type ChatChunk struct {
 	// Choices is empty in the last chunk when usage was asked for.
 	Choices []ChatChunkChoice `json:"choices"`
 	Usage   *ChatUsage        `json:"usage,omitempty"`
+	// SystemFingerprint and ServiceTier are the provider's.
+	SystemFingerprint string `json:"system_fingerprint,omitempty"`
+	ServiceTier       string `json:"service_tier,omitempty"`
 }
 
 // ChatChunkChoice is what one chunk adds to one alternative.
@@ -300,12 +292,18 @@ type ChatChunkChoice struct {
 	Delta ChatDelta `json:"delta"`
 	// FinishReason is null until the alternative ends.
 	FinishReason *string `json:"finish_reason" jsonschema:"nullable"`
+	// Logprobs are OpenAI's, when they were asked for; kept as they came.
+	Logprobs json.RawMessage `json:"logprobs,omitempty"`
 }
 
 // ChatDelta is the added piece.
 type ChatDelta struct {
-	Role      string     `json:"role,omitempty"`
-	Content   string     `json:"content,omitempty"`
-	Refusal   string     `json:"refusal,omitempty"`
-	ToolCalls []ToolCall `json:"tool_calls,omitempty"`
+	Role    string `json:"role,omitempty"`
+	Content string `json:"content,omitempty"`
+	Refusal string `json:"refusal,omitempty"`
+	// ReasoningContent is what the model thinks aloud, from servers that tell.
+	ReasoningContent string     `json:"reasoning_content,omitempty"`
+	ToolCalls        []ToolCall `json:"tool_calls,omitempty"`
+	// Annotations are OpenAI's; kept as they came.
+	Annotations json.RawMessage `json:"annotations,omitempty"`
 }

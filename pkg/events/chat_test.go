@@ -75,7 +75,7 @@ func TestChatRequestValidate(t *testing.T) {
 	for bad, word := range map[string]string{
 		`{"prompt":5}`:        "prompt must be a string",
 		`{"messages":{}}`:     "messages must be a list",
-		`{"messages":["hi"]}`: "messages must be an object",
+		`{"messages":["hi"]}`: "messages[0] must be an object",
 		`{"messages":[{"role":"user","content":5}]}`:      "content must be",
 		`{"messages":[{"role":"user","content":["a"]}]}`:  "content part",
 		`{"messages":[{"role":"user","content":[null]}]}`: "content part",

@@ -75,6 +75,8 @@ func AsError(err error) *Error {
 type ErrorReply struct {
 	// Error says what failed.
 	Error ErrorBody `json:"error"`
+	// Partial is the answer as far as it was streamed before it failed, with what it used; it is no complete answer.
+	Partial *ChatResponse `json:"partial,omitempty"`
 }
 
 // ErrorBody is what stands under "error" in an [ErrorReply].
@@ -99,7 +101,7 @@ func EncodeError(err error) (header map[string][]string, body []byte) {
 	if code == "" { // without a code the reply would be taken for a success
 		code = CodeInternal
 	}
-	body, mErr := json.Marshal(ErrorReply{ErrorBody{
+	body, mErr := json.Marshal(ErrorReply{Error: ErrorBody{
 		Code: code, Message: e.Message, Retryable: e.Retryable,
 		RetryAfterMS: max(e.RetryAfter, 0).Milliseconds(), Provider: e.Provider,
 	}})

@@ -110,7 +110,11 @@ func DecodeJSON(body []byte, v any) error {
 	if err := bodyLimits().check(body); err != nil {
 		return err
 	}
-	err := json.Unmarshal(body, v)
+	return decodeError("", body, json.Unmarshal(body, v))
+}
+
+// decodeError words what encoding/json has against a field, or against the whole body where there is no name.
+func decodeError(field string, body []byte, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -124,7 +128,7 @@ func DecodeJSON(body []byte, v any) error {
 	case errors.As(err, &own):
 		return own
 	case errors.As(err, &wrong):
-		where := wrong.Field
+		where := strings.Trim(field+"."+wrong.Field, ".")
 		if where == "" {
 			where = "the body"
 		}

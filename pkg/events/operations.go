@@ -20,6 +20,7 @@ type Operation struct {
 const (
 	OpEmbed         = "embed"
 	OpGenerate      = "generate"
+	OpModels        = "models"
 	OpEndpointsList = "webhooks.endpoints.list"
 	OpEndpointsGet  = "webhooks.endpoints.get"
 
@@ -46,6 +47,7 @@ func Operations() []Operation {
 	return []Operation{
 		{OpEmbed, ServiceEmbedder, false, EmbeddingsRequest{}, EmbeddingsResponse{}, false, "turns texts into vectors (OpenAI embeddings)"},
 		{OpGenerate, ServiceGenerator, false, ChatRequest{}, ChatResponse{}, true, "answers a conversation or a prompt (OpenAI chat completions)"},
+		{OpModels, ServiceGenerator, false, ModelsRequest{}, ModelsList{}, false, "lists the models: which can answer now, at what price, with what limits left"},
 		{OpEndpointsList, ServiceDispatcher, false, EndpointsListRequest{}, EndpointsList{}, false, "lists the webhook endpoints"},
 		{OpEndpointsGet, ServiceDispatcher, false, EndpointRequest{}, Endpoint{}, false, "shows one webhook endpoint"},
 		{OpEndpointsCreate, ServiceDispatcher, false, EndpointCreateRequest{}, EndpointChanged{}, false, "makes a webhook endpoint"},

@@ -1,5 +1,7 @@
 package events
 
+import "math"
+
 // Doors through which a request comes.
 const (
 	DoorInteractive = "interactive"
@@ -40,6 +42,21 @@ type RequestProcessed struct {
 	PromptTokens     int `json:"prompt_tokens,omitempty" jsonschema:"minimum=0"`
 	CompletionTokens int `json:"completion_tokens,omitempty" jsonschema:"minimum=0"`
 	TotalTokens      int `json:"total_tokens,omitempty" jsonschema:"minimum=0"`
+	// AnsweredBy is the model that answered, as "provider/model": another than Model where that is an alias or was replaced.
+	AnsweredBy string `json:"answered_by,omitempty"`
+	// Attempts is how many requests to providers it took; 0 when none was made.
+	Attempts int `json:"attempts,omitempty" jsonschema:"minimum=0"`
+	// FirstTokenMS is the time from arrival to the first output, in milliseconds; only of streams.
+	FirstTokenMS float64 `json:"first_token_ms,omitempty" jsonschema:"minimum=0,maximum=3162240000000"`
+	// FinishReason is that of the first choice.
+	FinishReason string `json:"finish_reason,omitempty"`
+	// Cached says that the whole answer came out of the cache.
+	Cached bool `json:"cached,omitempty"`
+	// Cost is what it cost, in the currency of the price table whose version is PriceVersion; Unpriced says that the table
+	// has no price for the model, so that nothing was counted.
+	Cost         float64 `json:"cost,omitempty" jsonschema:"minimum=0"`
+	PriceVersion string  `json:"price_version,omitempty"`
+	Unpriced     bool    `json:"unpriced,omitempty"`
 }
 
 // EventType returns "request.processed".
@@ -52,5 +69,6 @@ func (p RequestProcessed) Validate() error {
 		oneOf("outcome", p.Outcome, OutcomeOK, OutcomeError), inRange("latency_ms", p.LatencyMS, 0, 1000*maxSeconds),
 		atLeast("inputs", int64(p.Inputs), 0), atLeast("cached_inputs", int64(p.CachedInputs), 0),
 		atLeast("prompt_tokens", int64(p.PromptTokens), 0), atLeast("completion_tokens", int64(p.CompletionTokens), 0),
-		atLeast("total_tokens", int64(p.TotalTokens), 0))
+		atLeast("total_tokens", int64(p.TotalTokens), 0), atLeast("attempts", int64(p.Attempts), 0),
+		inRange("first_token_ms", p.FirstTokenMS, 0, 1000*maxSeconds), inRange("cost", p.Cost, 0, math.MaxFloat64))
 }
