@@ -89,7 +89,7 @@ func questions(xkey string) map[string]question {
 			bad:  badEmbeddings(),
 		},
 		events.OpGenerate: {good: []string{`{"prompt":"hello"}`, `{"messages":[{"role":"user","content":"hi"}]}`}, bad: badChats()},
-		events.OpModels: {good: none.good, empty: true, bad: []bad{invalid("provider a number", `{"provider":5}`), invalid("no object", `[]`)}},
+		events.OpModels:   {good: none.good, empty: true, bad: []bad{invalid("provider a number", `{"provider":5}`), invalid("no object", `[]`)}},
 		events.OpCIStatus: none,
 		events.OpCICheck:  none,
 		events.OpEndpointsGet: {good: []string{`{"id":"default"}`, `{"id":"default","unknown":1}`}, bad: []bad{
