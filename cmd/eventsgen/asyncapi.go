@@ -15,6 +15,7 @@ func asyncAPI(_ string, files map[string][]byte) error {
 	for _, op := range events.Operations() {
 		d.operation(op)
 	}
+	d.control()
 	d.durable()
 	d.deliveries()
 	d.deadLetters()
@@ -109,7 +110,11 @@ func parameterMeaning(name string) string {
 	case "caller":
 		return "Who asks; NATS permissions vouch for it."
 	case "request":
-		return "The id of the durable request."
+		return "The id of the request."
+	case "replica":
+		return "The replica of the service that sends the stream."
+	case "stream":
+		return "Which of its streams."
 	case "endpoint":
 		return "The id of the webhook endpoint."
 	case "delivery":

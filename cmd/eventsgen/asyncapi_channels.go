@@ -14,6 +14,10 @@ const (
 	errorHeaders    = "error_headers"
 	durableHeaders  = "durable_request_headers"
 	resultHeaders   = "result_headers"
+	chunkHeaders    = "chunk_headers"
+	endHeaders      = "end_of_stream_headers"
+	keptHeaders     = "kept_chunk_headers"
+	controlHeaders  = "stream_control_headers"
 	deliveryHeaders = "delivery_headers"
 	deadHeaders     = "dead_letter_headers"
 )
@@ -40,8 +44,7 @@ func (d *document) operation(op events.Operation) {
 	request := d.body(op.Request, requestHeaders)
 	replies := []string{d.body(op.Response, replyHeaders)}
 	if op.Streams {
-		replies = append(replies, d.body(events.ChatChunk{}, replyHeaders),
-			d.message("end_of_stream", "an empty message ends the stream", object{"type", "string", "maxLength", 0}))
+		replies = append(replies, d.body(events.ChatChunk{}, chunkHeaders), d.endOfStream())
 	}
 	replies = append(replies, d.body(events.ErrorReply{}, errorHeaders))
 	name := key(op.Name)
@@ -58,6 +61,28 @@ func (d *document) operation(op events.Operation) {
 	}
 	d.channel("as_"+name, d.subjects.Interactive("{caller}", op.Name), op.Does+", under a caller's name", request)
 	d.action("as_"+name, "receive", "as_"+name, op.Does, "reply", reply)
+}
+
+// endOfStream adds the message that ends a stream.
+func (d *document) endOfStream() string {
+	return d.message("end_of_stream", "an empty message ends the stream", object{"type", "string", "maxLength", 0},
+		"headers", ref("#/components/schemas/"+endHeaders))
+}
+
+// control adds the channels on which callers say what is to become of a request that is being worked on.
+func (d *document) control() {
+	control := d.body(events.StreamControl{}, controlHeaders)
+	cancel := d.message("cancel", "any body cancels the request", object{})
+	for _, caller := range []string{"", "{caller}"} {
+		as := ""
+		if caller != "" {
+			as = "as_"
+		}
+		d.channel(as+"cancel", d.subjects.Cancel(caller, "{request}"), "takes an interactive request back", cancel)
+		d.action(as+"cancel", "receive", as+"cancel", "cancels an interactive request of the caller, at whichever replica has it")
+		d.channel(as+"stream_control", d.subjects.StreamControl(caller, "{replica}", "{stream}"), "the reply subject of every chunk", control)
+		d.action(as+"stream_control", "receive", as+"stream_control", "paces a stream, or ends it")
+	}
 }
 
 // durable adds the channels of durable requests and of their results.
@@ -85,6 +110,11 @@ func (d *document) durable() {
 	}
 	d.channel("results", d.subjects.Result("{caller}", "{request}"), "the reply of a durable request, or its error", results...)
 	d.action("results", "send", "results", "the reply of a durable request, or its error")
+	chunk := d.message("kept_chunk", "one chunk of a durable request's answer", schemaOf(bodyName(events.ChatChunk{})),
+		"headers", ref("#/components/schemas/"+keptHeaders))
+	d.channel("chunks", d.subjects.Chunks("{caller}", "{request}"), "the chunks of a durable request, and their end", chunk, d.endOfStream(),
+		d.body(events.ErrorReply{}, errorHeaders))
+	d.action("chunks", "send", "chunks", "the chunks of a durable request, and their end")
 }
 
 // deliveries adds the channels between the dispatcher's parts, for people who look inside.
@@ -122,11 +152,19 @@ func (d *document) headers() {
 		names []string
 	}{
 		{eventHeaders, append([]string{events.HeaderMsgID, events.HeaderContentType}, trace...)},
-		{requestHeaders, append([]string{events.HeaderDeadline, events.HeaderTimeoutMS}, trace...)},
+		{requestHeaders, append([]string{events.HeaderDeadline, events.HeaderTimeoutMS, events.HeaderRequestID, events.HeaderWindow}, trace...)},
+		{chunkHeaders, []string{events.HeaderContentType, events.HeaderSequence}},
+		{endHeaders, []string{events.HeaderSequence, events.HeaderFinishReason, events.HeaderUsage}},
+		{keptHeaders, []string{events.HeaderContentType, events.HeaderRequestID, events.HeaderAttempt, events.HeaderSequence, events.HeaderMsgTTL}},
+		{controlHeaders, []string{events.HeaderContentType}},
 		{replyHeaders, []string{events.HeaderContentType}},
-		{errorHeaders, []string{events.HeaderErrorCode, events.HeaderError, events.HeaderContentType}},
-		{durableHeaders, append([]string{events.HeaderMsgID, events.HeaderDeadline, events.HeaderResultTTL}, trace...)},
-		{resultHeaders, append([]string{events.HeaderRequestID, events.HeaderErrorCode, events.HeaderError, events.HeaderMsgTTL}, trace...)},
+		{errorHeaders, []string{
+			events.HeaderErrorCode, events.HeaderError, events.HeaderContentType, events.HeaderSequence, events.HeaderUsage,
+		}},
+		{durableHeaders, append([]string{events.HeaderMsgID, events.HeaderRequestID, events.HeaderDeadline, events.HeaderResultTTL}, trace...)},
+		{resultHeaders, append([]string{
+			events.HeaderRequestID, events.HeaderRequestOrigin, events.HeaderRequestHash, events.HeaderErrorCode, events.HeaderError, events.HeaderMsgTTL,
+		}, trace...)},
 		{deliveryHeaders, append([]string{
 			events.HeaderMsgID, events.HeaderContentType, events.HeaderDelivery, events.HeaderEndpoint, events.HeaderEventID,
 			events.HeaderEventType, events.HeaderAttempt, events.HeaderFirstAttemptAt, events.HeaderSchedule, events.HeaderScheduleTarget,

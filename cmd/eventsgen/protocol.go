@@ -105,7 +105,7 @@ func streamsTable() string {
 		if stream.MaxBytes > 0 {
 			kept += " and " + strconv.FormatInt(stream.MaxBytes>>20, 10) + " MiB"
 		}
-		if stream.Name == events.StreamResults {
+		if stream.Name == events.StreamResults || stream.Name == events.StreamChunks {
 			kept = span(events.DefaultResultTTL) + ", or as asked for, " + kept
 		}
 		retention := stream.Retention
@@ -143,6 +143,7 @@ func limitsTable() string {
 		{"any other CloudEvents attribute", strconv.Itoa(events.MaxAttributeLength) + " bytes"},
 		{"texts in one embeddings request", strconv.Itoa(events.MaxInputs)},
 		{"time in which a repeated " + code(events.HeaderMsgID) + " is recognised", span(events.Streams()[0].Duplicates)},
+		{"window of a stream (" + code(events.HeaderWindow) + ")", strconv.Itoa(events.MaxWindow) + " chunks"},
 		{"patience of a caller (" + code(events.HeaderTimeoutMS) + ")", "24 h"},
 		{"life of a result (" + code(events.HeaderResultTTL) + ")", span(events.MaxResultTTL)},
 	}, func(cells []string) []string { return cells })

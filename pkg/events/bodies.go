@@ -18,6 +18,7 @@ func Bodies() []Body {
 		{"chat_request", ChatRequest{}, "asks for a completion"},
 		{"chat_response", ChatResponse{}, "answers with a completion"},
 		{"chat_chunk", ChatChunk{}, "is one message of a streamed completion"},
+		{"stream_control", StreamControl{}, "acknowledges chunks of a stream, or ends it"},
 		{"models_request", ModelsRequest{}, "asks which models there are"},
 		{"models_list", ModelsList{}, "lists the models"},
 		{"endpoints_list_request", EndpointsListRequest{}, "asks for the webhook endpoints"},

@@ -89,6 +89,7 @@ func TestStreamsAndConsumers(t *testing.T) {
 		s.Result("", "1"): events.StreamResults, s.DeliveryReady("e"): events.StreamDeliveries, s.DeliveryLater("d"): events.StreamWaiting,
 		s.Attempts("e"): events.StreamAttempts, s.DeadEvent(): events.StreamDeadLetters, s.DeadRequest("embed"): events.StreamDeadLetters,
 		s.DeadDelivery(events.FaultReceiver, "e"): events.StreamDeadLetters, s.DeliveryAgain("e"): events.StreamWaiting,
+		s.Limit("requests", "r", "s", "0"): events.StreamLimits, s.Budget("r", "s", "0"): events.StreamBudgets,
 	} {
 		relative := strings.TrimPrefix(subject, "mlsdm.")
 		if !slices.ContainsFunc(filters[stream], func(f string) bool { return overlaps(f, relative) }) {

@@ -15,6 +15,8 @@ const (
 	// HeaderSchedule, HeaderScheduleTarget ask the JetStream message scheduler to release a message later (ADR-51).
 	HeaderSchedule       = "Nats-Schedule"
 	HeaderScheduleTarget = "Nats-Schedule-Target"
+	// HeaderIncrement is what a message adds to the counter of its subject (ADR-49): a whole number with its sign.
+	HeaderIncrement = "Nats-Incr"
 	// HeaderContentType is the media type of the body.
 	HeaderContentType = "Content-Type"
 	// HeaderTraceParent and HeaderTraceState are W3C Trace Context, in lower case as that recommendation writes them.
@@ -29,8 +31,23 @@ const (
 	HeaderTimeoutMS = "Mlsdm-Timeout-Ms"
 	// HeaderResultTTL asks how long a durable request's result is kept: a Go duration of 1s to 24h; 1h without it.
 	HeaderResultTTL = "Mlsdm-Result-Ttl"
-	// HeaderRequestID repeats the request id on the result of a durable request.
+	// HeaderRequestID names a request: an interactive one, so that its caller can cancel it, and a durable one, on its result
+	// too. It is a token (see [CheckToken]). A durable request without it is named by its [HeaderMsgID].
 	HeaderRequestID = "Mlsdm-Request-Id"
+	// HeaderRequestOrigin says for which message a result was made: "<sequence>-<time>", its sequence in the stream of requests
+	// and when it was stored, in nanoseconds since 1970.
+	HeaderRequestOrigin = "Mlsdm-Request-Origin"
+	// HeaderRequestHash says for which request a result was made: the SHA-256, in hex, of its kind, a line feed, and its body.
+	HeaderRequestHash = "Mlsdm-Request-Hash"
+
+	// HeaderWindow is how many chunks of a stream may be on their way to a reader who acknowledges them: 1 to [MaxWindow].
+	HeaderWindow = "Mlsdm-Window"
+	// HeaderSequence is the place of a message in a stream of chunks, from 1, the end of it included.
+	HeaderSequence = "Mlsdm-Sequence"
+	// HeaderFinishReason and HeaderUsage stand on the end of a stream of chunks: why the model stopped, as in
+	// [ChatChoice.FinishReason], and a [ChatUsage] in JSON.
+	HeaderFinishReason = "Mlsdm-Finish-Reason"
+	HeaderUsage        = "Mlsdm-Usage"
 
 	// HeaderDelivery, HeaderEndpoint, HeaderEventID, HeaderEventType, HeaderAttempt, HeaderFirstAttemptAt and
 	// HeaderPublishedAt describe one delivery on its way through the deliveries stream. Attempts count from 1; the times,
@@ -111,12 +128,18 @@ func Headers() []Header {
 		{HeaderDeadline, "requests", "RFC 3339 time after which the caller no longer wants the answer"},
 		{HeaderTimeoutMS, "requests", "the same as milliseconds from the arrival of the request, 1 to 86400000"},
 		{HeaderResultTTL, "durable requests", "how long the result is kept: a duration of 1s to 24h, such as 90m; 1h without it"},
-		{HeaderRequestID, "results", "the id of the durable request"},
+		{HeaderRequestID, "requests, results, kept chunks", "the id of the request: to cancel it by, or to find its result"},
+		{HeaderRequestOrigin, "results", "for which message it was made: its sequence in the stream of requests, a hyphen, its time in nanoseconds"},
+		{HeaderRequestHash, "results", "SHA-256 of the request's kind, a line feed and its body, in hex"},
+		{HeaderWindow, "interactive requests for a stream", "how many chunks may be on their way, 1 to 65536; the reader acknowledges them"},
+		{HeaderSequence, "chunks and the end of a stream", "place in the stream, from 1"},
+		{HeaderFinishReason, "ends of streams", "why the model stopped: stop, length, tool_calls or content_filter"},
+		{HeaderUsage, "ends of streams", "the tokens that were used, as JSON"},
 		{HeaderErrorCode, "error replies, results", "the error's code; its presence makes a reply an error"},
 		{HeaderError, "error replies, results", "the error's text, one line, for people"},
 		{HeaderMsgTTL, "results", "the life of this one message, in seconds or as a duration"},
 		{HeaderDelivery, "deliveries", "id of the delivery: one event for one endpoint"},
-		{HeaderAttempt, "deliveries", "which attempt this is, from 1"},
+		{HeaderAttempt, "deliveries, kept chunks", "which attempt this is, from 1"},
 		{HeaderFirstAttemptAt, "deliveries", "RFC 3339 time of the first attempt"},
 		{HeaderPublishedAt, "deliveries", "RFC 3339 time at which the event was stored"},
 		{HeaderSlot, "deliveries", "RFC 3339 time of the place under the endpoint's rate limit that it has"},
@@ -124,6 +147,7 @@ func Headers() []Header {
 		{HeaderProbe, "deliveries", "marks a test of a disabled endpoint; of which disabling"},
 		{HeaderSchedule, "deliveries that wait", "when JetStream's scheduler releases the message"},
 		{HeaderScheduleTarget, "deliveries that wait", "the subject on which it is released"},
+		{HeaderIncrement, "limits, budgets", "what is added to the counter of the subject: a whole number, its sign before it"},
 		{HeaderDeadReason, "dead letters", "why it was given up, for people"},
 		{HeaderDeadCode, "dead letters", "the error's code"},
 		{HeaderDeadSubject, "dead letters", "the subject on which the message was published"},

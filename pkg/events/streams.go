@@ -7,11 +7,14 @@ const (
 	StreamEvents      = "EVENTS"
 	StreamRequests    = "REQUESTS"
 	StreamResults     = "RESULTS"
+	StreamChunks      = "CHUNKS"
 	StreamDeliveries  = "DELIVERIES"
 	StreamWaiting     = "WAITING"
 	StreamAttempts    = "ATTEMPTS"
 	StreamDeadLetters = "DEADLETTERS"
 	StreamAudit       = "AUDIT"
+	StreamLimits      = "LIMITS"
+	StreamBudgets     = "BUDGETS"
 )
 
 // Names of the durable consumers.
@@ -70,6 +73,9 @@ type Stream struct {
 	// AllowTTL and AllowSchedules switch per-message TTL and message schedules on.
 	AllowTTL       bool
 	AllowSchedules bool
+	// Counters makes every subject an atomic counter (ADR-49), of which only the value is kept: a message carries what is added
+	// to it in [HeaderIncrement].
+	Counters bool
 	// For says what the stream is for.
 	For string
 	// UsedBy lists the services that need the stream to be there.
@@ -79,6 +85,7 @@ type Stream struct {
 // Streams returns the catalogue of streams.
 func Streams() []Stream {
 	const window = 2 * time.Minute
+	const counted = 30 * time.Second // increments are many, and the server remembers the id of each for so long
 	all := []string{ServiceCIWatch, ServiceEmbedder, ServiceGenerator, ServiceDispatcher, ServiceSecretd}
 	return []Stream{
 		{
@@ -94,6 +101,11 @@ func Streams() []Stream {
 		{
 			Name: StreamResults, Subjects: []string{"results.*.*"}, Retention: RetentionLimits, MaxAge: MaxResultTTL, Duplicates: window,
 			AllowTTL: true, For: "replies of durable requests", UsedBy: []string{ServiceEmbedder, ServiceGenerator},
+		},
+		{
+			// Not in the stream of results: chunks are many, and must not push results out.
+			Name: StreamChunks, Subjects: []string{"chunks.*.*"}, Retention: RetentionLimits, MaxAge: MaxResultTTL + time.Hour, MaxBytes: 1 << 30,
+			Duplicates: window, AllowTTL: true, For: "streamed answers to durable requests", UsedBy: []string{ServiceGenerator},
 		},
 		{
 			Name: StreamDeliveries, Subjects: []string{"deliveries.ready.*"}, Retention: RetentionWorkQueue, Duplicates: window,
@@ -117,6 +129,15 @@ func Streams() []Stream {
 		{
 			Name: StreamAudit, Subjects: []string{"audit.>"}, Retention: RetentionLimits, MaxAge: 90 * 24 * time.Hour, MaxBytes: 1 << 30,
 			Duplicates: window, For: "who asked for which secret, and what came of it", UsedBy: []string{ServiceSecretd},
+		},
+		{
+			// A count has a subject of its own in each window, and is of no use after it.
+			Name: StreamLimits, Subjects: []string{"limits.>"}, Retention: RetentionLimits, MaxAge: 10 * time.Minute, MaxBytes: 64 << 20,
+			Duplicates: counted, Counters: true, For: "requests and tokens that were used this minute", UsedBy: []string{ServiceGenerator},
+		},
+		{
+			Name: StreamBudgets, Subjects: []string{"budgets.>"}, Retention: RetentionLimits, MaxAge: 48 * time.Hour, MaxBytes: 64 << 20,
+			Duplicates: counted, Counters: true, For: "what was spent today", UsedBy: []string{ServiceGenerator},
 		},
 	}
 }

@@ -98,6 +98,24 @@ func (s Subjects) Result(caller, requestID string) string {
 	return s.join("results", caller, requestID)
 }
 
+// Cancel is where the caller of an interactive request takes it back: mlsdm.cancel.<request id>, or
+// mlsdm.as.<caller>.cancel.<request id>.
+func (s Subjects) Cancel(caller, requestID string) string { return s.as(caller, "cancel."+requestID) }
+
+// StreamControl is where the reader of a stream acknowledges its chunks, or ends it: mlsdm.streams.<replica>.<stream>, or
+// mlsdm.as.<caller>.streams.<replica>.<stream>. It is the reply subject of every chunk.
+func (s Subjects) StreamControl(caller, replica, stream string) string {
+	return s.as(caller, "streams."+replica+"."+stream)
+}
+
+// Chunks is where the chunks of a durable request are kept: mlsdm.chunks.<caller>.<request id>.
+func (s Subjects) Chunks(caller, requestID string) string {
+	if caller == "" {
+		caller = DefaultCaller
+	}
+	return s.join("chunks", caller, requestID)
+}
+
 // Caller reads the caller out of any subject: the token behind "as", or [DefaultCaller].
 func (s Subjects) Caller(subject string) string {
 	rest, ok := strings.CutPrefix(subject, s.Prefix()+".as.")
@@ -139,6 +157,18 @@ func (s Subjects) DeadDelivery(fault, endpoint string) string {
 
 // AuditSecrets is where every access to a secret is recorded: mlsdm.audit.secrets.
 func (s Subjects) AuditSecrets() string { return s.join("audit.secrets") }
+
+// Limit is the counter of what was used of a limit in a minute: mlsdm.limits.<kind>.<rule>.<scope>.<window>. The kind is
+// "requests" or "tokens", the window is when the minute began, in Unix seconds.
+func (s Subjects) Limit(kind, rule, scope, window string) string {
+	return s.join("limits", kind, rule, scope, window)
+}
+
+// Budget is the counter of what was spent on a day: mlsdm.budgets.cost.<rule>.<scope>.<window>, in billionths of a US dollar. The
+// window is when the day began, in Unix seconds.
+func (s Subjects) Budget(rule, scope, window string) string {
+	return s.join("budgets", "cost", rule, scope, window)
+}
 
 // StreamName is the name of a stream of the catalogue in this installation: MLSDM_EVENTS.
 func (s Subjects) StreamName(name string) string {
