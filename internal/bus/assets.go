@@ -26,6 +26,7 @@ type StreamSpec struct {
 	Duplicates     time.Duration
 	AllowTTL       bool
 	AllowSchedules bool
+	Counters       bool // every subject is an atomic counter, of which only the value is kept
 	Description    string
 	Replicas       int
 	Storage        string // "file" or "memory"
@@ -66,8 +67,8 @@ func (b *Bus) Stream(ctx context.Context, name string) (spec StreamSpec, found b
 	spec = StreamSpec{
 		Name: c.Name, Subjects: c.Subjects, Retention: events.RetentionLimits, MaxAge: c.MaxAge, MaxBytes: max(c.MaxBytes, 0),
 		MaxMsgSize: max(c.MaxMsgSize, 0), MaxMsgs: max(c.MaxMsgs, 0), Discard: DiscardOld,
-		Duplicates: c.Duplicates, AllowTTL: c.AllowMsgTTL, AllowSchedules: c.AllowMsgSchedules, Description: c.Description,
-		Replicas: c.Replicas, Storage: storageName(c.Storage),
+		Duplicates: c.Duplicates, AllowTTL: c.AllowMsgTTL, AllowSchedules: c.AllowMsgSchedules, Counters: c.AllowMsgCounter,
+		Description: c.Description, Replicas: c.Replicas, Storage: storageName(c.Storage),
 	}
 	if c.Discard == jetstream.DiscardNew {
 		spec.Discard = DiscardNew
@@ -98,6 +99,9 @@ func (b *Bus) ApplyStream(ctx context.Context, spec StreamSpec) error {
 	c.MaxAge, c.Duplicates, c.Replicas = spec.MaxAge, spec.Duplicates, spec.Replicas
 	c.MaxBytes, c.MaxMsgs, c.MaxMsgSize = orUnlimited(spec.MaxBytes), orUnlimited(spec.MaxMsgs), orUnlimited(spec.MaxMsgSize)
 	c.AllowMsgTTL, c.AllowMsgSchedules = spec.AllowTTL, spec.AllowSchedules
+	if c.AllowMsgCounter = spec.Counters; spec.Counters {
+		c.MaxMsgsPerSubject = 1
+	}
 	c.Storage = storageType(spec.Storage)
 	c.AllowDirect = true
 	c.Retention, c.Discard = jetstream.LimitsPolicy, jetstream.DiscardOld

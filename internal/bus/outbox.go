@@ -225,17 +225,18 @@ func (o *outbox) read(msg *nats.Msg) (Ack, error) {
 	if len(msg.Data) == 0 && msg.Header.Get("Status") == "503" {
 		return Ack{}, nats.ErrNoResponders
 	}
-	if name, seq, ok := plainAck(msg.Data); ok {
+	if name, seq, value, ok := plainAck(msg.Data); ok {
 		if string(name) != o.stream {
 			o.stream = string(name)
 		}
-		return Ack{Stream: o.stream, Sequence: seq}, nil
+		return Ack{Stream: o.stream, Sequence: seq, value: string(value)}, nil
 	}
 	var answer struct {
 		Error     *jetstream.APIError `json:"error"`
 		Stream    string              `json:"stream"`
 		Sequence  uint64              `json:"seq"`
 		Duplicate bool                `json:"duplicate"`
+		Value     string              `json:"val"`
 	}
 	if err := json.Unmarshal(msg.Data, &answer); err != nil || answer.Error == nil && answer.Stream == "" {
 		return Ack{}, jetstream.ErrInvalidJSAck
@@ -243,22 +244,29 @@ func (o *outbox) read(msg *nats.Msg) (Ack, error) {
 	if answer.Error != nil {
 		return Ack{}, answer.Error
 	}
-	return Ack{Stream: answer.Stream, Sequence: answer.Sequence, Duplicate: answer.Duplicate}, nil
+	return Ack{Stream: answer.Stream, Sequence: answer.Sequence, Duplicate: answer.Duplicate, value: answer.Value}, nil
 }
 
-// plainAck reads what nearly all acks look like, {"stream":"MLSDM_EVENTS","seq":42}, without a JSON decoder.
-func plainAck(data []byte) (stream []byte, seq uint64, ok bool) {
+// plainAck reads what nearly all acks look like, {"stream":"MLSDM_EVENTS","seq":42}, and behind that ,"val":"7" of a counter,
+// without a JSON decoder.
+func plainAck(data []byte) (stream []byte, seq uint64, value []byte, ok bool) {
 	rest, ok := bytes.CutPrefix(data, []byte(`{"stream":"`))
 	if !ok {
-		return nil, 0, false
+		return nil, 0, nil, false
 	}
 	stream, rest, _ = bytes.Cut(rest, []byte(`","seq":`))
 	digits, ok := bytes.CutSuffix(rest, []byte(`}`))
 	if !ok || bytes.ContainsAny(stream, `"\`) || len(stream) == 0 {
-		return nil, 0, false
+		return nil, 0, nil, false
+	}
+	digits, value, counts := bytes.Cut(digits, []byte(`,"val":"`))
+	if counts {
+		if value, ok = bytes.CutSuffix(value, []byte(`"`)); !ok || bytes.ContainsAny(value, `"\`) {
+			return nil, 0, nil, false
+		}
 	}
 	seq, ok = parseNumber(string(digits))
-	return stream, seq, ok
+	return stream, seq, value, ok
 }
 
 // resend sends again, after a reconnect, what may have been lost with the connection or with its ack. What has no id would

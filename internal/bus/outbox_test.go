@@ -19,12 +19,14 @@ func TestReadAck(t *testing.T) {
 		`{"stream":"MLSDM_EVENTS","domain":"hub","seq":7}`:                   {Stream: "MLSDM_EVENTS", Sequence: 7},
 		`{"type":"io.nats.pub_ack","stream":"A\\u0042","seq":7,"batch":"x"}`: {Stream: "A\\u0042", Sequence: 7},
 		`{"stream":"A\u0042","seq":7}`:                                       {Stream: "AB", Sequence: 7},
+		`{"stream":"MLSDM_LIMITS","seq":9,"val":"-7"}`:                       {Stream: "MLSDM_LIMITS", Sequence: 9, value: "-7"},
+		`{"stream":"MLSDM_LIMITS","seq":9, "val":"7"}`:                       {Stream: "MLSDM_LIMITS", Sequence: 9, value: "7"},
 	} {
 		ack, err := o.read(&nats.Msg{Data: []byte(data)})
 		require.NoError(t, err, data)
 		require.Equal(t, want, ack, data)
 	}
-	for _, data := range []string{``, `+OK`, `{}`, `{"stream":"","seq":1}`, `{"stream":"A","seq":}`, `{"stream":"A","seq":1`, `{"stream":"A","seq":-1}`, `{"stream":"A","seq":"1"}`} {
+	for _, data := range []string{``, `+OK`, `{}`, `{"stream":"","seq":1}`, `{"stream":"A","seq":}`, `{"stream":"A","seq":1`, `{"stream":"A","seq":-1}`, `{"stream":"A","seq":"1"}`, `{"stream":"A","seq":1,"val":"}`, `{"stream":"A","seq":1,"val":7}`} {
 		_, err := o.read(&nats.Msg{Data: []byte(data)})
 		require.ErrorIs(t, err, jetstream.ErrInvalidJSAck, data)
 	}
@@ -34,8 +36,10 @@ func TestReadAck(t *testing.T) {
 	var api *jetstream.APIError
 	require.ErrorAs(t, err, &api)
 	require.Equal(t, jetstream.JSErrCodeStreamWrongLastSequence, api.ErrorCode)
-	_, _, plain := plainAck([]byte(`{"stream":"MLSDM_EVENTS","seq":42}`))
-	require.True(t, plain)
+	for _, data := range []string{`{"stream":"MLSDM_EVENTS","seq":42}`, `{"stream":"MLSDM_LIMITS","seq":9,"val":"-7"}`} {
+		_, _, _, plain := plainAck([]byte(data))
+		require.True(t, plain, data)
+	}
 }
 
 func TestOutboxGivesUpInTime(t *testing.T) {

@@ -36,6 +36,8 @@ type Ack struct {
 	Stream    string
 	Sequence  uint64
 	Duplicate bool
+
+	value string // of the counter that it added to; empty without one
 }
 
 // Publish stores one message and waits for JetStream's ack, for at most ten seconds. A message with an ID outlives a reconnect:

@@ -143,7 +143,7 @@ func (c Config) stream(s events.Subjects, entry events.Stream, maxPayload int64)
 	spec := bus.StreamSpec{
 		Name: s.StreamName(entry.Name), Subjects: below(s, entry.Subjects), Retention: entry.Retention, MaxAge: entry.MaxAge,
 		MaxBytes: entry.MaxBytes, Duplicates: entry.Duplicates, AllowTTL: entry.AllowTTL, AllowSchedules: entry.AllowSchedules,
-		Description: entry.For, Replicas: c.Replicas, Storage: c.Storage, Discard: bus.DiscardOld,
+		Counters: entry.Counters, Description: entry.For, Replicas: c.Replicas, Storage: c.Storage, Discard: bus.DiscardOld,
 	}
 	// What does not fit into a work queue is refused, never pushed out: nothing that was accepted may be lost. The server does
 	// not allow that for a stream with schedules, so such a stream must have no bound.
