@@ -36,14 +36,17 @@ init: ## Make the keys and users of a closed bus in deploy/installation, unless 
 # With certificates, everybody has to know their authority.
 INSTALLATION = $(or $(MLSDM_INSTALLATION),deploy/installation)
 COMPOSE_FILES = -f docker-compose.yml $(shell [ ! -e '$(INSTALLATION)/nats/ca.pem' ] || echo '-f deploy/tls.compose.yml')
+# Set to 1 to have a Vault for development in the stack, which secretd uses (docs/secrets.md).
+VAULT ?=
 
 .PHONY: up
-up: init ## Start the whole stack in containers and wait until it is healthy
+up: COMPOSE_FILES += $(if $(VAULT),-f deploy/vault.compose.yml --profile vault)
+up: init ## Start the whole stack in containers and wait until it is healthy (VAULT=1: with a Vault)
 	VERSION=$(VERSION) $(COMPOSE) $(COMPOSE_FILES) up -d --build --wait
 
 .PHONY: down
 down: ## Stop the containers (their data stays: `docker compose down -v` removes it)
-	$(COMPOSE) $(COMPOSE_FILES) down
+	$(COMPOSE) $(COMPOSE_FILES) --profile vault down
 
 .PHONY: build
 build: ## Build every command, static, into bin/

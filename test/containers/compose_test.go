@@ -15,13 +15,17 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/neuron7x/mlsdm-integrations/services"
+	"github.com/neuron7x/mlsdm-integrations/services/secretd"
 )
 
 // keeper is the one service that holds secrets for others.
 const keeper = "secretd"
 
-// job is the one container that is meant to end.
+// job is the container that makes what the services need on the bus.
 const job = "provision"
+
+// jobs are the containers that are meant to end.
+func jobs() []string { return []string{job, "vault-seed"} }
 
 // compose is what the tests read of docker-compose.yml.
 type compose struct {
@@ -29,8 +33,24 @@ type compose struct {
 	Secrets  map[string]struct{ File string }
 }
 
+// plain are the names of what is there without a profile.
+func (c compose) plain() []string {
+	var names []string
+	for name, container := range c.Services {
+		if len(container.Profiles) == 0 {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 type container struct {
 	Image       string
+	Profiles    []string
+	User        string
+	Restart     string
+	Networks    []string
 	Build       any
 	Ports       []string
 	Environment map[string]string
@@ -65,7 +85,9 @@ func TestContainersAreLockedDown(t *testing.T) {
 			for _, volume := range c.Volumes {
 				require.NotContains(t, fmt.Sprint(volume), "docker.sock")
 			}
-			if name != job {
+			if slices.Contains(jobs(), name) {
+				require.Equal(t, "no", c.Restart)
+			} else {
 				require.NotEmpty(t, c.Healthcheck.Test, "health can be asked for")
 			}
 			if c.Build == nil {
@@ -110,7 +132,7 @@ func TestEveryContainerHasItsOwnKey(t *testing.T) {
 	stack := readCompose(t)
 	also := map[string][]string{
 		"dispatcher": {"webhook-seal.key"}, "embedder": {"redis.password"}, "redis": {"redis.password"},
-		"secretd": {"audit.key", "secretd-signing.nk"},
+		"secretd": {"audit.key", "secretd-signing.nk"}, "vault": {"vault-root.token"}, "vault-seed": {"vault-root.token"},
 	}
 	for name, c := range stack.Services {
 		var given []string
@@ -124,7 +146,7 @@ func TestEveryContainerHasItsOwnKey(t *testing.T) {
 		}
 		want := slices.Clone(also[name])
 		switch name {
-		case "nats", "redis":
+		case "nats", "redis", "vault", "vault-seed":
 		case job:
 			want = append(want, "admin.nk")
 		default:
@@ -163,7 +185,55 @@ func TestEveryServiceIsInTheStack(t *testing.T) {
 		want = append(want, unit.Name)
 	}
 	slices.Sort(want)
-	require.Equal(t, want, slices.Sorted(maps.Keys(readCompose(t).Services)))
+	require.Equal(t, want, readCompose(t).plain())
+}
+
+// A Vault is there where it is asked for, and only secretd reaches it, as somebody who can read what is ours and no more.
+func TestVaultIsForSecretdOnly(t *testing.T) {
+	t.Parallel()
+	stack := readCompose(t)
+	var networked []string
+	for name, c := range stack.Services {
+		if slices.Contains(c.Networks, "vault") {
+			networked = append(networked, name)
+			require.Equal(t, []string{"vault"}, c.Profiles, name)
+			require.Regexp(t, `^[1-9][0-9]*:[1-9][0-9]*$`, c.User, "%s is nobody in particular", name)
+			require.Equal(t, []string{"vault"}, c.Networks, "%s reaches nothing else of the stack", name)
+		}
+	}
+	require.ElementsMatch(t, []string{"vault", "vault-seed"}, networked)
+
+	var with compose
+	require.NoError(t, yaml.Unmarshal([]byte(read(t, "deploy/vault.compose.yml")), &with))
+	require.Equal(t, []string{keeper}, slices.Collect(maps.Keys(with.Services)))
+	require.Empty(t, with.Services[keeper].Secrets, "it has no root token")
+	require.Empty(t, with.Services[keeper].Environment["VAULT_TOKEN"])
+	require.Equal(t, "approle", with.Services[keeper].Environment["SECRETD_VAULT_AUTH"])
+	for name := range with.Services[keeper].Environment {
+		require.Contains(t, stack.Services[keeper].Environment, name, "it is a setting of secretd")
+	}
+	paths := regexp.MustCompile(`(?m)^path "([^"]*)"`).FindAllStringSubmatch(read(t, "deploy/vault/seed/mlsdm-secretd.hcl"), -1)
+	require.NotEmpty(t, paths)
+	for _, p := range paths {
+		require.Regexp(t, `^(secret/data/mlsdm/\*|auth/token/(lookup|renew|revoke)-self)$`, p[1])
+	}
+}
+
+// What is in the file of rules beside it can be read by secretd.
+func TestRulesOfTheVaultStack(t *testing.T) {
+	t.Parallel()
+	text := read(t, "deploy/vault/rules/secrets.yaml")
+	for _, caller := range []string{"embedder", "generator"} {
+		for _, name := range []string{"openai_api_key", "vault:mlsdm/openai#api_key"} {
+			ruling, err := secretd.Explain("secrets.yaml", []byte(text), caller, name)
+			require.NoError(t, err)
+			require.True(t, ruling.Get, "%s %s", caller, name)
+			require.False(t, ruling.Refresh, "%s %s", caller, name)
+		}
+	}
+	ruling, err := secretd.Explain("secrets.yaml", []byte(text), "dispatcher", "openai_api_key")
+	require.NoError(t, err)
+	require.False(t, ruling.Get)
 }
 
 func TestImageNeedsNoBuildKitAndNoRoot(t *testing.T) {

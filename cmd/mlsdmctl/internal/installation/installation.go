@@ -72,6 +72,7 @@ const (
 	usersFile    = serverDir + "/users.conf"
 	sealFile     = "webhook-seal.key"
 	redisFile    = "redis.password"
+	vaultFile    = "vault-root.token"
 	auditFile    = "audit.key"
 	signingFile  = "secretd-signing.nk"
 	signerFile   = "secretd.env" // MLSDM_SECRETD_KEY, which is no secret

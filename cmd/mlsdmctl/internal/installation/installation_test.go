@@ -67,7 +67,7 @@ func TestMakeAndMakeAgain(t *testing.T) {
 	t.Parallel()
 	o := options(t)
 	first := create(t, o)
-	require.Len(t, first.Changes, 1+7+5+1, "%v", first.Changes)
+	require.Len(t, first.Changes, 1+7+6+1, "%v", first.Changes)
 	made := files(t, o.Dir)
 	require.Len(t, made, len(first.Changes))
 

@@ -83,6 +83,7 @@ func (m *maker) secrets() error {
 		{sealFile, "closes the signing keys that the dispatcher makes", encoded},
 		{auditFile, "hides the names of secrets in the audit", encoded},
 		{redisFile, "the password of Redis", func() ([]byte, error) { return []byte(rand.Text() + "\n"), nil }},
+		{vaultFile, "the root token of the Vault of `make up VAULT=1`", func() ([]byte, error) { return []byte(rand.Text() + "\n"), nil }},
 		{signingFile, "signs the replies of secretd", func() ([]byte, error) {
 			seed, err := newSeed()
 			return append(seed, '\n'), err
