@@ -1,0 +1,184 @@
+package anthropic
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/wire"
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+)
+
+// answer is a whole answer, or what a stream starts with.
+type answer struct {
+	Type        string         `json:"type"`
+	ID          string         `json:"id"`
+	Model       string         `json:"model"`
+	Content     []said         `json:"content"`
+	StopReason  string         `json:"stop_reason"`
+	StopDetails *stopDetails   `json:"stop_details"`
+	Usage       *usage         `json:"usage"`
+	Error       jsontext.Value `json:"error"`
+}
+
+// said is one block of an answer.
+type said struct {
+	Type  string         `json:"type"`
+	Text  string         `json:"text"`
+	ID    string         `json:"id"`
+	Name  string         `json:"name"`
+	Input jsontext.Value `json:"input"`
+}
+
+// stopDetails say why the model refused.
+type stopDetails struct {
+	Explanation string `json:"explanation"`
+}
+
+// refusal is the explanation, if there is one.
+func (d *stopDetails) refusal() string {
+	if d == nil {
+		return ""
+	}
+	return d.Explanation
+}
+
+// path of the messages API.
+const pathMessages = "/v1/messages"
+
+// Chat implements [llm.Adapter].
+func (c *Client) Chat(ctx context.Context, call *llm.Call) (*events.ChatResponse, error) {
+	body, err := c.body(call, false)
+	if err != nil {
+		return nil, err
+	}
+	var got answer
+	err = c.server.Call(ctx, wire.Request{Path: pathMessages, Body: body, Key: call.Key, Auth: auth, Header: c.header}, &got)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.isMessage(&got); err != nil {
+		return nil, err
+	}
+	if got.Content == nil {
+		return nil, c.server.Bad("it has no content")
+	}
+	choice := events.ChatChoice{Message: events.ChatMessage{Role: events.RoleAssistant}}
+	if err := c.speak(&choice.Message, got.Content); err != nil {
+		return nil, err
+	}
+	if choice.FinishReason, err = c.finish(got.StopReason, len(choice.Message.ToolCalls)); err != nil {
+		return nil, err
+	}
+	if got.StopReason == stopRefusal {
+		choice.Message.Refusal = got.StopDetails.refusal()
+	}
+	res := &events.ChatResponse{
+		ID: got.ID, Object: events.ObjectChatCompletion, Created: time.Now().Unix(), Model: got.Model,
+		Choices: []events.ChatChoice{choice}, Usage: got.Usage.chat(),
+	}
+	if got.Usage != nil {
+		res.ServiceTier = got.Usage.ServiceTier
+	}
+	return res, nil
+}
+
+// isMessage checks that an answer is one; it may be an error in spite of its status.
+func (c *Client) isMessage(got *answer) error {
+	switch {
+	case got.Type == "message":
+		return nil
+	case given(got.Error):
+		return c.server.InBand(append(append([]byte(`{"error":`), got.Error...), '}'))
+	default:
+		return c.server.Bad("it is of type %q instead of message", c.server.Clean(got.Type, 40))
+	}
+}
+
+// speak makes a message of the blocks of an answer.
+func (c *Client) speak(m *events.ChatMessage, blocks []said) error {
+	var texts []string
+	for i := range blocks {
+		b := &blocks[i]
+		switch b.Type {
+		case blockText:
+			texts = append(texts, b.Text)
+		case blockThinking, blockRedactedThinking:
+		case blockToolUse:
+			if err := c.checkCall(b, func(id string) bool {
+				return slices.ContainsFunc(m.ToolCalls, func(t events.ToolCall) bool { return t.ID == id })
+			}); err != nil {
+				return err
+			}
+			arguments, ok := object(b.Input)
+			if !ok {
+				return c.server.Bad("the input of content[%d], a call, is not an object", i)
+			}
+			m.ToolCalls = append(m.ToolCalls, events.ToolCall{
+				ID: b.ID, Type: "function", Function: events.ToolFunction{Name: b.Name, Arguments: arguments},
+			})
+		default:
+			return c.unknownBlock(b.Type)
+		}
+	}
+	m.Content = events.TextContent(strings.Join(texts, ""))
+	m.Content.Null = m.Content.Text == "" && len(m.ToolCalls) > 0
+	return nil
+}
+
+// checkCall checks the names of a call; used tells which ids came before.
+func (c *Client) checkCall(b *said, used func(id string) bool) error {
+	switch {
+	case b.ID == "" || b.Name == "":
+		return c.server.Bad("a call has no id or no name")
+	case used(b.ID):
+		return c.server.Bad("two calls have the same id")
+	}
+	return nil
+}
+
+// unknownBlock is the fault of a block that has no place in OpenAI's shape. It stands for something that the model said or did, so
+// leaving it out would change the answer.
+func (c *Client) unknownBlock(kind string) error {
+	return c.server.Bad("it has a block of type %q, which nothing was asked for that needs it", c.server.Clean(kind, 40))
+}
+
+// object returns the text of a JSON object, without white space around its parts.
+func object(raw jsontext.Value) (string, bool) {
+	if raw.Kind() != '{' {
+		return "", false
+	}
+	if err := raw.Compact(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
+		return "", false
+	}
+	return strings.ToValidUTF8(string(raw), "\ufffd"), true
+}
+
+// stopRefusal is the reason for which a model stops that refuses.
+const stopRefusal = "refusal"
+
+// finish is the table of reasons to stop; calls is how many calls the answer has.
+func (c *Client) finish(reason string, calls int) (string, error) {
+	switch reason {
+	case "end_turn", "stop_sequence", "pause_turn":
+		if calls > 0 { // whoever reads the answer has to make them
+			return events.FinishToolCalls, nil
+		}
+		return events.FinishStop, nil
+	case "tool_use":
+		if calls == 0 {
+			return "", c.server.Bad("it stopped for a call and has none")
+		}
+		return events.FinishToolCalls, nil
+	case "max_tokens", "model_context_window_exceeded":
+		return events.FinishLength, nil
+	case stopRefusal:
+		return events.FinishContentFilter, nil
+	default:
+		return "", c.server.Bad("it stopped for the reason %q, which is not known", c.server.Clean(reason, 40))
+	}
+}
