@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"slices"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
@@ -16,9 +19,11 @@ func (c *Client) Embed(ctx context.Context, req llm.EmbedRequest) (llm.EmbedResu
 		part := req
 		part.Texts = batch
 		var got llm.EmbedResult
-		err := c.cfg.Attempts.Do(ctx, func(ctx context.Context) (err error) {
-			got, err = c.embed(ctx, part)
-			return err
+		err := c.cfg.Attempts.Do(ctx, func(ctx context.Context) error {
+			return c.keyed(ctx, func(key secret.Value) (err error) {
+				got, err = c.embed(ctx, key, part)
+				return err
+			})
 		})
 		if err != nil {
 			return llm.EmbedResult{}, err
@@ -33,45 +38,45 @@ func (c *Client) Embed(ctx context.Context, req llm.EmbedRequest) (llm.EmbedResu
 }
 
 // embed makes one request.
-func (c *Client) embed(ctx context.Context, req llm.EmbedRequest) (llm.EmbedResult, error) {
+func (c *Client) embed(ctx context.Context, key secret.Value, req llm.EmbedRequest) (llm.EmbedResult, error) {
 	ask := events.EmbeddingsRequest{Model: req.Model, Input: req.Texts, Dimensions: req.Dimensions, User: req.User}
 	if c.cfg.Base64 {
 		ask.EncodingFormat = events.EncodingBase64
 	}
 	body, err := json.Marshal(ask)
 	if err != nil {
-		return llm.EmbedResult{}, llm.BadAnswer(c.cfg.Provider, "the request cannot be written: %w", err)
+		return llm.EmbedResult{}, c.adapter.Invalid("the request cannot be written as JSON: %w", err)
 	}
 	var answer struct {
 		Data []struct {
-			Index     *int            `json:"index"`
-			Embedding json.RawMessage `json:"embedding"`
+			Index     *int           `json:"index"`
+			Embedding jsontext.Value `json:"embedding"`
 		} `json:"data"`
 		Usage events.EmbeddingsUsage `json:"usage"`
-		Error json.RawMessage        `json:"error"`
+		Error jsontext.Value         `json:"error"`
 	}
-	if err := c.call(ctx, "/embeddings", body, &answer); err != nil {
+	if err := c.adapter.Call(ctx, c.adapter.request("/embeddings", key, body), &answer); err != nil {
 		return llm.EmbedResult{}, err
 	}
-	if answer.Data == nil && answer.Error != nil {
-		return llm.EmbedResult{}, c.inBand(wrapError(answer.Error))
+	if answer.Data == nil && there(answer.Error) != nil {
+		return llm.EmbedResult{}, c.adapter.InBand(wrapError(answer.Error))
 	}
 	if len(answer.Data) != len(req.Texts) {
-		return llm.EmbedResult{}, llm.BadAnswer(c.cfg.Provider, "%d vectors for %d texts", len(answer.Data), len(req.Texts))
+		return llm.EmbedResult{}, c.adapter.Bad("%d vectors for %d texts", len(answer.Data), len(req.Texts))
 	}
 	vectors := make([][]float32, len(req.Texts))
 	for i, d := range answer.Data { // in any order: the index decides
 		switch {
 		case d.Index == nil:
-			return llm.EmbedResult{}, llm.BadAnswer(c.cfg.Provider, "data[%d] has no index", i)
+			return llm.EmbedResult{}, c.adapter.Bad("data[%d] has no index", i)
 		case *d.Index < 0 || *d.Index >= len(vectors):
-			return llm.EmbedResult{}, llm.BadAnswer(c.cfg.Provider, "data[%d] has index %d of %d texts", i, *d.Index, len(vectors))
+			return llm.EmbedResult{}, c.adapter.Bad("data[%d] has index %d of %d texts", i, *d.Index, len(vectors))
 		case vectors[*d.Index] != nil:
-			return llm.EmbedResult{}, llm.BadAnswer(c.cfg.Provider, "index %d comes twice", *d.Index)
+			return llm.EmbedResult{}, c.adapter.Bad("index %d comes twice", *d.Index)
 		}
 		vector, err := decodeVector(d.Embedding)
 		if err != nil {
-			return llm.EmbedResult{}, llm.BadAnswer(c.cfg.Provider, "data[%d]: %w", i, err)
+			return llm.EmbedResult{}, c.adapter.Bad("data[%d]: %w", i, err)
 		}
 		vectors[*d.Index] = vector
 	}
@@ -82,6 +87,6 @@ func (c *Client) embed(ctx context.Context, req llm.EmbedRequest) (llm.EmbedResu
 }
 
 // wrapError puts an error back where it stood, under "error".
-func wrapError(raw json.RawMessage) []byte {
+func wrapError(raw []byte) []byte {
 	return append(append([]byte(`{"error":`), raw...), '}')
 }

@@ -56,7 +56,7 @@ func TestContract(t *testing.T) {
 		t.Parallel()
 		_, client := connect(t, func(c *openai.Config) { c.Refuse = []string{"response_format", "n", "tools"} })
 		llmtest.RunGenerator(t, llmtest.GenerateFeatures{Model: "m", Refuses: []string{
-			"response_format", "n", "tools", "logprobs", "top_logprobs", "modalities", "audio",
+			"response_format", "n", "tools", "modalities", "audio",
 		}}, client)
 	})
 }

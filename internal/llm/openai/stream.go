@@ -3,173 +3,182 @@ package openai
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
+	"net/http"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/sse"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/wire"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
-// Stream implements [llm.Streamer]. A failed stream is started again only as long as nothing of it was handed out.
-func (c *Client) Stream(ctx context.Context, req *events.ChatRequest, emit func(events.ChatChunk) error) error {
-	body, err := c.chatBody(req, true)
-	if err != nil {
-		return err
-	}
-	started := false
-	var final error
-	err = c.cfg.Attempts.Do(ctx, func(ctx context.Context) error {
-		err := c.stream(ctx, body, func(chunk events.ChatChunk) error {
-			started = true
-			return emit(chunk)
-		})
-		if started { // repeating it would hand out its beginning twice: this error is final
-			final = err
-			return nil
-		}
-		return err
-	})
-	if final != nil {
-		return final
-	}
-	return err
+// chunk is one event of a stream on the wire.
+type chunk struct {
+	ID                string         `json:"id"`
+	Object            string         `json:"object"`
+	Created           int64          `json:"created"`
+	Model             string         `json:"model"`
+	SystemFingerprint string         `json:"system_fingerprint"`
+	ServiceTier       string         `json:"service_tier"`
+	Usage             *usage         `json:"usage"`
+	Error             jsontext.Value `json:"error"`
+	Choices           []chunkChoice  `json:"choices"`
 }
 
-// stream makes one request and reads its answer.
-func (c *Client) stream(ctx context.Context, body []byte, emit func(events.ChatChunk) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	watch := watchdog{cancel: cancel, provider: c.cfg.Provider}
-	watch.start(c.cfg.FirstChunk, "no first chunk within %s")
-	defer watch.stop()
+// chunkChoice is what an event adds to one choice.
+type chunkChoice struct {
+	Index        int            `json:"index"`
+	Delta        delta          `json:"delta"`
+	FinishReason string         `json:"finish_reason"`
+	Logprobs     jsontext.Value `json:"logprobs"`
+}
 
-	res, err := c.post(ctx, "/chat/completions", typeEventStream, body)
+// delta is the added piece.
+type delta struct {
+	Role             string         `json:"role"`
+	Content          said           `json:"content"`
+	Refusal          string         `json:"refusal"`
+	ReasoningContent string         `json:"reasoning_content"`
+	Reasoning        jsontext.Value `json:"reasoning"`
+	ToolCalls        []toolCall     `json:"tool_calls"`
+	Annotations      jsontext.Value `json:"annotations"`
+}
+
+// Stream implements [llm.Adapter].
+func (a *Adapter) Stream(ctx context.Context, call *llm.Call, emit func(*events.ChatChunk) error) error {
+	body, err := a.body(call, true)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		// An error here says nothing that reading did not say; what is left of the stream is not waited for.
-		_ = res.Body.Close()
-	}()
-	reader, state := sse.NewReader(res.Body), streamState{provider: c.cfg.Provider}
+	req := a.request("/chat/completions", call.Key, body)
+	req.Accept = wire.TypeEventStream
+	res, err := a.Do(ctx, req)
+	if err != nil {
+		return err
+	}
+	defer closeNow(res)
+	s := stream{a: a, emit: emit, alive: call.Alive}
+	reader := sse.NewReader(res.Body)
 	for {
 		event, err := reader.Next()
 		switch {
 		case errors.Is(err, io.EOF):
-			return state.end()
+			return s.end(false)
 		case errors.Is(err, sse.ErrTooLarge):
-			return llm.BadAnswer(c.cfg.Provider, "%w", err)
+			return a.Bad("%w", err)
 		case err != nil:
-			return c.broke(ctx, err)
+			return a.Broke(ctx, err)
 		}
-		watch.stop()
 		data := bytes.TrimSpace(event.Data)
 		if string(data) == "[DONE]" {
-			return state.done()
+			return s.end(true)
 		}
-		chunk, err := c.chunk(data)
+		if event.Name == "error" {
+			return a.InBand(data)
+		}
+		if err := s.add(data); err != nil {
+			return err
+		}
+	}
+}
+
+// closeNow closes the connection of a stream without waiting for what is left of it.
+func closeNow(res *http.Response) {
+	_ = res.Body.Close() // an error here says nothing that reading did not say
+}
+
+// stream makes our chunks of a server's.
+type stream struct {
+	a     *Adapter
+	emit  func(*events.ChatChunk) error
+	alive func()
+
+	in      chunk
+	out     events.ChatChunk
+	choices []choiceState
+	usage   *events.ChatUsage
+}
+
+// add reads one event and hands out what there is in it.
+func (s *stream) add(data []byte) error {
+	choices := s.in.Choices[:0]
+	s.in = chunk{Choices: choices}
+	if err := s.a.Decode(data, &s.in); err != nil {
+		return err
+	}
+	in := &s.in
+	if there(in.Error) != nil || in.Object == "error" { // the second is how vLLM has it
+		return s.a.InBand(data)
+	}
+	if used := in.Usage.ours(); used != nil { // in the last chunk, in each, or in one that has choices: it is told at the end
+		s.usage = used
+	}
+	s.out.ID, s.out.Model, s.out.Created = in.ID, in.Model, in.Created
+	s.out.SystemFingerprint, s.out.ServiceTier = in.SystemFingerprint, in.ServiceTier
+	s.out.Choices = s.out.Choices[:0]
+	for i := range in.Choices {
+		out, err := s.choice(&in.Choices[i])
 		if err != nil {
 			return err
 		}
-		if err := state.add(chunk); err != nil {
+		if out != nil {
+			s.out.Choices = append(s.out.Choices, *out)
+		}
+	}
+	if len(s.out.Choices) == 0 {
+		if s.alive != nil {
+			s.alive()
+		}
+		return nil
+	}
+	return s.hand()
+}
+
+// hand gives the chunk away.
+func (s *stream) hand() error {
+	s.out.Object = events.ObjectChatCompletionChunk
+	if s.out.Created <= 0 {
+		s.out.Created = time.Now().Unix()
+	}
+	return s.emit(&s.out)
+}
+
+// end judges a stream that said [DONE], or that just ended, as some servers' do: then it is complete if all its choices are.
+func (s *stream) end(done bool) error {
+	switch {
+	case len(s.choices) == 0 && done:
+		return s.a.Bad("the stream has no choices")
+	case len(s.choices) == 0:
+		return s.a.BrokeOff("the stream ended before it began")
+	}
+	s.out.Choices = s.out.Choices[:0]
+	for i := range s.choices {
+		choice := &s.choices[i]
+		if choice.finish != "" {
+			continue
+		}
+		if !done {
+			return s.a.BrokeOff("the stream broke off before its end")
+		}
+		finish, err := s.a.finish("", len(choice.calls)) // some local servers leave it out
+		if err != nil {
 			return err
 		}
-		if err := emit(chunk); err != nil {
+		choice.finish = finish
+		s.out.Choices = append(s.out.Choices, events.ChatChunkChoice{Index: choice.index, FinishReason: &choice.finish})
+	}
+	if len(s.out.Choices) > 0 {
+		if err := s.hand(); err != nil {
 			return err
 		}
-		watch.start(c.cfg.Idle, "no further chunk within %s")
 	}
-}
-
-// chunk decodes one chunk; an in-band error is returned as the error that it is.
-func (c *Client) chunk(data []byte) (events.ChatChunk, error) {
-	var chunk struct {
-		events.ChatChunk
-
-		Error json.RawMessage `json:"error"`
+	if s.usage == nil {
+		return nil
 	}
-	if err := json.Unmarshal(data, &chunk); err != nil {
-		return events.ChatChunk{}, llm.BadAnswer(c.cfg.Provider, "a chunk of the stream is not the JSON that the protocol asks for (%d bytes)", len(data))
-	}
-	if len(chunk.Error) > 0 && string(chunk.Error) != "null" {
-		return events.ChatChunk{}, c.inBand(data)
-	}
-	if chunk.Choices == nil {
-		chunk.Choices = []events.ChatChunkChoice{}
-	}
-	chunk.Object = events.ObjectChatCompletionChunk
-	return chunk.ChatChunk, nil
-}
-
-// streamState follows the alternatives of one stream, to tell a complete stream from one that broke off.
-type streamState struct {
-	provider string
-	choices  map[int]bool // index of an alternative: has it finished
-}
-
-// add takes note of one chunk.
-func (s *streamState) add(chunk events.ChatChunk) error {
-	for _, choice := range chunk.Choices {
-		if choice.Index < 0 || choice.Index >= maxChoices {
-			return llm.BadAnswer(s.provider, "a chunk for alternative %d", choice.Index)
-		}
-		if s.choices == nil {
-			s.choices = make(map[int]bool)
-		}
-		s.choices[choice.Index] = s.choices[choice.Index] || choice.FinishReason != nil
-	}
-	return nil
-}
-
-// maxChoices is the largest n that a request may ask for.
-const maxChoices = 128
-
-// done judges a stream that said [DONE].
-func (s *streamState) done() error {
-	if len(s.choices) == 0 {
-		return llm.BadAnswer(s.provider, "the stream has no choices")
-	}
-	return nil
-}
-
-// end judges a stream that ended without [DONE], as some servers' do: it is complete if all its alternatives are.
-func (s *streamState) end() error {
-	if len(s.choices) == 0 {
-		return llm.Unavailable(s.provider, "the stream ended before it began")
-	}
-	for _, finished := range s.choices {
-		if !finished {
-			return llm.Unavailable(s.provider, "the stream broke off before its end")
-		}
-	}
-	return nil
-}
-
-// watchdog cancels a request whose answer does not come.
-type watchdog struct {
-	cancel   context.CancelCauseFunc
-	provider string
-	timer    *time.Timer
-}
-
-// start cancels the request after d, with an error that says why, unless it is stopped before; 0 never does.
-func (w *watchdog) start(d time.Duration, why string) {
-	if d <= 0 {
-		return
-	}
-	w.timer = time.AfterFunc(d, func() {
-		late := events.Errorf(events.CodeDeadlineExceeded, why, d)
-		late.Provider = w.provider
-		w.cancel(late)
-	})
-}
-
-// stop ends the watch.
-func (w *watchdog) stop() {
-	if w.timer != nil {
-		w.timer.Stop()
-	}
+	s.out.Choices, s.out.Usage = []events.ChatChunkChoice{}, s.usage
+	return s.hand()
 }
