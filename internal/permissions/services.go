@@ -32,6 +32,7 @@ func (i Installation) service(u *User) {
 		i.works(u, events.KindEmbed)
 	case events.ServiceGenerator:
 		i.works(u, events.KindGenerate)
+		i.watches(u, i.Subjects.BucketName(events.BucketMoral))
 		u.Publish.add(i.Subjects.Below("limits.>"), i.Subjects.Below("budgets.>"))
 	case events.ServiceDispatcher:
 		i.dispatches(u)

@@ -24,6 +24,8 @@ type MoralFilterReject struct {
 	Reason string `json:"reason,omitempty"`
 	// Categories names what was found, for example "violence".
 	Categories []string `json:"categories,omitempty"`
+	// Text is what was judged; only where the operator wants it in events.
+	Text string `json:"text,omitempty"`
 }
 
 // EventType returns "moral_filter.reject".
@@ -48,6 +50,12 @@ type MoralFilterAccept struct {
 	Score float64 `json:"score" jsonschema:"minimum=0,maximum=1"`
 	// Threshold is the least score that passes, 0 to 1.
 	Threshold float64 `json:"threshold" jsonschema:"minimum=0,maximum=1"`
+	// Reason says why, for a person; never the content itself.
+	Reason string `json:"reason,omitempty"`
+	// Categories names what was found nevertheless.
+	Categories []string `json:"categories,omitempty"`
+	// Text is what was judged; only where the operator wants it in events.
+	Text string `json:"text,omitempty"`
 }
 
 // EventType returns "moral_filter.accept".

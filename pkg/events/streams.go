@@ -32,6 +32,7 @@ const (
 	BucketEndpointState = "endpoint_state"
 	BucketCI            = "ci"
 	BucketSecrets       = "secrets"
+	BucketMoral         = "moral"
 )
 
 // Lives of results: without a wish, and at most.
@@ -200,5 +201,6 @@ func Buckets() []Bucket {
 		{BucketEndpointState, 1, "how webhook endpoints do: breakers, limits, what waits", []string{ServiceDispatcher}},
 		{BucketCI, 2, "CI health, one key a repository, workflow and branch", []string{ServiceCIWatch}},
 		{BucketSecrets, 5, "names, versions and times of secrets; never a value", []string{ServiceSecretd}},
+		{BucketMoral, 1, "the moral filter's threshold, and what it is made of", []string{ServiceGenerator}},
 	}
 }
