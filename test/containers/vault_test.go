@@ -4,6 +4,7 @@ package containers_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -13,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/client"
@@ -43,7 +43,7 @@ type vaultStack struct {
 	root     string // token
 	bus      string
 	embedder *client.Client
-	rotated  *nats.Subscription
+	rotated  chan events.Event
 }
 
 // TestStackWithVault goes through the life of a secret in a real Vault. It is not parallel, so that one stack starts at a time.
@@ -92,8 +92,8 @@ func startVaultStack(t *testing.T) vaultStack {
 	require.NoError(t, os.Mkdir(folder, 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "secrets.yaml"), []byte(rules), 0o600))
 	// The container's user is another.
-	require.NoError(t, os.Chmod(folder, 0o755))                                //nolint:gosec // there is no secret in it
-	require.NoError(t, os.Chmod(filepath.Join(folder, "secrets.yaml"), 0o644)) //nolint:gosec // there is no secret in it
+	require.NoError(t, os.Chmod(folder, 0o755))
+	require.NoError(t, os.Chmod(filepath.Join(folder, "secrets.yaml"), 0o644))
 	s.stack = startStack(t, stack{
 		options:     []string{"--file", "docker-compose.yml", "--file", "deploy/vault.compose.yml", "--profile", "vault"},
 		environment: []string{"SECRETD_RULES_DIR=" + folder},
@@ -108,15 +108,24 @@ func startVaultStack(t *testing.T) vaultStack {
 	require.NoError(t, err)
 	_, secretd, found := strings.Cut(strings.TrimSpace(string(known)), "=")
 	require.True(t, found)
-	s.embedder, err = client.Connect(t.Context(), s.bus, client.Caller("embedder"), client.SecretdKey(secretd),
-		client.NKey(filepath.Join(s.installation, "users", "embedder.nk")))
+	s.embedder = s.client(t, "embedder", client.SecretdKey(secretd))
+	s.rotated = make(chan events.Event, 100)
+	_, err = s.client(t, "client").Subscribe(t.Context(), []string{events.TypeSecretRotated}, func(_ context.Context, ev events.Event) error {
+		s.rotated <- ev
+		return nil
+	})
 	require.NoError(t, err)
-	t.Cleanup(s.embedder.Close)
-	nc := s.connect(t)
-	s.rotated, err = nc.SubscribeSync("mlsdm.events." + events.TypeSecretRotated)
-	require.NoError(t, err)
-	require.NoError(t, nc.Flush())
 	return s
+}
+
+// client connects as a user of the bus.
+func (s vaultStack) client(t *testing.T, user string, options ...client.Option) *client.Client {
+	t.Helper()
+	options = append(options, client.Caller(user), client.NKey(filepath.Join(s.installation, "users", user+".nk")))
+	c, err := client.Connect(t.Context(), s.bus, options...)
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	return c
 }
 
 // testReach: what reaches too far is refused by the rules, or by Vault, and stands in the audit.
@@ -176,7 +185,7 @@ func (s vaultStack) testCredentials(t *testing.T) {
 	for _, st := range s.states(t) {
 		id, err := s.compose(t.Context(), "ps", "--all", "--quiet", st.Service)
 		require.NoError(t, err, id)
-		about, err := exec.CommandContext(t.Context(), "docker", "inspect", strings.TrimSpace(id)).Output() //nolint:gosec // an id that docker gave
+		about, err := exec.CommandContext(t.Context(), "docker", "inspect", strings.TrimSpace(id)).Output()
 		require.NoError(t, err)
 		require.NotContains(t, string(about), s.root, "%s: it stands in no settings", st.Service)
 		has := st.Service == "vault" || st.Service == "vault-seed"
@@ -205,17 +214,21 @@ func (s vaultStack) testRotation(t *testing.T) {
 	require.Equal(t, fresh, got.Reveal())
 	require.Equal(t, "2", got.Version)
 
-	told, err := s.rotated.NextMsg(30 * time.Second)
-	require.NoError(t, err)
-	var payload events.SecretRotated
-	require.NoError(t, json.Unmarshal(told.Data, &payload), "%s", told.Data)
-	require.Equal(t, events.SecretRotated{Name: openai, Store: "vault", Version: "2", PreviousVersion: "1"}, payload)
-	require.NotContains(t, string(told.Data), fresh)
+	select {
+	case ev := <-s.rotated:
+		told, err := events.Decode[events.SecretRotated](ev)
+		require.NoError(t, err)
+		require.Equal(t, events.SecretRotated{Name: openai, Store: "vault", Version: "2", PreviousVersion: "1"}, told)
+		require.NotContains(t, string(ev.Data), fresh)
+	case <-time.After(30 * time.Second):
+		require.Fail(t, "nobody was told that it was rotated")
+	}
 }
 
 func (s vaultStack) testOutage(t *testing.T) {
-	_, err := s.embedder.Secret(t.Context(), "briefly") // anew, whatever was known
+	got, err := s.embedder.Secret(t.Context(), "briefly", client.NoCache())
 	require.NoError(t, err)
+	require.False(t, got.Stale)
 	out, err := s.compose(t.Context(), "stop", "vault")
 	require.NoError(t, err, out)
 	require.Eventually(t, func() bool {
@@ -226,7 +239,7 @@ func (s vaultStack) testOutage(t *testing.T) {
 	}, 30*time.Second, 250*time.Millisecond, "past its time it is marked")
 	_, err = s.embedder.Secret(t.Context(), openai, client.NoCache())
 	require.Equal(t, events.CodeUnavailable, events.CodeOf(err), "%v", err)
-	got, err := s.embedder.Secret(t.Context(), openai)
+	got, err = s.embedder.Secret(t.Context(), openai)
 	require.NoError(t, err)
 	require.Equal(t, fresh, got.Reveal())
 }
@@ -234,6 +247,15 @@ func (s vaultStack) testOutage(t *testing.T) {
 // testAmnesia: a Vault for development has lost the role of secretd too; seeding makes it anew, and secretd logs in by itself.
 func (s vaultStack) testAmnesia(t *testing.T) {
 	before := s.credentials(t)
+	out, err := s.compose(t.Context(), "start", "vault")
+	require.NoError(t, err, out)
+	require.Eventually(t, func() bool {
+		_, err := s.embedder.Secret(t.Context(), openai, client.NoCache())
+		return events.CodeOf(err) == events.CodeUnauthenticated
+	}, 60*time.Second, 500*time.Millisecond, "Vault refuses who it does not know")
+	_, err = s.embedder.Secret(t.Context(), openai)
+	require.Equal(t, events.CodeUnauthenticated, events.CodeOf(err), "a refusal is believed, and ends what was known: %v", err)
+
 	s.up(t)
 	after := s.credentials(t)
 	require.NotEqual(t, before, after, "Vault knows the old secret id no more")
