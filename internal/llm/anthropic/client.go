@@ -63,7 +63,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	server, err := wire.New(wire.Config{
 		Provider: cfg.Provider, BaseURL: strings.TrimSuffix(strings.TrimRight(cfg.BaseURL, "/"), "/v1"), HTTP: cfg.HTTP,
-		Reset: Reset, RequestID: "Request-Id",
+		Reset: reset, RequestID: "Request-Id",
 	})
 	if err != nil {
 		return nil, err
