@@ -1,0 +1,120 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+)
+
+// attempt asks the target once, and takes note of how that ended.
+func (r *run) attempt(ctx context.Context, a *attempts, t *turn, lease Lease) (o outcome) {
+	began := time.Now()
+	r.call = llm.Call{Model: r.Target.Model, Request: r.ask.Request, Key: t.sent}
+	ended := false
+	defer func() {
+		if !ended { // the adapter has panicked, and others may wait for this turn
+			t.end(&llm.Fault{Class: llm.ClassCanceled}, time.Now())
+		}
+	}()
+	var usage *events.ChatUsage
+	if r.ask.Emit == nil {
+		o, usage = r.plain(ctx, a, t)
+	} else {
+		o, usage = r.stream(ctx, a, t)
+	}
+	now := time.Now()
+	tried := Tried{Target: r.Target, Key: t.key.name, Waited: began.Sub(r.last), Took: now.Sub(began)}
+	r.last = now
+	if o.fault != nil {
+		if ctx.Err() != nil && !o.begun {
+			o.fault = &llm.Fault{Class: llm.ClassCanceled, Err: events.AsError(context.Cause(ctx)), RequestID: o.fault.RequestID}
+		}
+		tried.Class, tried.RequestID = o.fault.Class, o.fault.RequestID
+		if o.fault.Class == llm.ClassKey && !o.begun {
+			o.renewed = a.renew(ctx, t)
+		}
+	}
+	r.Attempts = append(r.Attempts, tried)
+	ended = true
+	r.engine.tell(ctx, t, o.fault, t.end(o.fault, now))
+	r.engine.metrics.attempt(&tried, o.fault == nil)
+	settle(lease, o, usage)
+	if o.fault == nil || o.begun {
+		r.Usage = usage
+	}
+	return o
+}
+
+// plain asks for an answer in one piece.
+func (r *run) plain(ctx context.Context, a *attempts, _ *turn) (outcome, *events.ChatUsage) {
+	limit, hurried := r.limit(ctx, a.number, r.engine.answer(r), 2.0/3)
+	asking := ctx
+	if rest, bounded := left(ctx); !bounded || limit < rest { // else the request's own deadline is what ends it
+		var cancel context.CancelCauseFunc
+		asking, cancel = context.WithCancelCause(ctx)
+		timer := time.AfterFunc(limit, func() { cancel(r.slow("it did not answer", limit)) })
+		defer func() {
+			timer.Stop()
+			cancel(nil)
+		}()
+	}
+	res, err := a.provider.adapter.Chat(asking, &r.call)
+	if err != nil {
+		return outcome{fault: faultOf(asking, err), hurried: hurried}, nil
+	}
+	res.Model = r.Target.ID
+	r.Response, r.FirstOutput = res, time.Since(r.begin)
+	if len(res.Choices) > 0 {
+		r.Finish = res.Choices[0].FinishReason
+	}
+	return outcome{}, res.Usage
+}
+
+// answer is the time for an answer in one piece.
+func (e *Engine) answer(r *run) time.Duration {
+	if own := r.ask.Route.Options.Answer; own > 0 {
+		return own
+	}
+	return e.cfg.Answer
+}
+
+// firstToken is the time until the first output of a stream.
+func (e *Engine) firstToken(r *run) time.Duration {
+	if own := r.ask.Route.Options.FirstToken; own > 0 {
+		return own
+	}
+	return e.cfg.FirstToken
+}
+
+// idle is the time for a pause in a stream.
+func (e *Engine) idle(r *run) time.Duration {
+	if own := r.ask.Route.Options.Idle; own > 0 {
+		return own
+	}
+	return e.cfg.Idle
+}
+
+// limit bounds one attempt: as is usual, or by its share of the time that is left if there are others to be asked. hurried says that
+// it is less than usual.
+func (r *run) limit(ctx context.Context, number int, usual time.Duration, share float64) (limit time.Duration, hurried bool) {
+	rest, bounded := left(ctx)
+	if !bounded || !r.more(number) {
+		return usual, false
+	}
+	if part := time.Duration(float64(rest) * share); part < usual {
+		return part, true
+	}
+	return usual, false
+}
+
+// slow is the fault of a server that has let a time pass.
+func (r *run) slow(what string, limit time.Duration) *llm.Fault {
+	if limit > time.Second {
+		limit = limit.Round(100 * time.Millisecond)
+	}
+	e := events.Errorf(events.CodeDeadlineExceeded, "%s within %s", what, limit)
+	e.Provider = r.Target.Provider
+	return &llm.Fault{Class: llm.ClassTimeout, Err: e}
+}

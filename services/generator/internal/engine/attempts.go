@@ -1,0 +1,164 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+)
+
+// attempts are those of one request at one target.
+type attempts struct {
+	run      *run
+	provider *provider
+	number   int // of the target
+	// retries counts those that followed a failure of the server, slow those that followed one that is repeated only once.
+	retries, slow int
+	// renewed and except are keys, by number: those that were asked for anew, and those that are not used again.
+	renewed, except uint64
+}
+
+// once makes one attempt.
+func (a *attempts) once(ctx context.Context, t *turn) (step, error) {
+	r := a.run
+	lease, err := r.reserve(ctx)
+	if err != nil {
+		t.end(&llm.Fault{Class: llm.ClassCanceled, Err: events.AsError(err)}, t.began)
+		if ctx.Err() != nil {
+			return finish, r.gone(ctx)
+		}
+		if events.CodeOf(err) != events.CodeRateLimited {
+			return finish, events.AsError(err)
+		}
+		r.verdict.failed(&llm.Fault{Class: llm.ClassLimit, Err: events.AsError(err)}, time.Now())
+		return next, nil
+	}
+	o := r.attempt(ctx, a, t, lease)
+	switch {
+	case o.fault == nil:
+		return finish, nil
+	case o.begun:
+		return finish, o.err
+	case ctx.Err() != nil:
+		return finish, r.gone(ctx)
+	}
+	return a.after(ctx, t, o)
+}
+
+// reserve asks the gate.
+func (r *run) reserve(ctx context.Context) (Lease, error) {
+	if r.engine.cfg.Gate == nil {
+		return nil, nil //nolint:nilnil // a lease may be nil
+	}
+	return r.engine.cfg.Gate.Reserve(ctx, Attempt{
+		Caller: r.ask.Caller, Asked: r.ask.Route.Name, Alias: r.ask.Route.Alias, Target: r.Target, Request: r.ask.Request,
+	})
+}
+
+// after decides what follows a failure of which nobody has seen anything.
+func (a *attempts) after(ctx context.Context, t *turn, o outcome) (step, error) {
+	r, now := a.run, time.Now()
+	switch o.fault.Class {
+	case llm.ClassCaller, llm.ClassContent, llm.ClassCanceled:
+		return finish, r.verdict.ends(r, o.fault)
+	case llm.ClassUnsupported, llm.ClassModel:
+		r.verdict.failed(o.fault, now)
+		return next, nil
+	case llm.ClassKey:
+		r.verdict.failed(o.fault, now)
+		if !o.renewed {
+			a.except |= 1 << t.number
+		}
+		return again, nil
+	case llm.ClassQuota:
+		r.verdict.failed(o.fault, now)
+		a.except |= 1 << t.number
+		return again, nil
+	case llm.ClassLimit:
+		r.verdict.failed(o.fault, now)
+		return again, nil // the key rests, so that it is another one, or a time to wait for
+	case llm.ClassProvider, llm.ClassNetwork, llm.ClassTimeout, llm.ClassAnswer:
+		r.verdict.failed(o.fault, now)
+		return a.retry(ctx, o, now), nil
+	default:
+		return finish, r.verdict.ends(r, o.fault)
+	}
+}
+
+// retry waits before the same target is tried again, or says that it is not to be.
+func (a *attempts) retry(ctx context.Context, o outcome, now time.Time) step {
+	r := a.run
+	limit := r.engine.cfg.Retries
+	if own := r.ask.Route.Options.Retries; own != nil {
+		limit = *own
+	}
+	slow := o.fault.Class == llm.ClassTimeout || o.fault.Class == llm.ClassAnswer
+	if a.retries >= limit || slow && (a.slow > 0 || o.hurried) {
+		return next
+	}
+	wait := time.Duration(r.engine.cfg.Random() * float64(r.engine.cfg.Backoff.Delay(a.retries, nil)))
+	if asked := o.fault.Until.Sub(now); !o.fault.Until.IsZero() && asked > wait {
+		if asked > r.engine.cfg.Backoff.Cap {
+			return next
+		}
+		wait = asked
+	}
+	a.retries++
+	if slow {
+		a.slow++
+	}
+	if !r.pause(ctx, wait) {
+		return next
+	}
+	return again
+}
+
+// renew asks for the content of a key that was refused, once for each key. It reports whether there is another one.
+func (a *attempts) renew(ctx context.Context, t *turn) bool {
+	if bit := uint64(1) << t.number; a.renewed&bit != 0 || !t.key.value.IsLive() {
+		return false
+	} else { //nolint:revive // bit belongs to the condition
+		a.renewed |= bit
+	}
+	_, changed := t.key.value.Renew(ctx, t.sent.Reveal())
+	return changed
+}
+
+// outcome is how an attempt ended.
+type outcome struct {
+	fault *llm.Fault
+	// err is what the caller is told of a stream that had begun.
+	err   error
+	begun bool
+	// renewed says that the key has another content now.
+	renewed bool
+	// hurried says that the attempt had less time than it is to have, for the sake of others.
+	hurried bool
+}
+
+// settle tells the gate what an attempt used.
+func settle(lease Lease, o outcome, usage *events.ChatUsage) {
+	if lease == nil {
+		return
+	}
+	if o.fault == nil || o.begun || usage != nil {
+		lease.Settle(usage)
+		return
+	}
+	switch o.fault.Class {
+	case llm.ClassTimeout, llm.ClassAnswer, llm.ClassCanceled: // it may have been worked on
+		lease.Settle(nil)
+	default:
+		lease.Release()
+	}
+}
+
+// faultOf is the fault that ended an attempt. When the attempt was ended from here, that is why, whatever the adapter made of it.
+func faultOf(ctx context.Context, err error) *llm.Fault {
+	if ended, ok := errors.AsType[*llm.Fault](context.Cause(ctx)); ok {
+		return ended
+	}
+	return llm.FaultOf(err)
+}

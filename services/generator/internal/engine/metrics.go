@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+)
+
+const (
+	// maxModels is how many models get labels of their own: there are servers that take every name that a caller thinks up.
+	maxModels = 200
+	// otherModel is the label of those that come after.
+	otherModel = "other"
+	// classOK is the label of attempts that succeeded.
+	classOK = "ok"
+)
+
+// metrics count attempts.
+type metrics struct {
+	attempts *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+
+	mu     sync.Mutex
+	models map[string]struct{} // that have labels of their own
+}
+
+// newMetrics makes the metrics and registers them, if there is somebody to register them with.
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		models: make(map[string]struct{}),
+		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mlsdm_attempts_total", Help: "Requests made to model providers, by class of failure (ok without one).",
+		}, []string{"provider", "model", "class"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "mlsdm_attempt_seconds", Help: "Time that requests to model providers took, whole streams included.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120},
+		}, []string{"provider", "outcome"}),
+	}
+	if reg == nil {
+		return m, nil
+	}
+	for _, c := range []prometheus.Collector{m.attempts, m.seconds} {
+		if err := reg.Register(c); err != nil {
+			return nil, fmt.Errorf("attempt metrics: %w", err)
+		}
+	}
+	return m, nil
+}
+
+// label returns the label of a model. Only those get one that have answered: of names that callers make up there is no end.
+func (m *metrics) label(model string, answered bool) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, known := m.models[model]; known {
+		return model
+	}
+	if !answered || len(m.models) >= maxModels {
+		return otherModel
+	}
+	m.models[model] = struct{}{}
+	return model
+}
+
+// attempt counts one attempt.
+func (m *metrics) attempt(t *Tried, answered bool) {
+	class, outcome := string(t.Class), "failed"
+	if answered {
+		class, outcome = classOK, classOK
+	}
+	m.attempts.WithLabelValues(t.Target.Provider, m.label(t.Target.ID, answered), class).Inc()
+	m.seconds.WithLabelValues(t.Target.Provider, outcome).Observe(t.Took.Seconds())
+}
+
+// tell logs what an attempt has changed.
+func (e *Engine) tell(ctx context.Context, t *turn, fault *llm.Fault, c change) {
+	if c.what == "" {
+		return
+	}
+	log := e.cfg.Logger.With(slog.String("provider", t.provider.name))
+	if t.key.name != "" {
+		log = log.With(slog.String("key", t.key.name))
+	}
+	if fault == nil {
+		log.InfoContext(ctx, c.what) //nolint:sloglint // one of a few constants
+		return
+	}
+	//nolint:sloglint // one of a few constants
+	log.WarnContext(ctx, c.what, "until", c.until.Format(time.RFC3339), "class", string(fault.Class), "code", string(fault.Err.Code))
+}

@@ -1,0 +1,149 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/route"
+)
+
+// run is one request.
+type run struct {
+	Result
+
+	engine    *Engine
+	ask       Ask
+	providers map[string]*provider
+	begin     time.Time
+	last      time.Time // when the last attempt ended
+
+	targets []route.Target
+	// done are the targets, by number, that are not asked again in this request.
+	done    uint64
+	verdict verdict
+
+	room  [2]Tried
+	order [4]route.Target
+	call  llm.Call
+}
+
+// step is what follows an attempt.
+type step int
+
+const (
+	again  step = iota // the same target, with whatever key there is
+	next               // another target
+	finish             // nothing
+)
+
+// do asks the targets in order. Those that could not be asked because of a limit are asked in another round, after it.
+func (r *run) do(ctx context.Context) error {
+	r.targets = r.ask.Route.Order(r.order[:0], r.engine.cfg.Random)
+	for waits := 0; ; waits++ {
+		var free time.Time // when a limit ends
+		for i := range r.targets {
+			if r.done&(1<<i) != 0 {
+				continue
+			}
+			until, s, err := r.target(ctx, i)
+			if s == finish {
+				return err
+			}
+			if !until.IsZero() && (free.IsZero() || until.Before(free)) {
+				free = until
+			}
+		}
+		if free.IsZero() || waits == maxWaits || !r.waitFor(ctx, free) {
+			break
+		}
+	}
+	if ctx.Err() != nil {
+		return r.gone(ctx)
+	}
+	return r.failure()
+}
+
+// target asks one target until it has answered, or it is of no use to go on. until is when a limit ends that keeps it from being
+// asked; zero when nothing is to be waited for.
+func (r *run) target(ctx context.Context, i int) (until time.Time, s step, err error) {
+	r.Target = r.targets[i]
+	p := r.providers[r.Target.Provider]
+	if p == nil {
+		r.done |= 1 << i
+		r.verdict.missing(r.Target)
+		return time.Time{}, next, nil
+	}
+	a := attempts{run: r, provider: p, number: i}
+	for {
+		if ctx.Err() != nil {
+			return time.Time{}, finish, r.gone(ctx)
+		}
+		now := time.Now()
+		t, why := p.take(r.Target.Model, a.except, now, r.engine.cfg.Random)
+		if why != nil {
+			r.verdict.blocked(why, now)
+			if why.waits {
+				return why.until, next, nil
+			}
+			r.done |= 1 << i
+			return time.Time{}, next, nil
+		}
+		if s, err = a.once(ctx, &t); s == again && len(r.Attempts) < maxAttempts {
+			continue
+		}
+		if s != finish {
+			r.done |= 1 << i
+		}
+		return time.Time{}, s, err
+	}
+}
+
+// more reports whether there are targets after the one of this number that can still be asked.
+func (r *run) more(number int) bool {
+	left := ^r.done & (1<<len(r.targets) - 1)
+	return left&^(1<<number) != 0
+}
+
+// left is the time until the deadline, and whether there is one.
+func left(ctx context.Context) (time.Duration, bool) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return 0, false
+	}
+	return time.Until(deadline), true
+}
+
+// waitFor waits for the end of a limit, and a little longer, so that not all who wait come at the same moment. It does not when
+// that is too long.
+func (r *run) waitFor(ctx context.Context, end time.Time) bool {
+	wait := max(time.Until(end), 0)
+	if wait > r.engine.cfg.MaxWait {
+		return false
+	}
+	wait += time.Duration(r.engine.cfg.Random() * float64(min(wait/10, time.Second)))
+	return r.pause(ctx, wait)
+}
+
+// pause waits, if the wait leaves time for an attempt.
+func (r *run) pause(ctx context.Context, wait time.Duration) bool {
+	if rest, bounded := left(ctx); bounded && wait >= rest {
+		return false
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// gone is the error of a request whose caller is gone, or has no time left.
+func (r *run) gone(ctx context.Context) error {
+	e := *events.AsError(context.Cause(ctx))
+	e.Message += r.verdict.tried(r)
+	return &e
+}

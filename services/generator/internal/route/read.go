@@ -1,0 +1,157 @@
+package route
+
+import (
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/section"
+)
+
+// Read reads the sections providers and models of a file:
+//
+//	providers:
+//	  openai: {keys: [secret:openai_api_key, {key: secret:openai_spare_key, weight: 3}]}
+//	  house:  {protocol: openai, base_url: "http://llm.house:8000/v1", models: [mixtral]}
+//	models:
+//	  fast:
+//	    - [openai/gpt-4o-mini x3, house/mixtral x1]
+//	    - ollama/llama3
+//	  careful: {targets: [openai/gpt-4o], cache: true, first_token: 2m}
+//
+// Either node may be nil. known are the providers that settings give: one that is not in the file is taken as it is, one that is
+// takes from it what it does not say itself. What is not understood goes to r, with its line; then there is no table.
+func Read(r *section.Reader, providers, models *yaml.Node, known []Provider) *Table {
+	b := &reader{Reader: r, table: &Table{byName: make(map[string]*Provider), routes: make(map[string]*Route)}}
+	if providers != nil {
+		for key, value := range r.Pairs(providers, "providers") {
+			b.provider(key, value, known)
+		}
+	}
+	for _, p := range known {
+		if b.table.byName[p.Name] != nil || slices.Contains(b.wrong, p.Name) {
+			continue
+		}
+		if err := b.table.addProvider(p); err != nil {
+			r.Complain(&yaml.Node{}, "%w", err)
+		}
+	}
+	if models != nil {
+		for key, value := range r.Pairs(models, "models") {
+			b.alias(key, value)
+		}
+	}
+	if r.Err() != nil {
+		return nil
+	}
+	b.table.done()
+	return b.table
+}
+
+// reader reads the two sections into a table.
+type reader struct {
+	*section.Reader
+
+	table *Table
+	wrong []string // providers that are not right, and so not in the table
+}
+
+// provider reads one entry of providers.
+func (b *reader) provider(key, n *yaml.Node, known []Provider) {
+	p, isVendor := Known(key.Value)
+	p.Name = key.Value
+	isKnown := isVendor
+	for _, k := range known {
+		if k.Name == p.Name {
+			p, isKnown = k, true
+		}
+	}
+	said := false // its protocol
+	for field, value := range b.Pairs(n, key.Value) {
+		switch field.Value {
+		case "protocol":
+			p.Protocol, said = Protocol(b.Text(value, "protocol")), true
+		case "base_url":
+			p.BaseURL = b.Text(value, "base_url")
+		case "keys":
+			p.Keys = b.keys(value)
+		case "headers":
+			p.Header = b.texts(value, "headers")
+		case "options":
+			p.Options = b.texts(value, "options")
+		case "models":
+			p.Models = nil
+			for _, item := range b.Items(value, "models") {
+				p.Models = append(p.Models, b.Text(item, "a model"))
+			}
+		default:
+			b.Complain(field, "unknown key %q; there are protocol, base_url, keys, headers, options and models", field.Value)
+		}
+	}
+	if !isKnown && !said {
+		b.Complain(key, "provider %s has no protocol; write protocol: openai (or another of %s). Without one there are %s", key.Value, protocols, vendors)
+		b.wrong = append(b.wrong, p.Name)
+		return
+	}
+	if err := b.table.addProvider(p); err != nil {
+		b.Complain(key, "%w", err)
+		b.wrong = append(b.wrong, p.Name)
+	}
+}
+
+// keys reads a list of references to keys.
+func (b *reader) keys(n *yaml.Node) []Key {
+	var keys []Key
+	for _, item := range b.Items(n, "keys") {
+		if item.Kind != yaml.MappingNode {
+			keys = b.key(keys, item, 1)
+			continue
+		}
+		var text *yaml.Node
+		weight := int64(1)
+		for field, value := range b.Pairs(item, "a key") {
+			switch field.Value {
+			case "key":
+				text = value
+			case "weight":
+				weight = b.Whole(value, "weight", 1, MaxWeight)
+			default:
+				b.Complain(field, "unknown key %q; there are key and weight", field.Value)
+			}
+		}
+		if text == nil {
+			b.Complain(item, "a key is a reference, or {key: REFERENCE, weight: N}")
+			continue
+		}
+		keys = b.key(keys, text, weight)
+	}
+	return keys
+}
+
+// key reads one reference. What is none is not quoted: it may be a key.
+func (b *reader) key(keys []Key, n *yaml.Node, weight int64) []Key {
+	text := b.Text(n, "a key")
+	if text == "" {
+		return keys
+	}
+	if !secret.IsReference(text) {
+		b.Complain(n, "a key is a reference, such as secret:openai_api_key, env:OPENAI_API_KEY or file:/run/secrets/openai; the key itself does not belong here")
+		return keys
+	}
+	ref, err := secret.NewReference(text)
+	if err != nil {
+		b.Complain(n, "%w", err)
+		return keys
+	}
+	return append(keys, Key{Name: ref.String(), Value: secret.Live(ref), Weight: int(weight)})
+}
+
+// texts reads a mapping of texts.
+func (b *reader) texts(n *yaml.Node, what string) map[string]string {
+	texts := make(map[string]string)
+	for key, value := range b.Pairs(n, what) {
+		texts[key.Value] = b.Text(value, key.Value)
+	}
+	return texts
+}
