@@ -15,9 +15,9 @@ func vendorOf(name string) (v vendor, known bool) {
 	case "openai":
 		return vendor{OpenAI, "https://api.openai.com/v1", false}, true
 	case "anthropic":
-		return vendor{Anthropic, "https://api.anthropic.com/v1", false}, true
+		return vendor{Anthropic, "https://api.anthropic.com", false}, true
 	case "cohere":
-		return vendor{Cohere, "https://api.cohere.com/v2", false}, true
+		return vendor{Cohere, "https://api.cohere.com", false}, true
 	case "huggingface":
 		return vendor{HuggingFace, "https://router.huggingface.co/v1", false}, true
 	case "ollama":
