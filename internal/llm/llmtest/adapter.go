@@ -25,6 +25,17 @@ func RunAdapter(t *testing.T, d Dialect) {
 		"answer errors": (*Dialect).answerErrors,
 		"refusals":      (*Dialect).refusals,
 		"request":       (*Dialect).request,
+		"pings":         (*Dialect).pings,
+		"give up":       (*Dialect).giveUp,
+		"leaves":        (*Dialect).leaves,
+		"together":      (*Dialect).together,
+		"truncated":     (*Dialect).truncated,
+		"content types": (*Dialect).contentTypes,
+		"redirects":     (*Dialect).redirects,
+		"large":         (*Dialect).large,
+		"hostile":       (*Dialect).hostile,
+		"secrets":       (*Dialect).secrets,
+		"mutated":       (*Dialect).mutated,
 	} {
 		t.Run(name, func(t *testing.T) { row(&d, t) })
 	}
