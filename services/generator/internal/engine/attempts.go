@@ -32,7 +32,7 @@ func (a *attempts) once(ctx context.Context, t *turn) (step, error) {
 		if events.CodeOf(err) != events.CodeRateLimited {
 			return finish, events.AsError(err)
 		}
-		r.verdict.failed(&llm.Fault{Class: llm.ClassLimit, Err: events.AsError(err)}, time.Now())
+		r.verdict.limited(a.number, events.AsError(err), time.Now())
 		return next, nil
 	}
 	o := r.attempt(ctx, a, t, lease)
@@ -59,36 +59,36 @@ func (r *run) reserve(ctx context.Context) (Lease, error) {
 
 // after decides what follows a failure of which nobody has seen anything.
 func (a *attempts) after(ctx context.Context, t *turn, o outcome) (step, error) {
-	r, now := a.run, time.Now()
+	r := a.run
 	switch o.fault.Class {
 	case llm.ClassCaller, llm.ClassContent, llm.ClassCanceled:
 		return finish, r.verdict.ends(r, o.fault)
 	case llm.ClassUnsupported, llm.ClassModel:
-		r.verdict.failed(o.fault, now)
+		r.verdict.failed(a.number, o.fault)
 		return next, nil
 	case llm.ClassKey:
-		r.verdict.failed(o.fault, now)
+		r.verdict.failed(a.number, o.fault)
 		if !o.renewed {
 			a.except |= 1 << t.number
 		}
 		return again, nil
 	case llm.ClassQuota:
-		r.verdict.failed(o.fault, now)
+		r.verdict.failed(a.number, o.fault)
 		a.except |= 1 << t.number
 		return again, nil
 	case llm.ClassLimit:
-		r.verdict.failed(o.fault, now)
+		r.verdict.failed(a.number, o.fault)
 		return again, nil // the key rests, so that it is another one, or a time to wait for
 	case llm.ClassProvider, llm.ClassNetwork, llm.ClassTimeout, llm.ClassAnswer:
-		r.verdict.failed(o.fault, now)
-		return a.retry(ctx, o, now), nil
+		r.verdict.failed(a.number, o.fault)
+		return a.retry(ctx, o), nil
 	default:
 		return finish, r.verdict.ends(r, o.fault)
 	}
 }
 
 // retry waits before the same target is tried again, or says that it is not to be.
-func (a *attempts) retry(ctx context.Context, o outcome, now time.Time) step {
+func (a *attempts) retry(ctx context.Context, o outcome) step {
 	r := a.run
 	limit := r.engine.cfg.Retries
 	if own := r.ask.Route.Options.Retries; own != nil {
@@ -99,7 +99,7 @@ func (a *attempts) retry(ctx context.Context, o outcome, now time.Time) step {
 		return next
 	}
 	wait := time.Duration(r.engine.cfg.Random() * float64(r.engine.cfg.Backoff.Delay(a.retries, nil)))
-	if asked := o.fault.Until.Sub(now); !o.fault.Until.IsZero() && asked > wait {
+	if asked := time.Until(o.fault.Until); !o.fault.Until.IsZero() && asked > wait {
 		if asked > r.engine.cfg.Backoff.Cap {
 			return next
 		}

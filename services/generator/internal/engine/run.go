@@ -72,7 +72,7 @@ func (r *run) target(ctx context.Context, i int) (until time.Time, s step, err e
 	p := r.providers[r.Target.Provider]
 	if p == nil {
 		r.done |= 1 << i
-		r.verdict.missing(r.Target)
+		r.verdict.missing(i, r.Target)
 		return time.Time{}, next, nil
 	}
 	a := attempts{run: r, provider: p, number: i}
@@ -80,10 +80,9 @@ func (r *run) target(ctx context.Context, i int) (until time.Time, s step, err e
 		if ctx.Err() != nil {
 			return time.Time{}, finish, r.gone(ctx)
 		}
-		now := time.Now()
-		t, why := p.take(r.Target.Model, a.except, now, r.engine.cfg.Random)
+		t, why := p.take(r.Target.Model, a.except, time.Now(), r.engine.cfg.Random)
 		if why != nil {
-			r.verdict.blocked(why, now)
+			r.verdict.blocked(why)
 			if why.waits {
 				return why.until, next, nil
 			}

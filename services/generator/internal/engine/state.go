@@ -35,9 +35,14 @@ func (e *Engine) Available(name, model string) Availability {
 	if p == nil {
 		return Availability{Class: llm.ClassModel}
 	}
+	return p.state(model, time.Now())
+}
+
+// state is that of a model.
+func (p *provider) state(model string, now time.Time) Availability {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.available(model, time.Now())
+	return p.available(model, now)
 }
 
 // State returns what is known of a provider, and whether there is one of that name.
@@ -59,10 +64,10 @@ func (e *Engine) State(name string) (s ProviderState, known bool) {
 // available is that of a model, of which any key will do; no name is that of a model without a hold of its own.
 func (p *provider) available(model string, now time.Time) Availability {
 	if p.breaker.blocks(now) {
-		return unavailable(&p.breaker)
+		return unavailable(&p.breaker, now)
 	}
 	if held := p.models[model]; held.blocks(now) {
-		return unavailable(held)
+		return unavailable(held, now)
 	}
 	var best Availability
 	for _, k := range p.keys {
@@ -81,7 +86,7 @@ func (p *provider) available(model string, now time.Time) Availability {
 func (k *key) available(model string, now time.Time) Availability {
 	k.refresh()
 	if held := k.blocking(model, now); held != nil {
-		return unavailable(held)
+		return unavailable(held, now)
 	}
 	if k.value.IsLive() && k.sent.IsZero() {
 		return Availability{Class: llm.ClassKey}
@@ -90,4 +95,6 @@ func (k *key) available(model string, now time.Time) Availability {
 }
 
 // unavailable tells of a hold.
-func unavailable(h *hold) Availability { return Availability{Until: h.until, Class: h.class} }
+func unavailable(h *hold, now time.Time) Availability {
+	return Availability{Until: blockedBy(h, now).until, Class: h.class}
+}

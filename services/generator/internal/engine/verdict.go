@@ -9,12 +9,15 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/route"
 )
 
-// verdict is what a caller is told when no target has answered: of all failures the most telling one, and the soonest time at which
-// any of the targets can be asked again.
+// verdict is what a caller is told when no target has answered: of all failures the most telling one.
 type verdict struct {
 	err  *events.Error
 	rank int
-	soon time.Time
+	// hopeless are the targets, by number, that will not do any better at another time.
+	hopeless uint64
+	// gated are those that the gate keeps from being asked, and opens is when it lets the first of them.
+	gated uint64
+	opens time.Time
 }
 
 // Ranks of failures: what may pass goes before what needs an operator, and that before what a target cannot do at all.
@@ -36,43 +39,40 @@ func rankOf(f *llm.Fault) int {
 	}
 }
 
-// failed takes note of an attempt that has failed. Of those that cannot, the first counts; of others, the last.
-func (v *verdict) failed(f *llm.Fault, now time.Time) {
-	if rank := rankOf(f); rank > v.rank || rank == v.rank && rank != rankCannot {
+// failed takes note of an attempt at a target that has failed. Of those that cannot, the first counts; of others, the last.
+func (v *verdict) failed(number int, f *llm.Fault) {
+	rank := rankOf(f)
+	if rank > v.rank || rank == v.rank && rank != rankCannot {
 		v.err, v.rank = f.Err, rank
 	}
-	switch {
-	case !f.Until.IsZero():
-		v.sooner(f.Until)
-	case f.Err.Retryable && f.Err.RetryAfter > 0:
-		v.sooner(now.Add(f.Err.RetryAfter))
+	if rank == rankCannot || f.Class == llm.ClassAnswer {
+		v.hopeless |= 1 << number
 	}
 }
 
 // blocked takes note of a target that rests. It tells less than one that was asked.
-func (v *verdict) blocked(b *blocked, now time.Time) {
+func (v *verdict) blocked(b *blocked) {
 	if b.fault.Err == nil {
 		return
 	}
 	if rank := rankOf(&b.fault); rank > v.rank {
 		v.err, v.rank = b.fault.Err, rank
 	}
-	if b.until.After(now) {
-		v.sooner(b.until)
-	}
 }
 
-// sooner takes note of when something can be asked again.
-func (v *verdict) sooner(at time.Time) {
-	if v.soon.IsZero() || at.Before(v.soon) {
-		v.soon = at
+// limited takes note of a target that the gate keeps from being asked.
+func (v *verdict) limited(number int, err *events.Error, now time.Time) {
+	v.failed(number, &llm.Fault{Class: llm.ClassLimit, Err: err})
+	v.gated |= 1 << number
+	if opens := now.Add(err.RetryAfter); v.opens.IsZero() || opens.Before(v.opens) {
+		v.opens = opens
 	}
 }
 
 // missing takes note of a target whose provider is not there.
-func (v *verdict) missing(t route.Target) {
+func (v *verdict) missing(number int, t route.Target) {
 	e := events.Errorf(events.CodeNotFound, "there is no provider %q", t.Provider)
-	v.failed(&llm.Fault{Class: llm.ClassModel, Err: e}, time.Time{})
+	v.failed(number, &llm.Fault{Class: llm.ClassModel, Err: e})
 }
 
 // ends is the error of a failure after which nothing is tried.
@@ -90,14 +90,38 @@ func (r *run) failure() error {
 	}
 	e := *v.err
 	e.Message += v.tried(r)
-	if !e.Retryable {
-		e.RetryAfter = 0
-		return &e
-	}
-	if !v.soon.IsZero() {
-		e.RetryAfter = max(time.Until(v.soon), 0)
+	e.RetryAfter = 0
+	if e.Retryable {
+		e.RetryAfter = r.soonest(time.Now())
 	}
 	return &e
+}
+
+// soonest is the time until the first target can be asked again; 0 if one can be now, or nobody knows.
+func (r *run) soonest(now time.Time) time.Duration {
+	var soonest time.Time
+	for i, t := range r.targets {
+		var at time.Time
+		switch {
+		case r.verdict.hopeless&(1<<i) != 0:
+			continue
+		case r.verdict.gated&(1<<i) != 0:
+			at = r.verdict.opens
+		default:
+			a := r.providers[t.Provider].state(t.Model, now)
+			if a.Available {
+				return 0
+			}
+			at = a.Until
+		}
+		if !at.IsZero() && (soonest.IsZero() || at.Before(soonest)) {
+			soonest = at
+		}
+	}
+	if soonest.IsZero() {
+		return 0
+	}
+	return max(soonest.Sub(now), 0)
 }
 
 // tried says in short words what was done, unless it was one attempt at the only target.
