@@ -139,12 +139,12 @@ func (s vaultStack) testReach(t *testing.T) {
 	require.Equal(t, events.CodeUnauthenticated, events.CodeOf(err), "the rules allow it, and Vault does not: %v", err)
 	require.Equal(t, "vault", events.AsError(err).Provider)
 	for _, outcome := range []events.Code{events.CodePermissionDenied, events.CodeUnauthenticated} {
-		require.Eventually(t, func() bool {
+		until(t, func() bool {
 			var records []events.SecretAccess
 			out := s.ctl(t, "admin", "--json", "secrets", "audit", "--asker", "embedder", "--outcome", string(outcome))
 			require.NoError(t, json.Unmarshal(out, &records))
 			return len(records) > 0
-		}, 30*time.Second, 200*time.Millisecond, "the audit has a record of %s", outcome)
+		}, "the audit has a record of "+string(outcome))
 	}
 
 	status, body = s.vault(t, http.MethodPost, "auth/approle/login", "", s.credentials(t))
@@ -231,12 +231,12 @@ func (s vaultStack) testOutage(t *testing.T) {
 	require.False(t, got.Stale)
 	out, err := s.compose(t.Context(), "stop", "vault")
 	require.NoError(t, err, out)
-	require.Eventually(t, func() bool {
+	until(t, func() bool {
 		got, err := s.embedder.Secret(t.Context(), "briefly")
 		require.NoError(t, err, "what is known is served")
 		require.Equal(t, "example-cohere-not-a-real-key", got.Reveal())
 		return got.Stale
-	}, 30*time.Second, 250*time.Millisecond, "past its time it is marked")
+	}, "past its time it is marked")
 	_, err = s.embedder.Secret(t.Context(), openai, client.NoCache())
 	require.Equal(t, events.CodeUnavailable, events.CodeOf(err), "%v", err)
 	got, err = s.embedder.Secret(t.Context(), openai)
@@ -249,20 +249,35 @@ func (s vaultStack) testAmnesia(t *testing.T) {
 	before := s.credentials(t)
 	out, err := s.compose(t.Context(), "start", "vault")
 	require.NoError(t, err, out)
-	require.Eventually(t, func() bool {
+	until(t, func() bool {
 		_, err := s.embedder.Secret(t.Context(), openai, client.NoCache())
 		return events.CodeOf(err) == events.CodeUnauthenticated
-	}, 60*time.Second, 500*time.Millisecond, "Vault refuses who it does not know")
+	}, "Vault refuses who it does not know")
 	_, err = s.embedder.Secret(t.Context(), openai)
 	require.Equal(t, events.CodeUnauthenticated, events.CodeOf(err), "a refusal is believed, and ends what was known: %v", err)
 
 	s.up(t)
 	after := s.credentials(t)
 	require.NotEqual(t, before, after, "Vault knows the old secret id no more")
-	require.Eventually(t, func() bool {
+	until(t, func() bool {
 		got, err := s.embedder.Secret(t.Context(), openai, client.NoCache())
 		return err == nil && got.Reveal() == example && !got.Stale
-	}, 60*time.Second, 500*time.Millisecond, "what is in Vault now is given")
+	}, "what is in Vault now is given")
+}
+
+// until waits for something to become true, and looks from the test's own goroutine, which may fail meanwhile.
+func until(t *testing.T, isTrue func() bool, what string) {
+	t.Helper()
+	patience := time.After(time.Minute)
+	again := time.NewTicker(500 * time.Millisecond) // slower than secretd lets a caller ask past the cache
+	defer again.Stop()
+	for !isTrue() {
+		select {
+		case <-again.C:
+		case <-patience:
+			require.Fail(t, "not within a minute", "%s", what)
+		}
+	}
 }
 
 // credentials are secretd's, as what a login sends.
