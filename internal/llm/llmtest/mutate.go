@@ -145,4 +145,3 @@ func edges(text string) []int {
 	}
 	return all
 }
-

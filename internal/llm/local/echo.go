@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"hash/fnv"
 	"maps"
 	"slices"
@@ -11,27 +12,32 @@ import (
 	"unicode"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
-// EchoModel is the name of the text model of [Echo].
+// EchoModel is the name of the text model.
 const EchoModel = "echo"
 
-// Echo answers a conversation with its last user message, after the label "echo: ". It honours token limits (its
-// tokens are words) and stop texts, and refuses what an echo cannot do; settings that cannot change an echo, such as
-// the temperature, are accepted.
-type Echo struct{}
+// Model is the [llm.Adapter] of the text model. It answers a conversation with its last user message, after the label "echo: ". It
+// honours token limits (its tokens are words) and stop texts, and refuses what an echo cannot do; settings that cannot change an echo,
+// such as the temperature, are accepted.
+type Model struct{}
 
+// Interface guards.
 var (
-	_ llm.Generator = Echo{}
-	_ llm.Streamer  = Echo{}
+	_ llm.Adapter = Model{}
+	_ llm.Lister  = Model{}
 )
 
-// Generate implements [llm.Generator].
-func (e Echo) Generate(ctx context.Context, req *events.ChatRequest) (*events.ChatResponse, error) {
-	answer, err := e.answer(ctx, req)
+// Models implements [llm.Lister].
+func (Model) Models(context.Context, secret.Value) ([]string, error) { return []string{EchoModel}, nil }
+
+// Chat implements [llm.Adapter].
+func (Model) Chat(ctx context.Context, call *llm.Call) (*events.ChatResponse, error) {
+	answer, err := answer(ctx, call.Request)
 	if err != nil {
-		return nil, err
+		return nil, llm.FaultOf(err)
 	}
 	return &events.ChatResponse{
 		ID: answer.id, Object: events.ObjectChatCompletion, Created: time.Now().Unix(), Model: EchoModel,
@@ -43,32 +49,45 @@ func (e Echo) Generate(ctx context.Context, req *events.ChatRequest) (*events.Ch
 	}, nil
 }
 
-// Stream implements [llm.Streamer]: one chunk a word.
-func (e Echo) Stream(ctx context.Context, req *events.ChatRequest, emit func(events.ChatChunk) error) error {
-	answer, err := e.answer(ctx, req)
+// Stream implements [llm.Adapter]: one chunk a word.
+func (Model) Stream(ctx context.Context, call *llm.Call, emit func(*events.ChatChunk) error) error {
+	answer, err := answer(ctx, call.Request)
 	if err != nil {
-		return err
+		return llm.FaultOf(err)
 	}
 	chunk := events.ChatChunk{ID: answer.id, Object: events.ObjectChatCompletionChunk, Created: time.Now().Unix(), Model: EchoModel}
 	for i, piece := range answer.pieces {
-		if err := ctx.Err(); err != nil {
-			return events.AsError(err)
+		if err := ended(ctx); err != nil {
+			return llm.FaultOf(err)
 		}
 		delta := events.ChatDelta{Content: piece}
 		if i == 0 {
 			delta.Role = events.RoleAssistant
 		}
 		chunk.Choices = []events.ChatChunkChoice{{Delta: delta}}
-		if err := emit(chunk); err != nil {
+		if err := emit(&chunk); err != nil {
 			return err
 		}
 	}
 	chunk.Choices = []events.ChatChunkChoice{{FinishReason: &answer.finish}}
-	if err := emit(chunk); err != nil {
+	if err := emit(&chunk); err != nil {
 		return err
 	}
 	chunk.Choices, chunk.Usage = []events.ChatChunkChoice{}, &answer.usage
-	return emit(chunk)
+	return emit(&chunk)
+}
+
+// ended is the error of a context that has ended.
+func ended(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	if fault, ok := errors.AsType[*llm.Fault](context.Cause(ctx)); ok { // who ended it says why
+		return fault
+	}
+	e := *events.AsError(context.Cause(ctx))
+	e.Provider = Provider
+	return &e
 }
 
 // echo is one answer, cut into words that keep their white space.
@@ -79,9 +98,9 @@ type echo struct {
 }
 
 // answer computes the answer.
-func (Echo) answer(ctx context.Context, req *events.ChatRequest) (*echo, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, events.AsError(err)
+func answer(ctx context.Context, req *events.ChatRequest) (*echo, error) {
+	if err := ended(ctx); err != nil {
+		return nil, err
 	}
 	if err := refuse(req); err != nil {
 		return nil, err
@@ -100,7 +119,9 @@ func (Echo) answer(ctx context.Context, req *events.ChatRequest) (*echo, error) 
 		}
 	}
 	if !found {
-		return nil, events.Errorf(events.CodeInvalidArgument, "messages: %s/%s repeats the last user message, and there is none", Provider, EchoModel)
+		e := events.Errorf(events.CodeInvalidArgument, "messages: %s/%s repeats the last user message, and there is none", Provider, EchoModel)
+		e.Provider = Provider
+		return nil, e
 	}
 	content := "echo: " + said
 	for _, stop := range req.Stop {

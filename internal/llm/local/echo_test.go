@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/local"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
@@ -35,14 +36,14 @@ func TestEchoAnswers(t *testing.T) {
 			var req events.ChatRequest
 			require.NoError(t, json.Unmarshal([]byte(c.request), &req))
 			require.NoError(t, req.Validate())
-			res, err := local.Echo{}.Generate(t.Context(), &req)
+			res, err := local.Model{}.Chat(t.Context(), &llm.Call{Model: local.EchoModel, Request: &req})
 			require.NoError(t, err)
 			require.Equal(t, c.content, res.Choices[0].Message.Content.Text)
 			require.Equal(t, c.finish, res.Choices[0].FinishReason)
 			require.Equal(t, c.tokens, res.Usage.CompletionTokens)
 
 			var words []string
-			require.NoError(t, local.Echo{}.Stream(t.Context(), &req, func(chunk events.ChatChunk) error {
+			require.NoError(t, local.Model{}.Stream(t.Context(), &llm.Call{Model: local.EchoModel, Request: &req}, func(chunk *events.ChatChunk) error {
 				for _, choice := range chunk.Choices {
 					if choice.FinishReason == nil {
 						words = append(words, choice.Delta.Content)
@@ -58,8 +59,8 @@ func TestEchoAnswers(t *testing.T) {
 
 func TestEchoNeedsSomethingToRepeat(t *testing.T) {
 	t.Parallel()
-	_, err := local.Echo{}.Generate(t.Context(), &events.ChatRequest{
+	_, err := local.Model{}.Chat(t.Context(), &llm.Call{Model: local.EchoModel, Request: &events.ChatRequest{
 		Messages: []events.ChatMessage{{Role: events.RoleSystem, Content: events.TextContent("be brief")}},
-	})
+	}})
 	require.Equal(t, events.CodeInvalidArgument, events.CodeOf(err))
 }

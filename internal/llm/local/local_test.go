@@ -22,10 +22,15 @@ func TestHashContract(t *testing.T) {
 
 func TestEchoContract(t *testing.T) {
 	t.Parallel()
-	llmtest.RunGenerator(t, llmtest.GenerateFeatures{
-		Model:   local.EchoModel,
-		Refuses: []string{"tools", "tool_choice", "response_format", "n", "content", "logprobs", "audio", "functions"},
-	}, local.Echo{})
+	llmtest.RunLocal(t, llmtest.LocalDialect{
+		Provider: local.Provider, Model: local.EchoModel, Answer: func(prompt string) string { return "echo: " + prompt },
+		Refuses: map[string]string{
+			"tools": `{"tools":[{"type":"function","function":{"name":"f"}}]}`, "tool_choice": `{"tool_choice":"required"}`,
+			"response_format": `{"response_format":{"type":"json_schema","json_schema":{"name":"a","schema":{}}}}`, "n": `{"n":2}`,
+			"content":  `{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:,"}}]}]}`,
+			"logprobs": `{"logprobs":true}`, "audio": `{"audio":{}}`, "functions": `{"functions":[]}`,
+		},
+	}, local.Model{})
 }
 
 // embed returns the vectors of texts.

@@ -174,7 +174,7 @@ func (s *said) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 		if err != nil {
 			return err
 		}
-		return s.Content.UnmarshalJSON(value)
+		return s.UnmarshalJSON(value)
 	}
 }
 

@@ -52,13 +52,6 @@ func TestContract(t *testing.T) {
 			llmtest.RunEmbedder(t, llmtest.EmbedFeatures{Model: "m", Dimensions: llmtest.ServerDimensions, Shortens: true}, client)
 		})
 	}
-	t.Run("chat", func(t *testing.T) {
-		t.Parallel()
-		_, client := connect(t, func(c *openai.Config) { c.Refuse = []string{"response_format", "n", "tools"} })
-		llmtest.RunGenerator(t, llmtest.GenerateFeatures{Model: "m", Refuses: []string{
-			"response_format", "n", "tools", "modalities", "audio",
-		}}, client)
-	})
 }
 
 func TestNewChecksItsSettings(t *testing.T) {

@@ -18,7 +18,7 @@ func reset(h http.Header, now time.Time) time.Time {
 		value := strings.TrimSpace(h.Get("x-ratelimit-reset-" + kind))
 		wait, err := time.ParseDuration(value)
 		if seconds, numeric := strconv.ParseUint(value, 10, 31); numeric == nil {
-			wait, err = time.Duration(seconds)*time.Second, nil //nolint:gosec // 31 bits
+			wait, err = time.Duration(seconds)*time.Second, nil
 		}
 		if err == nil && wait > 0 && now.Add(wait).After(last) {
 			last = now.Add(wait)
