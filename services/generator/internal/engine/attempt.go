@@ -32,8 +32,8 @@ func (r *run) attempt(ctx context.Context, a *attempts, t *turn, lease Lease) (o
 			o.fault = &llm.Fault{Class: llm.ClassCanceled, Err: events.AsError(context.Cause(ctx)), RequestID: o.fault.RequestID}
 		}
 		tried.Class, tried.RequestID = o.fault.Class, o.fault.RequestID
-		if o.fault.Class == llm.ClassKey && !o.begun {
-			o.renewed = a.renew(ctx, t)
+		if (o.fault.Class == llm.ClassKey || o.fault.Class == llm.ClassQuota) && !o.begun {
+			o.renewed = a.renew(ctx, t, o.fault.Class)
 		}
 	}
 	r.Attempts = append(r.Attempts, tried)

@@ -66,15 +66,11 @@ func (a *attempts) after(ctx context.Context, t *turn, o outcome) (step, error) 
 	case llm.ClassUnsupported, llm.ClassModel:
 		r.verdict.failed(a.number, o.fault)
 		return next, nil
-	case llm.ClassKey:
+	case llm.ClassKey, llm.ClassQuota:
 		r.verdict.failed(a.number, o.fault)
 		if !o.renewed {
 			a.except |= 1 << t.number
 		}
-		return again, nil
-	case llm.ClassQuota:
-		r.verdict.failed(a.number, o.fault)
-		a.except |= 1 << t.number
 		return again, nil
 	case llm.ClassLimit:
 		r.verdict.failed(a.number, o.fault)
@@ -115,15 +111,20 @@ func (a *attempts) retry(ctx context.Context, o outcome) step {
 	return again
 }
 
-// renew asks for the content of a key that was refused, once for each key. It reports whether there is another one.
-func (a *attempts) renew(ctx context.Context, t *turn) bool {
-	if bit := uint64(1) << t.number; a.renewed&bit != 0 || !t.key.value.IsLive() {
+// renew reports whether a key that was refused has another content than was sent, once for each key. One that is not accepted is
+// asked for anew; behind one without money there may have been put another.
+func (a *attempts) renew(ctx context.Context, t *turn, why llm.Class) (changed bool) {
+	bit := uint64(1) << t.number
+	if a.renewed&bit != 0 || !t.key.value.IsLive() {
 		return false
-	} else { //nolint:revive // bit belongs to the condition
-		a.renewed |= bit
 	}
-	_, changed := t.key.value.Renew(ctx, t.sent.Reveal())
-	return changed
+	a.renewed |= bit
+	if why == llm.ClassKey {
+		_, changed = t.key.value.Renew(ctx, t.sent.Reveal())
+		return changed
+	}
+	now := t.key.value.Reveal()
+	return now != "" && now != t.sent.Reveal()
 }
 
 // outcome is how an attempt ended.
