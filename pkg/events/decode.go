@@ -52,6 +52,11 @@ func readMessage(s Subjects, subject string, header map[string][]string, body []
 	if err != nil {
 		return draft{}, err
 	}
+	if d.Type == "" || d.Source == "" {
+		if err := checkBare(subjectType); err != nil {
+			return draft{}, err
+		}
+	}
 	if d.Type == "" {
 		d.Type = subjectType
 	}

@@ -18,6 +18,17 @@ func checkSource(source, eventType string) error {
 	return Errorf(CodeInvalidArgument, "the source %q is a service that publishes no events of type %q; give your own source", source, truncate(eventType, MaxTypeLength))
 }
 
+// checkBare refuses an event that does not say itself what it is and who it is from, where only certain services publish its type.
+// JetStream answers where it is asked to, on the subject of such a type too, and nobody is asked whether he may have that: what it
+// sends there, an ack or a status, is no event.
+func checkBare(eventType string) error {
+	t, known := FindType(eventType)
+	if !known || t.ByAnyone() || strings.Contains(t.Publisher, publisherAnyService) {
+		return nil
+	}
+	return Errorf(CodeInvalidArgument, "events of type %q come from %s only, and say so themselves: type and source are missing", truncate(eventType, MaxTypeLength), t.Publisher)
+}
+
 func isService(name string) bool {
 	switch name {
 	case ServiceCIWatch, ServiceEmbedder, ServiceGenerator, ServiceDispatcher, ServiceSecretd:

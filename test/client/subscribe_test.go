@@ -191,9 +191,9 @@ func TestBadEventsAreReported(t *testing.T) {
 	}
 	raw("mlsdm.events.custom.x", "\xff\xfe")
 	raw("mlsdm.events.ci.degraded", `{"specversion":"1.0","id":"1","source":"/x","type":"ci.recovered"}`)
-	raw("mlsdm.events.secret.rotated", `{"name":7}`)
+	raw("mlsdm.events.secret.rotated", `{"specversion":"1.0","id":"3","source":"/x","type":"secret.rotated","data":{"name":7}}`)
 	raw("mlsdm.events.custom.x", `{"fine":true}`)
-	raw("mlsdm.events.secret.rotated", `{"name":"a","store":"vault"}`)
+	raw("mlsdm.events.secret.rotated", `{"specversion":"1.0","id":"5","source":"/x","type":"secret.rotated","data":{"name":"a","store":"vault"}}`)
 
 	var mux client.Mux
 	var names []string
