@@ -37,6 +37,13 @@ type Reference struct {
 	Fixed bool
 }
 
+// Referrer is a configuration that refers to secrets in other places than its settings: in a file of its own.
+type Referrer interface {
+	// References reads these places and returns what they refer to. What is done with the configuration later sees the contents that
+	// are bound to it.
+	References() ([]Reference, error)
+}
+
 // References returns the settings of cfg, a pointer to a struct that [Load] has filled, that refer to secrets which whoever runs the
 // service has to see to: all but variables, which do not change, and but what is needed before there is a bus.
 func References(cfg any) ([]Reference, error) {

@@ -58,6 +58,13 @@ func (i Instance) Run(ctx context.Context, deps Deps) error {
 	if err != nil {
 		return err
 	}
+	if referrer, ok := i.settings.Service.(config.Referrer); ok {
+		more, err := referrer.References()
+		if err != nil {
+			return fmt.Errorf("%s does not start: %w", i.unit.Name, err)
+		}
+		refs = append(refs, more...)
+	}
 	watcher := remote.NewWatcher(deps.Secrets, i.settings.Common.Secrets.Refresh, deps.Logger)
 	secrets := newSecrets(refs, watcher, deps.Health)
 	assets := newAssets(deps.Bus, i.unit.Name)
