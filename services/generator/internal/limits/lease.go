@@ -149,9 +149,7 @@ type Lease struct {
 // leave lets go of what is not decided.
 func (s *Lease) leave() {
 	for i := range s.asks {
-		if a := &s.asks[i]; a.pending != nil {
-			a.counter.leave(a)
-		}
+		s.asks[i].counter.leave(&s.asks[i])
 	}
 }
 

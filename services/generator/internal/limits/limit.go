@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -63,7 +64,7 @@ func (r *Rule) limits() []*limit {
 	}
 	add(requests, r.RequestsPerMinute)
 	add(tokens, r.TokensPerMinute)
-	add(cost, int64(r.CostPerDay*billion))
+	add(cost, int64(math.Round(r.CostPerDay*billion)))
 	return all
 }
 

@@ -30,6 +30,7 @@ type settler struct {
 	again   []correction  // that failed
 	flush   chan struct{} // held by who flushes
 	timer   bool          // there will be a flush
+	lost    int           // for which there was no room
 }
 
 // account is one window of a counter.
@@ -65,6 +66,7 @@ func (s *settler) add(c *counter, window, by int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, known := s.pending[at]; !known && len(s.pending) >= maxUnsettled {
+		s.lost++
 		return
 	}
 	s.pending[at] += by
@@ -127,6 +129,10 @@ func (s *settler) take() []correction {
 	defer s.mu.Unlock()
 	work := s.again
 	s.again = nil
+	if s.lost > 0 {
+		s.limiter.log.Warn("what requests have used is not all counted: too much waits for that", "requests", s.lost)
+		s.lost = 0
+	}
 	for at, by := range s.pending {
 		if by != 0 && !at.over(now) && len(work) < maxUnsettled {
 			work = append(work, correction{at, by, s.limiter.id()})
