@@ -117,7 +117,7 @@ func dialect() llmtest.Dialect {
 			return connect(t, anthropic.Config{BaseURL: url, HTTP: client})
 		},
 		Provider: "anthropic",
-		Answer:   answerOf, Stream: streamOf, Preface: event("message_start", start) + ping, Ping: ping,
+		Answer:   answerOf, Stream: streamOf, Preface: ping, Ping: ping,
 		Finishes: map[string]string{
 			"end_turn": events.FinishStop, "stop_sequence": events.FinishStop, "pause_turn": events.FinishStop,
 			"max_tokens": events.FinishLength, "model_context_window_exceeded": events.FinishLength,
@@ -139,21 +139,16 @@ func TestContract(t *testing.T) { //nolint:paralleltest // the suite decides wha
 
 // failures are answers with a status of their own.
 func failures() []llmtest.Failing {
-	now := time.Now()
-	soon, late := now.Add(30*time.Second).UTC().Format(time.RFC3339), now.Add(10*time.Minute).UTC().Format(time.RFC3339)
 	bad := func(name string, status int, kind string, class llm.Class, code events.Code, retryable bool) llmtest.Failing {
 		return llmtest.Failing{Name: name, Status: status, Body: failure(kind, "said so"), Class: class, Code: code, Retryable: retryable, Says: "said so"}
 	}
-	limited := bad("limit with headers", 429, "rate_limit_error", llm.ClassLimit, events.CodeRateLimited, true)
-	limited.Header = []string{
-		"anthropic-ratelimit-requests-remaining: 0", "anthropic-ratelimit-requests-reset: " + soon,
-		"anthropic-ratelimit-input-tokens-remaining: 0", "anthropic-ratelimit-input-tokens-reset: " + now.Add(2*time.Minute).UTC().Format(time.RFC3339),
-		"anthropic-ratelimit-output-tokens-remaining: 12", "anthropic-ratelimit-output-tokens-reset: " + late,
-	}
-	limited.RetryAfter = 2 * time.Minute
+	limited := bad("limit", 429, "rate_limit_error", llm.ClassLimit, events.CodeRateLimited, true)
 	asked := limited
 	asked.Name, asked.RetryAfter = "limit with Retry-After", 7*time.Second
-	asked.Header = append([]string{"retry-after: 7"}, limited.Header...)
+	asked.Header = []string{ // what asks for less says it for this very request
+		"retry-after: 7", "anthropic-ratelimit-requests-remaining: 0",
+		"anthropic-ratelimit-requests-reset: " + time.Now().Add(time.Hour).UTC().Format(time.RFC3339),
+	}
 	return []llmtest.Failing{
 		limited, asked,
 		bad("invalid", 400, "invalid_request_error", llm.ClassCaller, events.CodeInvalidArgument, false),

@@ -2,11 +2,9 @@ package anthropic_test
 
 import (
 	"io"
-	"maps"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -79,46 +77,4 @@ func TestEndlessModels(t *testing.T) {
 	_, err := c.Models(t.Context(), secret.NewValue(llmtest.Key))
 	require.ErrorContains(t, err, "does not end")
 	require.Equal(t, 10, n)
-}
-
-// TestReset reads when a limit starts anew, and who refused.
-func TestReset(t *testing.T) {
-	t.Parallel()
-	at := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(time.RFC3339) }
-	for name, c := range map[string]struct {
-		header http.Header
-		want   time.Duration
-	}{
-		"nothing": {nil, 0},
-		"one":     {http.Header{"Anthropic-Ratelimit-Tokens-Remaining": {"0"}, "Anthropic-Ratelimit-Tokens-Reset": {at(time.Minute)}}, time.Minute},
-		"the latest of two": {http.Header{
-			"Anthropic-Ratelimit-Tokens-Remaining": {"0"}, "Anthropic-Ratelimit-Tokens-Reset": {at(time.Hour)},
-			"Anthropic-Priority-Input-Tokens-Remaining": {"0"}, "Anthropic-Priority-Input-Tokens-Reset": {at(time.Minute)},
-		}, time.Hour},
-		"of those that are used up": {http.Header{
-			"Anthropic-Ratelimit-Tokens-Remaining": {"1000"}, "Anthropic-Ratelimit-Tokens-Reset": {at(time.Hour)},
-			"Anthropic-Ratelimit-Requests-Remaining": {"0"}, "Anthropic-Ratelimit-Requests-Reset": {at(time.Minute)},
-		}, time.Minute},
-		"none that is used up": {http.Header{"Anthropic-Ratelimit-Tokens-Remaining": {"9"}, "Anthropic-Ratelimit-Tokens-Reset": {at(time.Minute)}}, 0},
-		"past":                 {http.Header{"Anthropic-Ratelimit-Tokens-Remaining": {"0"}, "Anthropic-Ratelimit-Tokens-Reset": {at(-time.Minute)}}, 0},
-		"no time":              {http.Header{"Anthropic-Ratelimit-Tokens-Remaining": {"0"}, "Anthropic-Ratelimit-Tokens-Reset": {"60s"}}, 0},
-		"no reset":             {http.Header{"Anthropic-Ratelimit-Tokens-Remaining": {"0"}}, 0},
-		"somebody else's":      {http.Header{"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {at(time.Minute)}}, 0},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			header := http.Header{"Request-Id": {"req_7"}, "Content-Type": {"application/json"}}
-			maps.Copy(header, c.header)
-			r := &recorder{status: http.StatusTooManyRequests, header: header, body: failure("rate_limit_error", "slow down")}
-			_, err := r.client(t, anthropic.Config{}).Chat(t.Context(), call(t, `{}`))
-			fault := llm.FaultOf(err)
-			require.Equal(t, llm.ClassLimit, fault.Class)
-			require.Equal(t, "req_7", fault.RequestID)
-			if c.want == 0 {
-				require.Zero(t, fault.Until)
-				return
-			}
-			require.WithinDuration(t, time.Now().Add(c.want), fault.Until, 30*time.Second)
-		})
-	}
 }
