@@ -1,7 +1,6 @@
 package openai_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -76,40 +75,21 @@ func TestNewChecksItsSettings(t *testing.T) {
 	require.NotContains(t, err.Error(), "ter2")
 }
 
-func TestRequestsOnTheWire(t *testing.T) {
+func TestEmbeddingsOnTheWire(t *testing.T) {
 	t.Parallel()
 	server, client := connect(t, func(c *openai.Config) { c.MaxBatch = 2; c.Base64 = true })
 	_, err := client.Embed(t.Context(), llm.EmbedRequest{Model: "m", Texts: []string{"a", "b", "c"}, Dimensions: 4, User: "u"})
 	require.NoError(t, err)
-	_, err = client.Generate(t.Context(), &events.ChatRequest{
-		Model: "m", Prompt: "hi", Extra: map[string]json.RawMessage{
-			"reasoning_effort": json.RawMessage(`"low"`), "logprobs": json.RawMessage(`false`), "modalities": json.RawMessage(`["text"]`),
-		},
-	})
-	require.NoError(t, err)
-	require.NoError(t, client.Stream(t.Context(), &events.ChatRequest{Model: "m", Prompt: "hi"}, func(events.ChatChunk) error { return nil }))
-
 	got := server.Requests()
-	require.Len(t, got, 4)
+	require.Len(t, got, 2)
 	for i, want := range []string{
 		`{"model":"m","input":["a","b"],"dimensions":4,"encoding_format":"base64","user":"u"}`,
 		`{"model":"m","input":"c","dimensions":4,"encoding_format":"base64","user":"u"}`,
-		`{"model":"m","messages":[{"role":"user","content":"hi"}],"reasoning_effort":"low","logprobs":false,"modalities":["text"]}`,
-		`{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true,"stream_options":{"include_usage":true}}`,
 	} {
 		require.JSONEq(t, want, string(got[i].Body))
 		require.Equal(t, "Bearer "+llmtest.Key, got[i].Header.Get("Authorization"))
 		require.Equal(t, "application/json", got[i].Header.Get("Content-Type"))
 	}
-
-	t.Run("without a key and without stream_options", func(t *testing.T) {
-		t.Parallel()
-		server, client := connect(t, func(c *openai.Config) { c.Key = secret.Value{}; c.NoStreamOptions = true })
-		err := client.Stream(t.Context(), &events.ChatRequest{Model: "m", Prompt: "hi"}, func(events.ChatChunk) error { return nil })
-		require.Equal(t, events.CodeUnauthenticated, events.CodeOf(err))
-		require.NotContains(t, server.Requests()[0].Header, "Authorization")
-		require.NotContains(t, string(server.Requests()[0].Body), "stream_options")
-	})
 }
 
 func TestVectorsComeInTheOrderOfTheTexts(t *testing.T) {
@@ -182,55 +162,4 @@ func TestDimensionsThatAreIgnored(t *testing.T) {
 	_, err := client.Embed(t.Context(), llm.EmbedRequest{Model: "m", Texts: []string{"a"}, Dimensions: 2})
 	require.Equal(t, events.CodeUnsupported, events.CodeOf(err))
 	require.ErrorContains(t, err, "dimensions")
-}
-
-func TestBadAnswersToChat(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		answer string
-		code   events.Code
-	}{
-		"no choices":         {`{"choices":[]}`, events.CodeInternal},
-		"nothing":            {`{}`, events.CodeInternal},
-		"a list":             {`[]`, events.CodeInternal},
-		"null content":       {`{"choices":[{"index":0,"message":{"role":"assistant","content":null},"finish_reason":"stop"}]}`, events.CodeInternal},
-		"no message":         {`{"choices":[{"index":0,"finish_reason":"stop"}]}`, events.CodeInternal},
-		"content a number":   {`{"choices":[{"index":0,"message":{"role":"assistant","content":5},"finish_reason":"stop"}]}`, events.CodeInternal},
-		"index twice":        {`{"choices":[{"index":0,"message":{"content":"a"}},{"index":0,"message":{"content":"b"}}]}`, events.CodeInternal},
-		"index out of range": {`{"choices":[{"index":1,"message":{"content":"a"}}]}`, events.CodeInternal},
-		"error with 200":     {`{"error":{"message":"no","type":"server_error"}}`, events.CodeUnavailable},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			server, client := connect(t, func(c *openai.Config) { c.Attempts = llm.Attempts{} })
-			server.Script(llmtest.Answer(http.StatusOK, c.answer))
-			_, err := client.Generate(t.Context(), &events.ChatRequest{Model: "m", Prompt: "hi"})
-			require.Equal(t, c.code, events.CodeOf(err), err)
-			require.Equal(t, "acme", events.AsError(err).Provider)
-		})
-	}
-}
-
-func TestChatAnswersThatAreFine(t *testing.T) {
-	t.Parallel()
-	for name, choice := range map[string]string{
-		"tool calls":        `{"index":0,"message":{"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"tool_calls"}`,
-		"refusal":           `{"index":0,"message":{"role":"assistant","content":null,"refusal":"no"},"finish_reason":"stop"}`,
-		"filtered":          `{"index":0,"message":{"role":"assistant","content":null},"finish_reason":"content_filter"}`,
-		"nothing left":      `{"index":0,"message":{"role":"assistant","content":null},"finish_reason":"length"}`,
-		"no finish reason":  `{"index":0,"message":{"role":"assistant","content":"hi"}}`,
-		"unknown fields":    `{"index":0,"message":{"role":"assistant","content":"hi","annotations":[]},"logprobs":null,"finish_reason":"stop"}`,
-		"other role, parts": `{"index":0,"message":{"role":"model","content":[{"type":"text","text":"hi"}]},"finish_reason":"stop"}`,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			server, client := connect(t, nil)
-			server.Script(llmtest.Answer(http.StatusOK, `{"id":"x","choices":[`+choice+`],"usage":{"prompt_tokens":1,"prompt_tokens_details":{}}}`))
-			res, err := client.Generate(t.Context(), &events.ChatRequest{Model: "m", Prompt: "hi"})
-			require.NoError(t, err)
-			require.Equal(t, events.RoleAssistant, res.Choices[0].Message.Role)
-			require.NotEmpty(t, res.Choices[0].FinishReason)
-			require.Positive(t, res.Created)
-		})
-	}
 }
