@@ -1,8 +1,10 @@
 package bus
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -24,8 +26,18 @@ type Request struct {
 	reply   string
 	arrived time.Time
 
-	mu    sync.Mutex
-	state state
+	ctx      context.Context //nolint:containedctx // the handler's, for what it does not hand over: Send waits no longer
+	quit     context.CancelCauseFunc
+	controls *controls // nil when the operation does not stream
+	window   int
+	patience time.Duration
+
+	mu     sync.Mutex
+	state  state
+	flow   *flow               // of the stream, once there is one
+	header map[string][]string // of its chunks
+	reason string
+	usage  *events.ChatUsage
 }
 
 // state says how far the answer to a request is.
@@ -52,59 +64,108 @@ func (r *Request) Respond(body []byte) error {
 	if r.state != unanswered {
 		return errAnswered
 	}
-	if err := r.send(body, map[string][]string{events.HeaderContentType: {events.ContentTypeJSON}}); err != nil {
+	header := map[string][]string{events.HeaderContentType: {events.ContentTypeJSON}}
+	if err := r.send(&nats.Msg{Subject: r.reply, Header: header, Data: body}); err != nil {
 		return err
 	}
 	r.state = answered
 	return nil
 }
 
-// Send sends one chunk of a streamed answer. After the handler has returned, an empty message marks the end.
+// Send sends one chunk of a streamed answer. After the handler has returned, an empty message marks the end. When the reader
+// paces the stream, Send waits until there is room. Its error says why nobody wants more: it has ended ctx too, and the handler
+// should return.
 func (r *Request) Send(chunk []byte) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.state != unanswered && r.state != streaming {
-		return errAnswered
-	}
 	if len(chunk) == 0 {
 		return errors.New("an empty chunk would mark the end of the stream")
 	}
-	if err := r.send(chunk, map[string][]string{events.HeaderContentType: {events.ContentTypeJSON}}); err != nil {
-		return err
+	if r.controls == nil {
+		return events.Errorf(events.CodeInternal, "%s does not stream", r.Subject)
 	}
-	r.state = streaming
-	return nil
+	for {
+		if r.ctx.Err() != nil {
+			return context.Cause(r.ctx)
+		}
+		sent, err := r.trySend(chunk)
+		if sent || err != nil {
+			return err
+		}
+		if err := r.flow.wait(r.ctx, r.patience); err != nil {
+			return err
+		}
+	}
 }
 
-// finish sends what is still owed to the caller when the work has ended: the error, or the end of a stream. A handler that
-// neither answered nor failed has failed; finish returns what the request ended with.
-func (r *Request) finish(err error) (outcome, sendErr error) {
+// trySend sends a chunk if the reader has room for it.
+func (r *Request) trySend(chunk []byte) (sent bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.state != unanswered && r.state != streaming {
+		return false, errAnswered
+	}
+	if r.flow == nil {
+		r.flow = r.controls.open(r, r.window)
+		r.header = map[string][]string{events.HeaderContentType: {events.ContentTypeJSON}, events.HeaderSequence: {""}}
+	}
+	sequence, room := r.flow.take()
+	if !room {
+		return false, nil
+	}
+	r.header[events.HeaderSequence][0] = strconv.FormatUint(sequence, 10)
+	if err := r.send(&nats.Msg{Subject: r.reply, Reply: r.flow.subject, Header: r.header, Data: chunk}); err != nil {
+		r.flow.giveBack()
+		return false, err
+	}
+	r.state = streaming
+	return true, nil
+}
+
+// Ends says what stands at the end of a stream: why the model stopped, one of the reasons of the contract, and what it used.
+// What is not known is empty, or nil.
+func (r *Request) Ends(reason string, usage *events.ChatUsage) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reason, r.usage = reason, usage
+}
+
+// finish sends what is still owed to the caller when the work has ended: the error, with what was said before it, or the end
+// of a stream. A handler that neither answered nor failed has failed; finish returns what the request ended with.
+func (r *Request) finish(err error, said *events.ChatResponse) (outcome, sendErr error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	was := r.state
 	r.state = over
+	if r.flow != nil {
+		r.controls.shut(r.flow)
+	}
 	if err == nil && was == unanswered {
 		err = fmt.Errorf("the handler of %s neither answered nor failed", r.Subject)
 	}
+	end := StreamEnd{Reason: r.reason, Usage: r.usage}
+	if r.flow != nil && was == streaming {
+		end.Sequence = r.flow.sent + 1
+	}
 	switch {
 	case err != nil && (was == unanswered || was == streaming):
-		header, body := events.EncodeError(events.AsError(err))
-		return err, r.send(body, header)
+		end.Err, end.Partial = err, said
+		return err, r.send(end.message(r.reply, r.bus.nc.MaxPayload()))
 	case err == nil && was == streaming:
-		return nil, r.send(nil, nil)
+		return nil, r.send(end.message(r.reply, r.bus.nc.MaxPayload()))
 	default:
 		return err, nil
 	}
 }
 
 // send publishes to the caller's inbox.
-func (r *Request) send(body []byte, header map[string][]string) error {
-	msg := &nats.Msg{Subject: r.reply, Header: header, Data: body}
-	if limit := r.bus.nc.MaxPayload(); limit > 0 && int64(msg.Size()) > limit {
-		return events.Errorf(events.CodeInvalidArgument, "the reply has %d bytes; one message takes at most %d: ask for less at once", msg.Size(), limit)
-	}
-	if err := r.bus.nc.PublishMsg(msg); err != nil {
+func (r *Request) send(msg *nats.Msg) error {
+	err := r.bus.nc.PublishMsg(msg)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, nats.ErrMaxPayload):
+		return events.Errorf(events.CodeInvalidArgument, "the reply has %d bytes; one message takes at most %d: ask for less at once",
+			msg.Size(), r.bus.nc.MaxPayload())
+	default:
 		return events.Errorf(events.CodeUnavailable, "the reply could not be sent: %w", err)
 	}
-	return nil
 }

@@ -36,6 +36,8 @@ type Operation struct {
 	Workers int
 	// Timeout bounds the work on one request, whatever the caller's patience; 0 is one minute.
 	Timeout time.Duration
+	// ReaderPatience is how long a stream waits for a reader who has acknowledged nothing; 0 is half a minute.
+	ReaderPatience time.Duration
 	// Handler answers by [Request.Respond], or by [Request.Send] for a stream, or by returning an error.
 	Handler func(ctx context.Context, r *Request) error
 }
@@ -44,6 +46,7 @@ type Operation struct {
 const (
 	defaultWorkers   = 64
 	defaultTimeout   = time.Minute
+	defaultPatience  = 30 * time.Second
 	waitingPerWorker = 4
 	waitingBytes     = 256 << 20 // of one operation: what it holds in memory for its callers
 )
@@ -61,6 +64,10 @@ func (b *Bus) Serve(ctx context.Context, s Service) error {
 	work, cancelWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancelWork()
 	srv := &server{bus: b, work: work, id: inboxID(b.nc), info: s, started: time.Now().UTC()}
+	srv.controls = &controls{
+		bus: b, replica: srv.id, requests: make(map[requestName][]*Request), early: make(map[requestName]time.Time), streams: make(map[uint64]*flow),
+	}
+	defer srv.controls.close()
 	if err := srv.listen(); err != nil {
 		return errors.Join(err, srv.unsubscribe())
 	}
@@ -86,6 +93,7 @@ type server struct {
 	info      Service
 	started   time.Time
 	endpoints []*endpoint
+	controls  *controls
 	subs      []*nats.Subscription
 	handlers  sync.WaitGroup
 }
@@ -94,6 +102,7 @@ type server struct {
 type endpoint struct {
 	name, subject, describes string
 	op                       Operation
+	controlled, streams      bool          // callers can cancel its requests; it can answer in chunks
 	slots                    chan struct{} // one a worker
 	waiting, bytes           *atomic.Int64 // requests here and the size of their bodies; shared by the endpoints of one operation, as slots is
 	stats                    endpointStats
@@ -112,10 +121,21 @@ func (s *server) listen() error {
 		if op.Timeout <= 0 {
 			op.Timeout = defaultTimeout
 		}
+		if op.ReaderPatience <= 0 {
+			op.ReaderPatience = defaultPatience
+		}
+		if controlled(entry) { // before any request can come
+			if err := s.controls.listen(entry.Streams); err != nil {
+				return err
+			}
+		}
 		slots, waiting, bytes := make(chan struct{}, op.Workers), new(atomic.Int64), new(atomic.Int64)
 		name := strings.ReplaceAll(op.Name, ".", "-")
 		add := func(name, subject string) error {
-			e := &endpoint{name: name, subject: subject, describes: entry.Does, op: op, slots: slots, waiting: waiting, bytes: bytes}
+			e := &endpoint{
+				name: name, subject: subject, describes: entry.Does, op: op, controlled: controlled(entry), streams: entry.Streams,
+				slots: slots, waiting: waiting, bytes: bytes,
+			}
 			s.endpoints = append(s.endpoints, e)
 			sub, err := s.bus.nc.QueueSubscribe(subject, queueGroup, func(msg *nats.Msg) { s.accept(e, msg) })
 			if err != nil {
@@ -232,16 +252,26 @@ func (s *server) accept(e *endpoint, msg *nats.Msg) {
 
 // serve runs the handler on one request.
 func (s *server) serve(e *endpoint, r *Request) {
-	ctx, cancel := context.WithTimeout(s.work, e.op.Timeout)
-	defer cancel()
 	deadline, impatient, err := events.Deadline(r.Header, r.arrived)
 	if err != nil {
 		_ = s.finish(e, r, err) // answered and counted there; there is no span yet
 		return
 	}
-	if impatient {
-		ctx, cancel = context.WithDeadline(ctx, deadline)
-		defer cancel()
+	if latest := time.Now().Add(e.op.Timeout); !impatient || latest.Before(deadline) {
+		deadline = latest
+	}
+	ctx, cancel := context.WithDeadline(s.work, deadline)
+	defer cancel()
+	if e.controlled {
+		var quit context.CancelCauseFunc
+		ctx, quit = context.WithCancelCause(ctx)
+		defer quit(nil)
+		leave, err := s.control(ctx, quit, e, r)
+		if err != nil {
+			_ = s.finish(e, r, err) // answered and counted there; there is no span yet
+			return
+		}
+		defer leave()
 	}
 	select {
 	case e.slots <- struct{}{}:
@@ -266,12 +296,30 @@ func (s *server) serve(e *endpoint, r *Request) {
 	}
 }
 
+// control lets the caller of a request cancel it, and pace its stream. leave must be called when the request has ended.
+func (s *server) control(ctx context.Context, quit context.CancelCauseFunc, e *endpoint, r *Request) (leave func(), err error) {
+	r.ctx, r.quit = ctx, quit
+	if e.streams {
+		if r.window, err = events.Window(r.Header); err != nil {
+			return nil, err
+		}
+		r.controls, r.patience = s.controls, e.op.ReaderPatience
+	}
+	return s.controls.enter(r)
+}
+
 // finish answers what is still open, counts and logs the request and returns what it ended with.
 func (s *server) finish(e *endpoint, r *Request, err error) error {
+	said := partial(err)
+	if err != nil && r.ctx != nil { // whatever the handler made of it
+		if why, ended := errors.AsType[*events.Error](context.Cause(r.ctx)); ended {
+			err = why
+		}
+	}
 	if s.work.Err() != nil && events.CodeOf(err) == events.CodeCanceled { // the caller did not cancel anything; we stop
 		err = &events.Error{Code: events.CodeUnavailable, Message: "the service is stopping; another replica may answer", Retryable: true, Err: err}
 	}
-	err, sendErr := r.finish(err)
+	err, sendErr := r.finish(err, said)
 	if sendErr != nil {
 		s.bus.log.Warn("the end of an answer could not be sent", "subject", r.Subject, "err", sendErr)
 	}

@@ -22,7 +22,7 @@ func TestServeAnswersOnceWhateverTheHandlerDoes(t *testing.T) {
 	t.Parallel()
 	s := bustest.Start(t)
 	late, tooLate := make(chan struct{}), make(chan error, 1)
-	serve(t, s.Connect(t, "test"), bus.Operation{Handler: func(_ context.Context, r *bus.Request) error {
+	serve(t, s.Connect(t, "test"), bus.Operation{Name: events.OpGenerate, Handler: func(_ context.Context, r *bus.Request) error {
 		switch string(r.Body) {
 		case "twice":
 			require.NoError(t, r.Respond([]byte("first")))
@@ -52,7 +52,7 @@ func TestServeAnswersOnceWhateverTheHandlerDoes(t *testing.T) {
 		inbox := nc.NewInbox()
 		sub, err := nc.SubscribeSync(inbox)
 		require.NoError(t, err)
-		require.NoError(t, nc.PublishRequest("mlsdm.embed", inbox, []byte(body)))
+		require.NoError(t, nc.PublishRequest("mlsdm.generate", inbox, []byte(body)))
 		if want.data != "" {
 			msg, err := sub.NextMsgWithContext(t.Context())
 			require.NoError(t, err)

@@ -21,7 +21,9 @@ import (
 // serve runs a service that answers mlsdm.embed, until the test ends or stop is called.
 func serve(t *testing.T, b *bus.Bus, op bus.Operation) (stop func()) {
 	t.Helper()
-	op.Name = events.OpEmbed
+	if op.Name == "" {
+		op.Name = events.OpEmbed
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
@@ -137,7 +139,7 @@ func TestServeRunsSideBySideAndSaysWhenItIsFull(t *testing.T) {
 func TestServeStreamsAndEndsWithAnEmptyMessage(t *testing.T) {
 	t.Parallel()
 	s := bustest.Start(t)
-	serve(t, s.Connect(t, "test"), bus.Operation{Handler: func(_ context.Context, r *bus.Request) error {
+	serve(t, s.Connect(t, "test"), bus.Operation{Name: events.OpGenerate, Handler: func(_ context.Context, r *bus.Request) error {
 		if err := r.Send([]byte("a")); err != nil {
 			return err
 		}
@@ -151,7 +153,7 @@ func TestServeStreamsAndEndsWithAnEmptyMessage(t *testing.T) {
 		inbox := nc.NewInbox()
 		sub, err := nc.SubscribeSync(inbox)
 		require.NoError(t, err)
-		require.NoError(t, nc.PublishRequest("mlsdm.embed", inbox, []byte(body)))
+		require.NoError(t, nc.PublishRequest("mlsdm.generate", inbox, []byte(body)))
 		for {
 			msg, err := sub.NextMsgWithContext(t.Context())
 			require.NoError(t, err)

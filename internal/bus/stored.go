@@ -22,6 +22,15 @@ func (b *Bus) StoredMessage(ctx context.Context, stream string, seq uint64) (*Me
 	return m, nil
 }
 
+// LastOn returns the last message of a stream on a subject. Its error wraps [ErrNotFound] when there is none.
+func (b *Bus) LastOn(ctx context.Context, stream, subject string) (*Message, error) {
+	m, err := b.stored(ctx, stream, storedQuery{Last: subject})
+	if err != nil {
+		return nil, fmt.Errorf("the last message of %s on %s: %w", stream, subject, err)
+	}
+	return m, nil
+}
+
 // storedQuery chooses one message of a stream: by its sequence, or as the last on a subject.
 type storedQuery struct {
 	Sequence uint64 `json:"seq,omitempty"`

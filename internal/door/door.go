@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,19 +25,40 @@ import (
 type Call struct {
 	// Caller is who asks: a subject token that the bus vouches for.
 	Caller string
+	// ID is the name of the request in reports: the durable request's id, or one made for the interactive request.
+	ID string
+	// Header is the request's; the worker does not change it.
+	Header map[string][]string
 	// Body is the request as it came: nothing about it has been checked.
 	Body []byte
 	// Limit is the largest reply that this door can send, in bytes.
 	Limit int
-	// Send sends one chunk of a streamed reply. It is nil at a door that cannot stream.
+	// Send sends one chunk of a streamed reply. It is nil where no stream is kept. It waits for a reader who is slow, and its
+	// error says that nobody wants any more.
 	Send func(chunk []byte) error
+	// Durable says that the answer is kept: the worker returns the whole of it, even after it has sent it in chunks.
+	Durable bool
+	// FinishReason is why the model stopped, and Usage what it used: the worker tells, for the end of a stream. Without Usage
+	// the tokens of Report stand for it.
+	FinishReason string
+	Usage        *events.ChatUsage
 	// Report is what the worker tells about its work, whether it succeeds or not: model, inputs, tokens. The rest is
 	// filled in by the door.
 	Report *events.RequestProcessed
 }
 
-// Worker does one request. It returns the body of the reply, or nil after it has sent a stream. Its errors should be an
-// [events.Error]; what is none is a fault of ours that may pass.
+// usage is what is known about the tokens.
+func (c *Call) usage() *events.ChatUsage {
+	r := c.Report
+	if c.Usage != nil || r.PromptTokens <= 0 && r.CompletionTokens <= 0 && r.TotalTokens <= 0 {
+		return c.Usage
+	}
+	return &events.ChatUsage{PromptTokens: r.PromptTokens, CompletionTokens: r.CompletionTokens, TotalTokens: r.TotalTokens}
+}
+
+// Worker does one request. It returns the body of the reply, or nil after it has sent a stream that is not durable. Its
+// errors should be an [events.Error]; what is none is a fault of ours that may pass. An error with a method
+// Partial() *events.ChatResponse tells what was said before it.
 type Worker func(ctx context.Context, call *Call) ([]byte, error)
 
 // Options are the settings of a pair of doors.
@@ -54,12 +76,19 @@ type Options struct {
 	Workers int
 	// Timeout bounds the work on one request, whatever the caller's patience; more than 0.
 	Timeout time.Duration
+	// KeepChunks has the chunks of durable requests that ask for a stream kept, for readers who come late.
+	KeepChunks bool
 	// MaxAttempts is how often a durable request is tried; at least 1.
 	MaxAttempts int
 	// Backoff is the wait between the attempts; the zero value is the bus's default.
 	Backoff retry.Backoff
 	// DrainTimeout is how long the work in hand may go on after the stop; 0 is the bus's default.
 	DrainTimeout time.Duration
+	// Operations are what the service answers beside requests of its kind.
+	Operations []bus.Operation
+	// Reported is the share of requests that end without an error of which an event is published, 0 to 1; of those with one, all
+	// are. Nil is 1.
+	Reported *float64
 	// Metrics takes the metrics; nil keeps them to itself.
 	Metrics prometheus.Registerer
 	// Logger takes log lines; nil discards them.
@@ -150,5 +179,8 @@ func (d *Doors) finish(ctx context.Context, id, door string, call *Call, arrived
 		r.Outcome, r.Code = events.OutcomeError, events.CodeOf(err)
 	}
 	d.metrics.count(r)
+	if err == nil && d.opts.Reported != nil && rand.Float64() >= *d.opts.Reported {
+		return
+	}
 	d.reporter.report(ctx, r)
 }

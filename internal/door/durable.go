@@ -22,6 +22,9 @@ func (d *Doors) durable() bus.ConsumeConfig {
 		DeadSubject: func(*bus.Message) string { return subjects.DeadRequest(d.opts.Kind) },
 		GiveUp: func(ctx context.Context, m *bus.Message, cause error) error {
 			r := d.open(m)
+			if settled, err := d.standing(ctx, r); settled || err != nil {
+				return err
+			}
 			r.call.Report.Model = askedModel(m.Body) // the worker, who knew it, is not asked again
 			return d.answer(ctx, r, nil, cause)
 		},
@@ -32,9 +35,11 @@ func (d *Doors) durable() bus.ConsumeConfig {
 type request struct {
 	*bus.Message
 
-	call *Call
-	id   string        // names the result
-	ttl  time.Duration // how long the result is kept
+	call   *Call
+	id     string        // names the result
+	named  bool          // by whoever asks
+	ttl    time.Duration // how long the result is kept
+	chunks *chunks       // nil unless the answer is kept in chunks, too
 	// wrong is what is wrong with the request's headers. It is answered in the place of any work.
 	wrong error
 }
@@ -43,15 +48,22 @@ type request struct {
 // can be answered.
 func (d *Doors) open(m *bus.Message) *request {
 	r := &request{
-		Message: m, id: events.HeaderValue(m.Header, events.HeaderMsgID), ttl: events.DefaultResultTTL,
-		call: &Call{Caller: d.bus.Subjects().Caller(m.Subject), Body: m.Body, Limit: d.limit(), Report: &events.RequestProcessed{}},
+		Message: m, ttl: events.DefaultResultTTL,
+		call: &Call{Caller: d.bus.Subjects().Caller(m.Subject), Body: m.Body, Limit: d.limit(), Durable: true, Report: &events.RequestProcessed{}},
 	}
-	sequence := strconv.FormatUint(m.Sequence, 10)
-	if r.id == "" {
-		r.id = sequence
-	} else if err := events.CheckToken("the request id (header "+events.HeaderMsgID+")", r.id); err != nil {
-		r.id, r.wrong = sequence, events.Errorf(events.CodeInvalidArgument,
-			"%s; the answer therefore stands under the stream sequence %s", events.AsError(err).Message, sequence)
+	header := events.HeaderRequestID
+	if r.id = events.HeaderValue(m.Header, header); r.id == "" {
+		header = events.HeaderMsgID
+		r.id = events.HeaderValue(m.Header, header)
+	}
+	r.named = r.id != ""
+	if !r.named {
+		r.id = r.sequence()
+	} else if err := events.CheckToken("the request id (header "+header+")", r.id); err != nil {
+		r.refuse(events.AsError(err).Message)
+	}
+	if d.opts.KeepChunks && streamed(m.Body) {
+		r.chunks = &chunks{doors: d, request: r}
 	}
 	ttl, err := events.ResultTTL(m.Header)
 	if err == nil {
@@ -66,6 +78,9 @@ func (d *Doors) open(m *bus.Message) *request {
 // that may pass is returned, everything else is answered and done.
 func (d *Doors) handleDurable(ctx context.Context, m *bus.Message) error {
 	r := d.open(m)
+	if settled, err := d.standing(ctx, r); settled || err != nil {
+		return err
+	}
 	body, err := d.do(ctx, r)
 	if ctx.Err() != nil { // a shutdown: another replica has the time
 		return fmt.Errorf("given back: %w", ctx.Err())
@@ -104,7 +119,15 @@ func (d *Doors) do(ctx context.Context, r *request) ([]byte, error) {
 	if err := ctx.Err(); err != nil { // it waited in the stream for longer than the caller did
 		return nil, err
 	}
+	if r.chunks != nil {
+		r.call.Send = func(chunk []byte) error { return r.chunks.send(ctx, chunk) }
+		defer r.chunks.settle(ctx)
+	}
+	r.call.ID, r.call.Header = r.id, r.Header
 	body, err := d.work(ctx, r.call)
+	if err == nil && body == nil {
+		return nil, events.Errorf(events.CodeInternal, "a durable request was done without an answer")
+	}
 	if err == nil && len(body) > r.call.Limit {
 		return nil, events.Errorf(events.CodeInvalidArgument, "the reply has %d bytes; one message takes at most %d: ask for less at once", len(body), r.call.Limit)
 	}
@@ -135,23 +158,52 @@ func (d *Doors) patient(r *request, wait time.Duration) bool {
 	return err == nil && (!limited || time.Now().Add(wait).Before(deadline))
 }
 
-// answer stores the reply, or the error, under the request's id. Doing so twice for the same request stores it once.
+// answer stores the reply, or the error, under the request's id, and ends its chunks. Doing so twice for the same request
+// stores it once.
 func (d *Doors) answer(ctx context.Context, r *request, body []byte, failure error) error {
 	header := map[string][]string{events.HeaderContentType: {events.ContentTypeJSON}}
 	if failure != nil {
-		header, body = events.EncodeError(failure)
+		header, body = d.failed(r, failure).Encode(int64(r.call.Limit))
 	}
+	if err := d.store(ctx, r, header, body); err != nil {
+		return err
+	}
+	d.finish(ctx, r.id, events.DoorDurable, r.call, r.Time, failure)
+	return d.endChunks(ctx, r, body, failure, false)
+}
+
+// failed is how the failure of a request is told.
+func (d *Doors) failed(r *request, failure error) bus.StreamEnd {
+	end := bus.StreamEnd{Err: failure, Usage: r.call.usage()}
+	if told, ok := errors.AsType[partial](failure); ok {
+		end.Partial = told.Partial()
+	}
+	return end
+}
+
+// partial is an error that tells what was said before it.
+type partial interface {
+	error
+	Partial() *events.ChatResponse
+}
+
+// store keeps a result.
+func (d *Doors) store(ctx context.Context, r *request, header map[string][]string, body []byte) error {
 	header[events.HeaderRequestID] = []string{r.id}
-	header[events.HeaderMsgTTL] = []string{strconv.FormatInt(int64(r.ttl.Seconds()), 10) + "s"}
+	header[events.HeaderRequestOrigin] = []string{r.origin()}
+	header[events.HeaderRequestHash] = []string{d.hash(r)}
+	header[events.HeaderMsgTTL] = []string{seconds(r.ttl)}
 	_, err := d.bus.Publish(ctx, bus.Msg{
 		Subject: d.bus.Subjects().Result(r.call.Caller, r.id),
 		// The time tells apart what a stream and the one made anew in its place stored under one sequence.
-		ID:     fmt.Sprintf("result-%s-%d-%d", r.Stream, r.Sequence, r.Time.UnixNano()),
+		ID:     fmt.Sprintf("result-%s-%s", r.Stream, r.origin()),
 		Header: header, Body: body,
 	})
 	if err != nil {
 		return fmt.Errorf("the result of request %s could not be stored: %w", r.id, err)
 	}
-	d.finish(ctx, r.id, events.DoorDurable, r.call, r.Time, failure)
 	return nil
 }
+
+// seconds writes a life as JetStream reads it.
+func seconds(d time.Duration) string { return strconv.FormatInt(int64(d.Seconds()), 10) + "s" }

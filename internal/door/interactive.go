@@ -2,6 +2,7 @@ package door
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
@@ -12,25 +13,36 @@ import (
 func (d *Doors) interactive() bus.Service {
 	return bus.Service{
 		Name: events.MicroName(d.opts.Service), Version: d.opts.Version, Description: d.opts.Description, DrainTimeout: d.opts.DrainTimeout,
-		Operations: []bus.Operation{{
+		Operations: append([]bus.Operation{{
 			Name: d.opts.Kind, Workers: d.opts.Workers, Timeout: d.opts.Timeout, Handler: d.handleInteractive,
-		}},
+		}}, d.opts.Operations...),
 	}
 }
 
 // handleInteractive answers one request whose caller waits.
 func (d *Doors) handleInteractive(ctx context.Context, r *bus.Request) (err error) {
-	call := &Call{Caller: r.Caller, Body: r.Body, Limit: d.limit(), Send: r.Send, Report: &events.RequestProcessed{}}
+	call := &Call{
+		Caller: r.Caller, ID: events.NewID(), Header: r.Header, Body: r.Body, Limit: d.limit(), Send: r.Send, Report: &events.RequestProcessed{},
+	}
 	defer func() {
 		if p := recover(); p != nil { // the bus turns it into an error and logs it; here it is only told
-			d.finish(ctx, events.NewID(), events.DoorInteractive, call, r.Arrived(), fmt.Errorf("panic: %v", p))
+			d.finish(ctx, call.ID, events.DoorInteractive, call, r.Arrived(), fmt.Errorf("panic: %v", p))
 			panic(p)
 		}
-		d.finish(ctx, events.NewID(), events.DoorInteractive, call, r.Arrived(), err)
+		d.finish(ctx, call.ID, events.DoorInteractive, call, r.Arrived(), outcome(ctx, err))
 	}()
 	body, err := d.work(ctx, call)
+	r.Ends(call.FinishReason, call.usage())
 	if err != nil || body == nil {
 		return err
 	}
 	return r.Respond(body)
+}
+
+// outcome is what a request ended with: when its caller ended it, that, whatever the worker made of it.
+func outcome(ctx context.Context, err error) error {
+	if why, ended := errors.AsType[*events.Error](context.Cause(ctx)); ended && err != nil {
+		return why
+	}
+	return err
 }
