@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/wire"
@@ -24,6 +25,8 @@ type Options struct {
 	KeyHeader string
 	// APIVersion is the query parameter api-version, which Azure OpenAI wants below /openai/deployments. Empty sends none.
 	APIVersion string
+	// Deployments has /deployments/MODEL stand before the path of a chat, as Azure OpenAI wants it below /openai.
+	Deployments bool
 	// Header is sent with every request. It holds no secrets.
 	Header http.Header
 	// MaxTokensField is the one name under which the server knows the bound on an answer, [MaxTokens] or [MaxCompletionTokens];
@@ -36,6 +39,12 @@ type Options struct {
 	Refuse []string
 	// ReadError reads the server's words out of the body of an error; nil knows OpenAI's form and those of its imitators.
 	ReadError func(body []byte) llm.Failure
+}
+
+// Azure are the options of Azure OpenAI: the header for its keys and, where there is a version of the API, which its older API below
+// /openai wants, a path for each deployment, unless the base URL ends with that of one.
+func Azure(baseURL, apiVersion string) Options {
+	return Options{KeyHeader: "api-key", APIVersion: apiVersion, Deployments: apiVersion != "" && !strings.Contains(baseURL, "/deployments/")}
 }
 
 // Adapter is an [llm.Adapter] and an [llm.Lister] for one server. It is safe for concurrent use.
@@ -55,7 +64,7 @@ var (
 
 // NewAdapter checks its arguments and returns an Adapter. It connects to nothing. The provider is the name under which the server is
 // known here; baseURL is the part before /chat/completions, for example "https://api.openai.com/v1" or
-// "https://NAME.openai.azure.com/openai/deployments/NAME"; client must not follow redirects ([llm.NewHTTPClient] makes one that fits).
+// "https://NAME.openai.azure.com/openai/v1"; client must not follow redirects ([llm.NewHTTPClient] makes one that fits).
 func NewAdapter(provider, baseURL string, client *http.Client, opts Options) (*Adapter, error) {
 	server, err := wire.New(wire.Config{Provider: provider, BaseURL: baseURL, HTTP: client, ReadError: opts.ReadError, Reset: reset})
 	if err != nil {
@@ -75,6 +84,15 @@ func NewAdapter(provider, baseURL string, client *http.Client, opts Options) (*A
 // request is a request with what all of them have.
 func (a *Adapter) request(path string, key secret.Value, body []byte) wire.Request {
 	return wire.Request{Path: path + a.query, Body: body, Key: key, Auth: a.auth, Header: a.opts.Header}
+}
+
+// chat is a request for a conversation.
+func (a *Adapter) chat(call *llm.Call, body []byte) wire.Request {
+	path := "/chat/completions"
+	if a.opts.Deployments {
+		path = "/deployments/" + url.PathEscape(call.Model) + path
+	}
+	return a.request(path, call.Key, body)
 }
 
 // Models implements [llm.Lister].
@@ -107,7 +125,7 @@ func (a *Adapter) Chat(ctx context.Context, call *llm.Call) (*events.ChatRespons
 		return nil, err
 	}
 	var got answer
-	if err := a.Call(ctx, a.request("/chat/completions", call.Key, body), &got); err != nil {
+	if err := a.Call(ctx, a.chat(call, body), &got); err != nil {
 		return nil, err
 	}
 	return a.answer(&got)

@@ -3,6 +3,7 @@ package openai_test
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -103,18 +104,18 @@ func streamed(t *testing.T, lines ...string) (list []string, usage *events.ChatU
 	require.NoError(t, a.Stream(t.Context(), c, func(chunk *events.ChatChunk) error {
 		usage = chunk.Usage
 		for _, choice := range chunk.Choices {
-			text := choice.Delta.Content + choice.Delta.ReasoningContent
+			text := []string{choice.Delta.Content, choice.Delta.ReasoningContent}
 			for _, call := range choice.Delta.ToolCalls {
 				id := call.ID
 				if strings.HasPrefix(id, "call_") {
 					id = "made"
 				}
-				text += strings.Join([]string{string(rune('0' + *call.Index)), id, call.Function.Name, call.Function.Arguments}, ",")
+				text = append(text, strconv.Itoa(*call.Index)+","+id+","+call.Function.Name+","+call.Function.Arguments)
 			}
 			if choice.FinishReason != nil {
-				text += "=" + *choice.FinishReason
+				text = append(text, "="+*choice.FinishReason)
 			}
-			list = append(list, text)
+			list = append(list, strings.Join(text, ""))
 		}
 		return nil
 	}))
@@ -144,15 +145,18 @@ func TestStreamsThatAreFine(t *testing.T) {
 		"nothing said":        {[]string{`{"choices":[{"index":0,"delta":{"content":null}}]}`, a, end}, []string{"a", "=stop"}, nil, 1},
 		"thoughts": {
 			[]string{`{"choices":[{"index":0,"delta":{"reasoning_content":"hm","content":null}}]}`, `{"choices":[{"index":0,"delta":{"reasoning":" ah"}}]}`, a, end},
-			[]string{"hm", " ah", "a", "=stop"}, nil, 0,
+			[]string{"hm", " ah", "a", "=stop"},
+			nil, 0,
 		},
 		"calls": {
 			[]string{tools(`{"index":0,"id":"x","type":"function","function":{"name":"f","arguments":""}}`), tools(`{"index":0,"function":{"arguments":"{"}}`), tools(`{"index":1,"id":"y","function":{"name":"g","arguments":"1"}}`), tools(`{"index":0,"function":{"arguments":"}"}}`), end},
-			[]string{"0,x,f,", "0,,,{", "1,y,g,1", "0,,,}", "=tool_calls"}, nil, 0,
+			[]string{"0,x,f,", "0,,,{", "1,y,g,1", "0,,,}", "=tool_calls"},
+			nil, 0,
 		},
 		"calls without indexes": {
 			[]string{tools(`{"id":"x","function":{"name":"f","arguments":"1"}},{"id":"y","function":{"name":"g","arguments":"2"}}`), tools(`{"function":{"arguments":"3"}}`), end},
-			[]string{"0,x,f,11,y,g,2", "1,,,3", "=tool_calls"}, nil, 0,
+			[]string{"0,x,f,11,y,g,2", "1,,,3", "=tool_calls"},
+			nil, 0,
 		},
 		"calls with one index":   {[]string{tools(`{"index":0,"id":"x","function":{"name":"f","arguments":"1"}}`), tools(`{"index":0,"id":"y","function":{"name":"g","arguments":"2"}}`), end}, []string{"0,x,f,1", "1,y,g,2", "=tool_calls"}, nil, 0},
 		"calls that repeat":      {[]string{tools(`{"index":0,"id":"x","function":{"name":"f","arguments":"1"}}`), tools(`{"index":0,"id":"x","function":{"name":"f","arguments":"2"}}`), end}, []string{"0,x,f,1", "0,,,2", "=tool_calls"}, nil, 0},

@@ -54,7 +54,7 @@ func (a *Adapter) Stream(ctx context.Context, call *llm.Call, emit func(*events.
 	if err != nil {
 		return err
 	}
-	req := a.request("/chat/completions", call.Key, body)
+	req := a.chat(call, body)
 	req.Accept = wire.TypeEventStream
 	res, err := a.Do(ctx, req)
 	if err != nil {

@@ -110,24 +110,33 @@ func TestNoKey(t *testing.T) {
 
 func TestAzure(t *testing.T) {
 	t.Parallel()
-	seen := make(chan *http.Request, 1)
-	server := llmtest.NewServer(t)
-	server.Script(func(w http.ResponseWriter, r *http.Request) {
-		seen <- r
-		llmtest.Answer(http.StatusOK, `{"choices":[{"index":0,"message":{"content":"hi"},"content_filter_results":{},"finish_reason":"stop"}],"prompt_filter_results":[]}`)(w, r)
-	})
-	a, err := openai.NewAdapter("azure", server.URL+"/openai/deployments/my-gpt/", llm.NewHTTPClient(), openai.Options{
-		KeyHeader: "api-key", APIVersion: "2024-10-21", Header: http.Header{"X-Team": {"a"}},
-	})
-	require.NoError(t, err)
-	_, err = a.Chat(t.Context(), call(t, `{"prompt":"hi"}`))
-	require.NoError(t, err)
-	r := <-seen
-	require.Equal(t, "/v1/openai/deployments/my-gpt/chat/completions", r.URL.Path)
-	require.Equal(t, "api-version=2024-10-21", r.URL.RawQuery)
-	require.Equal(t, llmtest.Key, r.Header.Get("Api-Key"))
-	require.Equal(t, "a", r.Header.Get("X-Team"))
-	require.NotContains(t, r.Header, "Authorization")
+	for base, want := range map[string]string{
+		"/openai/":                   "/v1/openai/deployments/m/chat/completions?api-version=2024-10-21",
+		"/openai/deployments/my-gpt": "/v1/openai/deployments/my-gpt/chat/completions?api-version=2024-10-21",
+		"/openai/v1":                 "/v1/openai/v1/chat/completions",
+	} {
+		seen := make(chan *http.Request, 1)
+		server := llmtest.NewServer(t)
+		server.Script(func(w http.ResponseWriter, r *http.Request) {
+			seen <- r
+			llmtest.Answer(http.StatusOK, `{"choices":[{"index":0,"message":{"content":"hi"},"content_filter_results":{},"finish_reason":"stop"}],"prompt_filter_results":[]}`)(w, r)
+		})
+		version := "2024-10-21"
+		if base == "/openai/v1" {
+			version = ""
+		}
+		opts := openai.Azure(server.URL+base, version)
+		opts.Header = http.Header{"X-Team": {"a"}}
+		a, err := openai.NewAdapter("azure", server.URL+base, llm.NewHTTPClient(), opts)
+		require.NoError(t, err)
+		_, err = a.Chat(t.Context(), call(t, `{"prompt":"hi"}`))
+		require.NoError(t, err)
+		r := <-seen
+		require.Equal(t, want, r.URL.String())
+		require.Equal(t, llmtest.Key, r.Header.Get("Api-Key"))
+		require.Equal(t, "a", r.Header.Get("X-Team"))
+		require.NotContains(t, r.Header, "Authorization")
+	}
 }
 
 func TestModels(t *testing.T) {
