@@ -2,6 +2,7 @@ package limits
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -13,6 +14,10 @@ const (
 	recheck = time.Second
 	// patience is how long nobody asks after the counts could not be reached.
 	patience = time.Second
+	// answerIn is how long an answer may take, as when a stream changes its leader, before the same increment is sent again; tries
+	// is how often it is.
+	answerIn = time.Second
+	tries    = 10
 )
 
 // counter is one limit for one scope, as this replica knows it. One increment is on its way at a time.
@@ -184,12 +189,25 @@ func (c *counter) next(excess, of int64) (batch []*ask, sum, window int64, subje
 	return batch, sum, c.window, c.subject, true
 }
 
-// increment adds to the counter. Who waits for it may have gone before it ends.
-func (c *counter) increment(subject, id string, by int64) (int64, error) {
+// increment adds to the counter. Who waits for it may have gone before it ends. Where it is not known whether an increment was counted,
+// the same one is sent again, which tells: it counts once.
+func (c *counter) increment(subject, id string, by int64) (value int64, err error) {
 	if err := c.limiter.counter.Connected(); err != nil { // it would be sent when it is of no use any more
 		return 0, err
 	}
-	return c.limiter.counter.Increment(context.Background(), subject, id, by)
+	sent := false // and perhaps counted
+	for range tries {
+		ctx, cancel := context.WithTimeout(context.Background(), answerIn)
+		value, err = c.limiter.counter.Increment(ctx, subject, id, by)
+		sent = sent || errors.Is(err, context.DeadlineExceeded)
+		if err == nil || !sent {
+			cancel()
+			return value, err
+		}
+		<-ctx.Done()
+		cancel()
+	}
+	return 0, err
 }
 
 // answer lets in those for whom there is room, and returns how much was reserved for the others.

@@ -18,6 +18,7 @@ type shared struct {
 	calls  int
 	away   bool          // they cannot be reached
 	takes  time.Duration // how long each increment takes
+	loses  int           // answers
 }
 
 var errAway = errors.New("away")
@@ -27,7 +28,7 @@ func newShared() *shared { return &shared{counts: map[string]int64{}, seen: map[
 func (s *shared) Subjects() events.Subjects { return events.Subjects{} }
 func (s *shared) Connected() error          { return nil }
 
-func (s *shared) Increment(_ context.Context, subject, id string, by int64) (int64, error) {
+func (s *shared) Increment(ctx context.Context, subject, id string, by int64) (value int64, err error) {
 	s.mu.Lock()
 	takes := s.takes
 	s.mu.Unlock()
@@ -39,6 +40,15 @@ func (s *shared) Increment(_ context.Context, subject, id string, by int64) (int
 	s.calls++
 	if s.away {
 		return 0, errAway
+	}
+	if s.loses > 0 {
+		s.loses--
+		defer func() {
+			s.mu.Unlock()
+			<-ctx.Done()
+			s.mu.Lock()
+			value, err = 0, ctx.Err()
+		}()
 	}
 	if id == "" || !s.seen[id] {
 		s.counts[subject] += by
@@ -52,6 +62,13 @@ func (s *shared) set(away bool, takes time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.away, s.takes = away, takes
+}
+
+// lose loses the next answers; what was asked for is done.
+func (s *shared) lose(answers int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.loses = answers
 }
 
 // asked returns how often somebody asked.

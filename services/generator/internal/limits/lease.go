@@ -139,7 +139,8 @@ func (l *Limiter) refusal(lease *Lease, now time.Time) error {
 	return worst
 }
 
-// Lease is what one request has reserved. The nil lease has reserved nothing. Only the first of Settle and Release counts.
+// Lease is what one request has reserved. The nil lease has reserved nothing. Only the first of Settle, Keep and Release
+// counts.
 type Lease struct {
 	limiter *Limiter
 	asks    []ask
@@ -162,6 +163,16 @@ func (s *Lease) Settle(tokens int, cost float64) {
 	for i := range s.asks {
 		a := &s.asks[i]
 		s.correct(a, a.counter.limit.kind.units(tokens, cost))
+	}
+}
+
+// Keep lets what was reserved stand: nobody knows what the request used. It waits for nobody.
+func (s *Lease) Keep() {
+	if s == nil || s.settled.Swap(true) {
+		return
+	}
+	for i := range s.asks {
+		s.correct(&s.asks[i], s.asks[i].amount) // where nothing could be reserved, it is counted now
 	}
 }
 

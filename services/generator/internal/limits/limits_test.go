@@ -139,6 +139,7 @@ func TestSettle(t *testing.T) {
 		less.Settle(1, 1)
 		less.Release()
 		none.Settle(1, 1)
+		exact.Keep()
 		<-time.After(time.Second)
 		require.Equal(t, before+3, s.asked(), "one increment for each count")
 		require.EqualValues(t, 3, s.total("limits.requests"))
@@ -328,6 +329,30 @@ func TestWhoLeaves(t *testing.T) {
 	})
 }
 
+// An answer that is lost is asked for again: what was counted counts once, and is given back where nobody waits any longer.
+func TestLostAnswers(t *testing.T) {
+	t.Parallel()
+	for _, wait := range []time.Duration{100 * time.Millisecond, 30 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newShared()
+			l := limits.New(limits.Config{Rules: []limits.Rule{perMinute(10)}, Wait: wait}, s, limits.Options{})
+			s.lose(3)
+			_, err := l.Reserve(t.Context(), shop, limits.Estimate{})
+			var want int64
+			if wait < time.Second {
+				require.Equal(t, events.CodeUnavailable, events.CodeOf(err))
+			} else {
+				require.NoError(t, err)
+				want = 1
+			}
+			<-time.After(5 * time.Second)
+			require.Equal(t, want, s.total("limits.requests"))
+			pass(t, l, shop, limits.Estimate{})
+			require.Equal(t, want+1, s.total("limits.requests"))
+		})
+	}
+}
+
 // When the counts cannot be reached, requests are refused, quickly, or let through, as the operator wants.
 func TestCountsThatCannotBeReached(t *testing.T) {
 	t.Parallel()
@@ -350,6 +375,7 @@ func TestCountsThatCannotBeReached(t *testing.T) {
 			require.LessOrEqual(t, time.Since(begin), 200*time.Millisecond)
 			lease := pass(t, lenient, shop, limits.Estimate{Tokens: 5})
 			lease.Settle(7, 0)
+			pass(t, lenient, shop, limits.Estimate{Tokens: 5}).Keep()
 			begin = time.Now()
 			for range 100 { // for a while, nobody waits
 				_, err := strict.Reserve(t.Context(), shop, limits.Estimate{Tokens: 5})
@@ -359,8 +385,8 @@ func TestCountsThatCannotBeReached(t *testing.T) {
 			require.Zero(t, time.Since(begin))
 			s.set(false, 0)
 			<-time.After(22 * time.Second)
-			require.EqualValues(t, 1, s.total("limits.requests"), "what was used is counted all the same")
-			require.EqualValues(t, 7, s.total("limits.tokens"))
+			require.EqualValues(t, 2, s.total("limits.requests"), "what was used is counted all the same")
+			require.EqualValues(t, 7+5, s.total("limits.tokens"))
 			pass(t, strict, shop, limits.Estimate{Tokens: 5})
 			pass(t, lenient, shop, limits.Estimate{Tokens: 5})
 		})
