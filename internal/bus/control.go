@@ -2,6 +2,8 @@ package bus
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -39,7 +41,6 @@ type controls struct {
 	ring     []requestName             // the keys of early, the oldest at next
 	next     int
 	streams  map[uint64]*flow
-	last     uint64 // number of the newest stream
 }
 
 // requestName is how a caller calls a request.
@@ -149,11 +150,20 @@ func (c *controls) open(r *Request, window int) *flow {
 	f := &flow{caller: r.Caller, quit: r.quit, window: uint64(max(window, 0)), more: make(chan struct{}, 1)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last++
-	f.number = c.last
+	for f.number == 0 || c.streams[f.number] != nil {
+		f.number = unguessable()
+	}
 	f.subject = c.bus.subjects.StreamControl(r.Caller, c.replica, strconv.FormatUint(f.number, 10))
 	c.streams[f.number] = f
 	return f
+}
+
+// unguessable is a number of 63 random bits. NATS lets a user have a message sent where that user may not send one, by naming
+// its subject as that of a reply: but who does not know the subject cannot name it.
+func unguessable() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return binary.LittleEndian.Uint64(b[:]) >> 1
 }
 
 // shut forgets a stream.

@@ -26,22 +26,27 @@ func (i Installation) application(u *User) {
 		}
 	}
 	u.Publish.add(s.Event(events.CustomPrefix + ">"))
-	u.Subscribe.add(s.Event(">"), s.Result(u.Name, "*"))
+	u.Subscribe.add(s.Event(">"), s.Result(u.Name, "*"), s.Chunks(u.Name, "*"))
 	i.reads(u)
 }
 
-// reads lets an application read events and its own results from their streams, through consumers that it makes and
+// reads lets an application read events, its own results and their chunks from their streams, through consumers that it makes and
 // forgets and whose names are random, and events through one durable consumer of its own, handler-<name>.
 func (i Installation) reads(u *User) {
 	s := i.Subjects
-	all, results := s.StreamName(events.StreamEvents), s.StreamName(events.StreamResults)
+	all := s.StreamName(events.StreamEvents)
 	u.Publish.add(
 		api("STREAM.INFO", all),
 		api("CONSUMER.CREATE", all, "*"), api("CONSUMER.CREATE", all, "*", ">"), api("CONSUMER.INFO", all, "*"), api("CONSUMER.MSG.NEXT", all, "*"),
-		// With the filter in the subject, which the server compares with that of the consumer: no other results.
-		api("CONSUMER.CREATE", results, "*", s.Result(u.Name, "*")), api("CONSUMER.MSG.NEXT", results, "*"),
-		api("CONSUMER.INFO", results, "*"), api("CONSUMER.DELETE", results, "*"),
 	)
+	for stream, own := range map[string]string{events.StreamResults: s.Result(u.Name, "*"), events.StreamChunks: s.Chunks(u.Name, "*")} {
+		stream = s.StreamName(stream)
+		u.Publish.add(
+			// With the filter in the subject, which the server compares with that of the consumer: no others' results.
+			api("CONSUMER.CREATE", stream, "*", own), api("CONSUMER.MSG.NEXT", stream, "*"),
+			api("CONSUMER.INFO", stream, "*"), api("CONSUMER.DELETE", stream, "*"),
+		)
+	}
 	i.consumes(u, all, "handler-"+u.Name)
 	i.sparesCatalogue(u, all)
 	for _, c := range events.Consumers() {

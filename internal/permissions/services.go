@@ -32,6 +32,7 @@ func (i Installation) service(u *User) {
 		i.works(u, events.KindEmbed)
 	case events.ServiceGenerator:
 		i.works(u, events.KindGenerate)
+		i.streams(u)
 		i.watches(u, i.Subjects.BucketName(events.BucketMoral))
 		u.Publish.add(i.Subjects.Below("limits.>"), i.Subjects.Below("budgets.>"))
 	case events.ServiceDispatcher:
@@ -84,9 +85,19 @@ func (i Installation) tells(u *User) {
 	}
 }
 
-// works lets a service answer durable requests of a kind, and give them up.
+// works lets a service answer durable requests of a kind, once each, give them up, and hear that an interactive one is canceled.
 func (i Installation) works(u *User, kind string) {
-	u.Publish.add(i.Subjects.Result("*", "*"), i.Subjects.DeadRequest(kind))
+	s := i.Subjects
+	u.Publish.add(s.Result("*", "*"), s.DeadRequest(kind))
+	u.Publish.add(api("STREAM.MSG.GET", s.StreamName(events.StreamResults))) // is this one answered already?
+	u.Subscribe.add(s.Cancel("", "*"), s.Cancel("*", "*"))
+}
+
+// streams lets a service answer in chunks, at once and kept, and hear the readers.
+func (i Installation) streams(u *User) {
+	s := i.Subjects
+	u.Subscribe.add(s.StreamControl("", "*", "*"), s.StreamControl("*", "*", "*"))
+	u.Publish.add(s.Chunks("*", "*"), api("STREAM.MSG.GET", s.StreamName(events.StreamChunks)))
 }
 
 // dispatches lets the dispatcher move deliveries, and look back at what became of them.
