@@ -48,10 +48,10 @@ func (k kind) unit() float64 {
 
 // limit is one limit of one rule.
 type limit struct {
-	rule  *Rule
-	kind  kind
-	max   int64  // units of the count
-	token string // what the counts are kept under
+	rule *Rule
+	kind kind
+	max  int64  // units of the count
+	id   string // what the counts are kept under
 }
 
 // limits returns the limits of a rule.
@@ -59,7 +59,7 @@ func (r *Rule) limits() []*limit {
 	var all []*limit
 	add := func(k kind, most int64) {
 		if most > 0 {
-			all = append(all, &limit{rule: r, kind: k, max: most, token: r.token()})
+			all = append(all, &limit{rule: r, kind: k, max: most, id: r.id()})
 		}
 	}
 	add(requests, r.RequestsPerMinute)
@@ -68,8 +68,8 @@ func (r *Rule) limits() []*limit {
 	return all
 }
 
-// token is what identifies a rule in subjects.
-func (r *Rule) token() string {
+// id is what identifies a rule in subjects.
+func (r *Rule) id() string {
 	if r.Name != "" {
 		return digest("name", r.Name)
 	}
@@ -108,12 +108,12 @@ func (l *limit) subject(s events.Subjects, scope Scope, window int64) string {
 	name, at := digest(scope.Caller, scope.Provider, scope.Model), strconv.FormatInt(window, 10)
 	switch l.kind {
 	case requests:
-		return s.Limit("requests", l.token, name, at)
+		return s.Limit("requests", l.id, name, at)
 	case tokens:
-		return s.Limit("tokens", l.token, name, at)
+		return s.Limit("tokens", l.id, name, at)
 	case cost:
 	}
-	return s.Budget(l.token, name, at)
+	return s.Budget(l.id, name, at)
 }
 
 // about says to the caller of a scope which limit it is. It names nobody else.

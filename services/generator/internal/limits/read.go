@@ -71,7 +71,7 @@ func readRules(r *section.Reader, n *yaml.Node) []Rule {
 	for _, item := range items {
 		rule := readRule(r, item)
 		for _, l := range rule.limits() {
-			key := l.kind.what() + " " + l.token
+			key := l.kind.what() + " " + l.id
 			if first, twice := lines[key]; twice {
 				r.Complain(item, "this rule counts %s under the same name, or of the same requests, as that of line %d; give it a name of its own, or make them one",
 					l.kind.what(), first)
