@@ -83,9 +83,9 @@ In the place of a secret, a reference to one can stand, so that no secret has to
 
 A service that cannot have its secrets when it starts waits, is not ready, and says what is missing. While it runs, it asks again
 every ` + "`secret-refresh`" + `, and at once when secretd says that a secret was rotated: API keys, tokens and passwords of a cache are used
-anew with the next request, and a key that a provider refuses is asked for once more before a request fails. ` + "`webhook-url`" + `,
-` + "`webhook-secret`, `webhook-proxy` and `webhook-seal-keys`" + ` are read when the dispatcher starts; it says when they have changed. What was
-last known is used for as long as secretd cannot be asked; what it takes away is used no more. Before a service has the bus, and in
+anew with the next request, and a key that a provider refuses is asked for once more before a request fails. The dispatcher takes
+` + "`webhook-url`, `webhook-secret` (beside which the one before signs for another 24 hours), `webhook-proxy` and `webhook-seal-keys`" + ` over
+within a second; what cannot be used leaves what was in force, and makes it ` + "`degraded`" + `. What was last known is used for as long as secretd cannot be asked; what it takes away is used no more. Before a service has the bus, and in
 secretd itself, only ` + "`env:` and `file:`" + ` can be had: ` + "`nats-password`, `nats-token`" + `, and everything of secretd. A secret that itself begins as
 a reference does has to stand in a file.
 `

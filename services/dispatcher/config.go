@@ -19,8 +19,8 @@ import (
 // Config is what an operator sets. The endpoint that it describes, if any, has the id "default"; all others are made over the
 // bus.
 type Config struct {
-	URL           secret.Value   `name:"webhook-url" env:"WEBHOOK_URL" refs:"fixed" placeholder:"URL" help:"Where events are posted to, beside the endpoints that are made over the bus. It may be a secret in itself."`
-	Secret        secret.Value   `name:"webhook-secret" env:"WEBHOOK_SECRET" refs:"fixed" placeholder:"SECRET" help:"Signs what is posted to it: whsec_ and base64, or any text. Required with a URL."`
+	URL           secret.Value   `name:"webhook-url" env:"WEBHOOK_URL" placeholder:"URL" help:"Where events are posted to, beside the endpoints that are made over the bus. It may be a secret in itself."`
+	Secret        secret.Value   `name:"webhook-secret" env:"WEBHOOK_SECRET" placeholder:"SECRET" help:"Signs what is posted to it: whsec_ and base64, or any text. Required with a URL."`
 	Events        []string       `name:"webhook-events" env:"WEBHOOK_EVENTS" default:">" help:"Types of the events to post to it; * stands for one part, a final > for all that follow."`
 	Format        string         `name:"webhook-format" env:"WEBHOOK_FORMAT" default:"standard" help:"Body of what is posted to it: standard, cloudevents, or mlsdm (that of the Python client)."`
 	Retry         []string       `name:"webhook-retry" env:"WEBHOOK_RETRY" default:"fast" help:"When it is tried again: fast (3 attempts within seconds), standard (10 within 76 hours), or waits such as 5s,1m,1h."`
@@ -29,8 +29,8 @@ type Config struct {
 	AllowLoopback bool           `name:"webhook-allow-loopback" env:"WEBHOOK_ALLOW_LOOPBACK" help:"Post to receivers on this machine too (127.0.0.0/8 and ::1), beside the networks above."`
 	AllowHosts    []string       `name:"webhook-allow-hosts" env:"WEBHOOK_ALLOW_HOSTS" placeholder:"HOST" help:"Hosts that may be posted to although their names lead to private addresses, also without TLS; *.example.com stands for all below it."`
 	AllowHTTP     bool           `name:"webhook-allow-http" env:"WEBHOOK_ALLOW_HTTP" help:"Post to public addresses without TLS too."`
-	Proxy         secret.Value   `name:"webhook-proxy" env:"WEBHOOK_PROXY" refs:"fixed" placeholder:"URL" help:"HTTP proxy (CONNECT) through which everything is posted; addresses are judged before all the same."`
-	SealKeys      []secret.Value `name:"webhook-seal-keys" env:"WEBHOOK_SEAL_KEYS" refs:"fixed" placeholder:"KEY" help:"Keys (base64 of 32 bytes) that close generated signing keys where they are kept; the first closes, all open."`
+	Proxy         secret.Value   `name:"webhook-proxy" env:"WEBHOOK_PROXY" placeholder:"URL" help:"HTTP proxy (CONNECT) through which everything is posted; addresses are judged before all the same."`
+	SealKeys      []secret.Value `name:"webhook-seal-keys" env:"WEBHOOK_SEAL_KEYS" placeholder:"KEY" help:"Keys (base64 of 32 bytes) that close generated signing keys where they are kept; the first closes, all open. A secret that is referred to may hold several."`
 	Secrets       []string       `name:"webhook-secrets" env:"WEBHOOK_SECRETS" default:"webhook.*" help:"Names of the secrets that endpoints may refer to as secret:NAME."`
 	Workers       int            `name:"webhook-workers" env:"WEBHOOK_WORKERS" default:"128" help:"First attempts at the same time, 2 to 1024; a quarter as many more make later ones."`
 }
@@ -71,7 +71,10 @@ func (c Config) Validate() error {
 	if err != nil {
 		return err
 	}
-	_, err = c.static(guard)
+	parts, err := c.static(guard)
+	if err == nil && parts != nil {
+		_, err = target.New(*parts)
+	}
 	return err
 }
 
@@ -109,13 +112,18 @@ func (c Config) networks() ([]netip.Prefix, error) {
 	return networks, nil
 }
 
-// static returns the endpoint that the configuration describes, or nil: when it describes none, and as long as it refers to what
-// is not known yet.
-func (c Config) static(guard *egress.Guard) (*target.Endpoint, error) {
-	spec := events.EndpointSpec{
+// staticSpec is what is written of the endpoint that the configuration describes, with a URL that stands for its own.
+func (c Config) staticSpec() events.EndpointSpec {
+	return events.EndpointSpec{
 		ID: defaultEndpoint, URL: "https://example.com", Events: c.Events, Format: c.Format, Retry: c.Retry,
 		Timeout: c.Timeout.String(), BodySignature: true,
 	}
+}
+
+// static returns what the endpoint that the configuration describes is made of, but for what sends, or nil: when it describes
+// none, and as long as it refers to what is not known yet.
+func (c Config) static(guard *egress.Guard) (*target.Parts, error) {
+	spec := c.staticSpec()
 	if err := target.Check(spec); err != nil { // first without the URL, which is none of the reader's business
 		return nil, errors.New("webhook-" + events.AsError(err).Message) // which begins with the field: webhook-retry has …
 	}
@@ -140,8 +148,7 @@ func (c Config) static(guard *egress.Guard) (*target.Endpoint, error) {
 		return nil, fmt.Errorf("webhook-secret: %w", err)
 	}
 	spec.URL = c.URL.Reveal()
-	return target.New(target.Parts{
-		Spec: spec, URL: u, Client: guard.Client(egress.ClientOptions{MaxIdle: c.Workers}), Source: sourceEnvironment,
-		Keys: []target.Key{{Signer: signer, BodySecret: c.Secret}},
-	})
+	return &target.Parts{
+		Spec: spec, URL: u, Source: sourceEnvironment, Keys: []target.Key{{Signer: signer, BodySecret: c.Secret}},
+	}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"runtime"
 	"sync"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/attemptlog"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/gate"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/history"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/keyring"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/registry"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/target"
 )
@@ -36,8 +38,12 @@ type Service struct {
 	// userAgent is the value of the header of that name.
 	userAgent string
 	drain     time.Duration
-	guard     *egress.Guard
-	static    *target.Endpoint // nil when the configuration describes none
+	outlet    *outlet
+	client    *http.Client     // of static
+	static    *target.Endpoint // as it was at the start; nil when the configuration describes none
+	keys      []target.Key     // of static, as it is now; whoever follows the settings has it
+	sealer    *keyring.Sealer  // as it was at the start
+	following *following       // nil when no setting refers to anything
 
 	attempts *attemptlog.Log
 	history  *history.History
@@ -57,14 +63,14 @@ type Service struct {
 
 // New checks the configuration and makes a Service; it dials nothing.
 func New(cfg Config, deps service.Deps) (*Service, error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, err
-	}
-	guard, err := cfg.guard()
+	used, err := cfg.asTheyAre()
 	if err != nil {
 		return nil, err
 	}
-	static, err := cfg.static(guard)
+	if err := used.Validate(); err != nil {
+		return nil, err
+	}
+	guard, err := used.guard()
 	if err != nil {
 		return nil, err
 	}
@@ -74,12 +80,33 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 	}
 	s := &Service{
 		cfg: cfg, policy: gate.DefaultPolicy(), bus: deps.Bus, log: deps.Logger, version: deps.Version, userAgent: "mlsdm-webhooks/" + deps.Version, drain: deps.DrainTimeout,
-		guard: guard, static: static, metrics: m, secrets: deps.Secrets, untold: make(chan struct{}, 1), probeEvery: probeEvery,
+		outlet: newOutlet(guard), metrics: m, secrets: deps.Secrets, untold: make(chan struct{}, 1), probeEvery: probeEvery,
 		attempts: attemptlog.New(deps.Bus, deps.Bus.Subjects(), deps.Logger, func(n int) { m.lost.Add(float64(n)) }),
 		tracer:   deps.Tracer.Tracer("github.com/neuron7x/mlsdm-integrations/services/dispatcher"),
 	}
 	s.history = history.New(deps.Bus, s.deliverable)
+	if s.sealer, err = keyring.NewSealer(used.SealKeys); err != nil {
+		return nil, err
+	}
+	if err := s.newStatic(used); err != nil {
+		return nil, err
+	}
+	if s.following = s.newFollowing(used); s.following != nil {
+		deps.Health.Register("settings", s.following.check)
+	}
 	return s, nil
+}
+
+// newStatic makes the endpoint that a configuration describes, if any.
+func (s *Service) newStatic(cfg Config) error {
+	parts, err := cfg.static(s.outlet.guard.Load())
+	if err != nil || parts == nil {
+		return err
+	}
+	s.client = s.outlet.client(egress.ClientOptions{MaxIdle: cfg.Workers})
+	s.keys, parts.Client = parts.Keys, s.client
+	s.static, err = target.New(*parts)
+	return err
 }
 
 // Run delivers until ctx ends. Then it takes nothing new, finishes the attempts in flight or gives them back when the
@@ -116,6 +143,9 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 	}
 	s.announce(ctx)
+	if s.following != nil {
+		supporting.Go(func() { s.following.run(support) })
+	}
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.route(running) })
 	group.Go(func() error { return s.serve(running) })

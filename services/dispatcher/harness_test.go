@@ -5,9 +5,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -49,6 +51,8 @@ func waits(n int, wait time.Duration) []string {
 type running struct {
 	bus      *bus.Bus
 	registry *prometheus.Registry
+	checks   *health.Checks
+	log      *log
 	stop     func() // ends it cleanly and waits; it must return nil
 	kill     func() // cuts its connection, as the end of its process would, and waits
 }
@@ -56,11 +60,12 @@ type running struct {
 // run starts a dispatcher on a connection of its own. It is stopped when the test ends, if not before.
 func run(t testing.TB, srv *bustest.Server, cfg dispatcher.Config, change ...func(*dispatcher.Service)) *running {
 	t.Helper()
-	r := &running{bus: srv.Connect(t, "dispatcher"), registry: prometheus.NewRegistry()}
+	r := &running{bus: srv.Connect(t, "dispatcher"), registry: prometheus.NewRegistry(), checks: health.NewChecks(), log: &log{}}
 	asker, err := remote.New(r.bus, events.ServiceDispatcher)
 	require.NoError(t, err)
 	svc, err := dispatcher.New(cfg, service.Deps{
-		Name: "dispatcher", Bus: r.bus, Secrets: asker, Logger: bustest.Logger(t), Metrics: r.registry, Health: health.NewChecks(),
+		Name: "dispatcher", Bus: r.bus, Secrets: asker, Metrics: r.registry, Health: r.checks,
+		Logger:  slog.New(slog.NewMultiHandler(bustest.Logger(t).Handler(), slog.NewTextHandler(r.log, nil))),
 		Version: "1.2.3", DrainTimeout: 2 * time.Second, Tracer: noop.NewTracerProvider(),
 	})
 	require.NoError(t, err)
@@ -92,6 +97,26 @@ func run(t testing.TB, srv *bustest.Server, cfg dispatcher.Config, change ...fun
 	}
 	t.Cleanup(r.stop)
 	return r
+}
+
+// log keeps lines.
+type log struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+// Write implements [io.Writer].
+func (l *log) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+// count returns how many lines hold a text.
+func (l *log) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), text)
 }
 
 // hit is a webhook as it arrived.

@@ -29,10 +29,6 @@ const (
 
 // newRegistry makes the registry of endpoints.
 func (s *Service) newRegistry() (*registry.Registry, error) {
-	sealer, err := keyring.NewSealer(s.cfg.SealKeys)
-	if err != nil {
-		return nil, err
-	}
 	resolver, err := s.newResolver(s.secrets)
 	if err != nil {
 		return nil, err
@@ -42,9 +38,9 @@ func (s *Service) newRegistry() (*registry.Registry, error) {
 		static = append(static, s.static)
 	}
 	return registry.New(registry.Config{
-		Bus: s.bus, Logger: s.log, Keys: keyring.New(sealer), Resolver: resolver, CheckURL: s.guard.CheckURL,
+		Bus: s.bus, Logger: s.log, Keys: keyring.New(s.sealer), Resolver: resolver, CheckURL: s.outlet.CheckURL,
 		Client: func(c *tls.Config) *http.Client {
-			return s.guard.Client(egress.ClientOptions{MaxIdle: s.cfg.Workers, TLS: c})
+			return s.outlet.client(egress.ClientOptions{MaxIdle: s.cfg.Workers, TLS: c})
 		},
 		Static: static, Status: s.status,
 		Prepare: s.prepare, Forget: s.forget, Enable: s.gates.Enable,

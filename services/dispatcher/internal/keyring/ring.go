@@ -2,6 +2,7 @@ package keyring
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
@@ -29,17 +30,25 @@ type opener func(ctx context.Context, rec Record, resolve ResolveFunc) (Key, err
 
 // Ring makes and opens signing keys. It is safe for concurrent use.
 type Ring struct {
-	sealer  *Sealer
+	sealer  atomic.Pointer[Sealer]
 	openers map[string]opener // by the scheme of the reference
 }
 
 // New returns a Ring that seals what it generates.
 func New(sealer *Sealer) *Ring {
-	return &Ring{sealer: sealer, openers: map[string]opener{schemeSecret: openValue, schemeEnv: openValue}}
+	r := &Ring{openers: map[string]opener{schemeSecret: openValue, schemeEnv: openValue}}
+	r.sealer.Store(sealer)
+	return r
 }
 
+// Replace has another sealer seal and open from now on.
+func (r *Ring) Replace(sealer *Sealer) { r.sealer.Store(sealer) }
+
+// Holds is [Sealer.Holds] of the sealer there is now.
+func (r *Ring) Holds(rec Record) bool { return r.sealer.Load().Holds(rec) }
+
 // CanGenerate returns nil if keys can be generated; see [Sealer.CanSeal].
-func (r *Ring) CanGenerate() error { return r.sealer.CanSeal() }
+func (r *Ring) CanGenerate() error { return r.sealer.Load().CanSeal() }
 
 // Generate makes a new key of an endpoint. The value beside the record is what signs.
 func (r *Ring) Generate(endpoint, method string, now time.Time) (Record, secret.Value, error) {
@@ -54,7 +63,7 @@ func (r *Ring) Generate(endpoint, method string, now time.Time) (Record, secret.
 	default:
 		return Record{}, secret.Value{}, unknownMethod(rec)
 	}
-	rec, err := r.sealer.seal(endpoint, rec, value)
+	rec, err := r.sealer.Load().seal(endpoint, rec, value)
 	return rec, value, err
 }
 
@@ -71,7 +80,7 @@ func (r *Ring) Open(ctx context.Context, endpoint string, rec Record, resolve Re
 // open is Open without the end of the key.
 func (r *Ring) open(ctx context.Context, endpoint string, rec Record, resolve ResolveFunc) (Key, error) {
 	if rec.Generated() {
-		value, err := r.sealer.open(endpoint, rec)
+		value, err := r.sealer.Load().open(endpoint, rec)
 		if err != nil {
 			return Key{}, err
 		}
@@ -88,14 +97,15 @@ func (r *Ring) open(ctx context.Context, endpoint string, rec Record, resolve Re
 // Reseal returns the record sealed with the first of the sealing keys, so that older ones can be retired. What was not
 // generated, or does not open, stays as it is.
 func (r *Ring) Reseal(endpoint string, rec Record) Record {
-	if !rec.Generated() || rec.SealKey == r.sealer.first || r.sealer.CanSeal() != nil {
+	sealer := r.sealer.Load()
+	if !rec.Generated() || rec.SealKey == sealer.first || sealer.CanSeal() != nil {
 		return rec
 	}
-	value, err := r.sealer.open(endpoint, rec)
+	value, err := sealer.open(endpoint, rec)
 	if err != nil { // whoever opens the record to sign with it says why
 		return rec
 	}
-	resealed, err := r.sealer.seal(endpoint, rec, value)
+	resealed, err := sealer.seal(endpoint, rec, value)
 	if err != nil {
 		return rec
 	}

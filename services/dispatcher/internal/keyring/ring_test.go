@@ -153,6 +153,11 @@ func TestSealKeysCanBeReplaced(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, value.Reveal(), key.BodySecret.Reveal())
 
+	together := ring(t, secret.NewValue(second.Reveal()+", "+first.Reveal()+"\n")) // as one secret may hold them
+	_, err = together.Open(t.Context(), "orders", rec, nothing)
+	require.NoError(t, err)
+	require.Equal(t, both.Reseal("orders", rec).SealKey, together.Reseal("orders", rec).SealKey)
+
 	again := both.Reseal("orders", rec)
 	require.NotEqual(t, rec.SealKey, again.SealKey)
 	key, err = ring(t, second).Open(t.Context(), "orders", again, nothing)

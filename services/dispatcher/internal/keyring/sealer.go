@@ -31,12 +31,16 @@ type Sealer struct {
 	keys  map[string]cipher.AEAD
 }
 
-// NewSealer returns a Sealer of keys in base64, each of [SealKeyBytes]: the first seals, all of them open. Without keys it
-// can do neither, and says so.
-func NewSealer(keys []secret.Value) (*Sealer, error) {
+// NewSealer returns a Sealer of keys in base64, each of [SealKeyBytes]: the first seals, all of them open. A value may hold several
+// with commas between them, as the setting does. Without keys it can do neither, and says so.
+func NewSealer(values []secret.Value) (*Sealer, error) {
+	var keys []string
+	for _, value := range values {
+		keys = append(keys, strings.Split(value.Reveal(), ",")...)
+	}
 	s := &Sealer{keys: make(map[string]cipher.AEAD, len(keys))}
 	for i, key := range keys {
-		raw, err := base64.StdEncoding.Strict().DecodeString(strings.TrimSpace(key.Reveal()))
+		raw, err := base64.StdEncoding.Strict().DecodeString(strings.TrimSpace(key))
 		if err != nil || len(raw) != SealKeyBytes {
 			return nil, fmt.Errorf("key %d of %s is not the base64 of %d bytes; `openssl rand -base64 %d` makes one", i+1, SealSetting, SealKeyBytes, SealKeyBytes)
 		}
@@ -74,6 +78,9 @@ func (s *Sealer) CanSeal() error {
 	}
 	return nil
 }
+
+// Holds reports whether there is the key that opens a record's; of a record whose key was not generated it is always true.
+func (s *Sealer) Holds(rec Record) bool { return !rec.Generated() || s.keys[rec.SealKey] != nil }
 
 // seal puts a value into the record of an endpoint's key.
 func (s *Sealer) seal(endpoint string, rec Record, value secret.Value) (Record, error) {

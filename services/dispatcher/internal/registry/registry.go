@@ -20,7 +20,7 @@ type Registry struct {
 	cfg     Config
 	log     *slog.Logger
 	clients *clients
-	static  map[string]*target.Endpoint
+	static  map[string]bool // ids
 
 	set    atomic.Pointer[target.Set]
 	loaded chan struct{}
@@ -54,12 +54,12 @@ type entry struct {
 func New(cfg Config) *Registry {
 	cfg = cfg.withDefaults()
 	r := &Registry{
-		cfg: cfg, log: cfg.Logger, clients: newClients(cfg.Client), static: make(map[string]*target.Endpoint, len(cfg.Static)),
+		cfg: cfg, log: cfg.Logger, clients: newClients(cfg.Client), static: make(map[string]bool, len(cfg.Static)),
 		loaded: make(chan struct{}), wake: make(chan struct{}, 1), work: make(chan struct{}, 1),
 		entries: map[string]*entry{}, changes: map[string]struct{}{}, news: make(chan struct{}),
 	}
 	for _, e := range cfg.Static {
-		r.static[e.ID()] = e
+		r.static[e.ID()] = true
 	}
 	set := target.NewSet(cfg.Static...)
 	r.set.Store(&set)

@@ -28,7 +28,7 @@ func (r *Registry) Update(ctx context.Context, req events.EndpointUpdateRequest)
 	if err := req.Validate(); err != nil {
 		return events.EndpointChanged{}, err
 	}
-	if _, ok := r.static[req.ID]; ok && onlyEnables(req.Endpoint) && !req.DryRun { // how it does is no part of the configuration
+	if r.static[req.ID] && onlyEnables(req.Endpoint) && !req.DryRun { // how it does is no part of the configuration
 		if err := r.cfg.Enable(ctx, req.ID); err != nil {
 			return events.EndpointChanged{}, err
 		}

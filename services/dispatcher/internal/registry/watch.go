@@ -37,7 +37,7 @@ func (r *Registry) take(ctx context.Context, kv bus.KVEntry) {
 		r.log.WarnContext(ctx, "the bucket of endpoints has a key that is no endpoint's; it is ignored", "err", err)
 		return
 	}
-	if _, ok := r.static[kv.Key]; ok {
+	if r.static[kv.Key] {
 		if !kv.Deleted {
 			r.log.WarnContext(ctx, "the bucket has an endpoint with the id of a configured one; the configured one counts", "endpoint", kv.Key)
 		}

@@ -78,6 +78,13 @@ func TestWithoutItsSealKeyAnEndpointSaysSo(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, events.EndpointFailing, view.Status.State)
 	require.Contains(t, view.Status.Reason, "WEBHOOK_SEAL_KEYS")
+
+	back, err := keyring.NewSealer([]secret.Value{s.sealKey})
+	require.NoError(t, err)
+	require.NoError(t, r.ReplaceSealer(back))
+	eventually(t, func() bool { e, _ := r.Set().Get("orders"); return e.Broken() == nil }, "with its key it sends again")
+	refused(t, r.ReplaceSealer(sealer), events.CodeFailedPrecondition, "orders", "WEBHOOK_SEAL_KEYS")
+	r.create(t, spec("more"))
 }
 
 func TestARecordThatCannotBeUsedStopsNoOther(t *testing.T) {

@@ -26,7 +26,7 @@ const (
 
 // open returns the bucket, when what is in it is known.
 func (r *Registry) open(ctx context.Context, id string) (*bus.KV, error) {
-	if _, ok := r.static[id]; ok {
+	if r.static[id] {
 		return nil, events.Errorf(events.CodeFailedPrecondition,
 			"the endpoint %q is set in the dispatcher's own configuration (WEBHOOK_URL and its like): it is changed there, not over the bus", id)
 	}
