@@ -15,7 +15,9 @@ func (r *run) attempt(ctx context.Context, a *attempts, t *turn, lease Lease) (o
 	ended := false
 	defer func() {
 		if !ended { // the adapter has panicked, and others may wait for this turn
-			t.end(&llm.Fault{Class: llm.ClassCanceled}, time.Now())
+			unknown := &llm.Fault{Class: llm.ClassCanceled}
+			t.end(unknown, time.Now())
+			settle(lease, outcome{fault: unknown}, nil)
 		}
 	}()
 	var usage *events.ChatUsage

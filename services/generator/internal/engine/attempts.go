@@ -96,10 +96,14 @@ func (a *attempts) retry(ctx context.Context, o outcome) step {
 	}
 	wait := time.Duration(r.engine.cfg.Random() * float64(r.engine.cfg.Backoff.Delay(a.retries, nil)))
 	if asked := time.Until(o.fault.Until); !o.fault.Until.IsZero() && asked > wait {
-		if asked > r.engine.cfg.Backoff.Cap {
+		switch {
+		case asked <= r.engine.cfg.Backoff.Cap:
+			wait = asked
+		case slow:
 			return next
+		default: // it rests, and is asked again if nothing else is left
+			return again
 		}
-		wait = asked
 	}
 	a.retries++
 	if slow {

@@ -196,3 +196,35 @@ func TestProbeOfAStream(t *testing.T) {
 		all.Wait()
 	})
 }
+
+// TestFailedProbeOfAQuota: that the server failed says nothing of the money, which is asked for as seldom as before.
+func TestFailedProbeOfAQuota(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.on("b", fails(status(402)), fails(status(504)), fails(status(402)))
+		e := newEngine(t, w, once)
+		for _, wait := range []time.Duration{0, 5 * time.Minute, 0} {
+			<-time.After(wait)
+			_, err := ask(t.Context(), e, to(t, "b/m"), nil)
+			require.Error(t, err)
+		}
+		require.Equal(t, "b:k3 b:k3@5m0s b:k3", w.asked())
+		require.Equal(t, 10*time.Minute, time.Until(e.Available("b", "m").Until), "it is doubled")
+	})
+}
+
+// TestPanicEndsTheLease: whoever recovers has nothing to clean up.
+func TestPanicEndsTheLease(t *testing.T) {
+	t.Parallel()
+	w, g := newWorld(), &gate{}
+	w.on("b", func(context.Context, *llm.Call, func(*events.ChatChunk) error) (*events.ChatResponse, error) {
+		panic("adapter")
+	})
+	e := newEngine(t, w, withGate(g))
+	require.PanicsWithValue(t, "adapter", func() {
+		_, err := ask(t.Context(), e, to(t, "b/m"), nil)
+		require.NoError(t, err)
+	})
+	require.Equal(t, []string{"b unknown"}, g.notes)
+}

@@ -66,6 +66,12 @@ func failures() []failure {
 		{"quota, by status", http(402), "a:k1 a:k2 b:k3", "", "a:k1 a:k2", events.CodeRateLimited, "status 402: Payment Required (2 attempts, 1 of 1 model asked)", 0},
 		{"provider", http(503), retried + " b:k3", "", retried, events.CodeUnavailable, "status 503: Service Unavailable (3 attempts, 1 of 1 model asked)", 0},
 		{"provider, soon", retryAfter(503, "3"), "a:k1 a:k1@3s a:k1@6s b:k3", "", "a:k1 a:k1@3s a:k1@6s", events.CodeUnavailable, "status 503: Service Unavailable (3 attempts, 1 of 1 model asked)", 3 * time.Second},
+		{
+			"provider, later", retryAfter(503, "30"), "a:k1 b:k3", "",
+			"a:k1 a:k1@30.5s a:k1@1m1s a:k1@1m31.5s", events.CodeUnavailable,
+			"status 503: Service Unavailable (4 attempts, 1 of 1 model asked)", 30 * time.Second,
+		},
+		{"slow, later", retryAfter(504, "30"), "a:k1 b:k3", "", "a:k1", events.CodeDeadlineExceeded, "status 504: Gateway Timeout", 0},
 		{"provider, late", retryAfter(503, "90"), "a:k1 b:k3", "", "a:k1", events.CodeUnavailable, "status 503: Service Unavailable", 90 * time.Second},
 		{"network", network, retried + " b:k3", "", retried, events.CodeUnavailable, "the connection broke (3 attempts, 1 of 1 model asked)", 0},
 		{"timeout", http(504), "a:k1 a:k1@250ms b:k3", "", "a:k1 a:k1@250ms", events.CodeDeadlineExceeded, "status 504: Gateway Timeout (2 attempts, 1 of 1 model asked)", 0},

@@ -45,7 +45,19 @@ func (h *hold) put(now, until time.Time, fault *llm.Fault, probe bool) {
 		}
 		return
 	}
-	*h = hold{class: fault.Class, since: now, until: until, err: fault.Err, times: h.times + 1, probe: probe}
+	times := 1
+	if sameKind(h.class, fault.Class) {
+		times += h.times
+	}
+	*h = hold{class: fault.Class, since: now, until: until, err: fault.Err, times: times, probe: probe}
+}
+
+// sameKind reports whether two failures are held for the same time: they are of the same class, or both those of a server.
+func sameKind(a, b llm.Class) bool { return a == b || ofServer(a) && ofServer(b) }
+
+// ofServer reports whether a failure is one that breakers count.
+func ofServer(c llm.Class) bool {
+	return c == llm.ClassProvider || c == llm.ClassNetwork || c == llm.ClassTimeout || c == llm.ClassAnswer
 }
 
 // clear ends a hold when an attempt that began after it has shown that it is over.
@@ -57,8 +69,11 @@ func (h *hold) clear(began time.Time) (ended bool) {
 	return true
 }
 
-// next gives what stands between base and most, doubled for each hold in a row.
-func (h *hold) next(base, most time.Duration) time.Duration {
+// next is how long the next hold for a class of failures is to be: between base and most, doubled for each in a row.
+func (h *hold) next(class llm.Class, base, most time.Duration) time.Duration {
+	if !sameKind(h.class, class) {
+		return base
+	}
 	d := base
 	for range min(h.times, 40) {
 		if d >= most/2 {

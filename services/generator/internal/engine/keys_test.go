@@ -325,6 +325,12 @@ func updates(t *testing.T) {
 	_, err = ask(t.Context(), e, to(t, "a/m"), nil)
 	require.NoError(t, err)
 	require.Equal(t, "a:k1 a:k2 a:k9", w.asked())
+	w.on("a/k9", fails(retryAfter(429, "3600")()))
+	_, err = ask(t.Context(), e, to(t, "a/m"), nil)
+	require.Equal(t, events.CodeRateLimited, events.CodeOf(err))
+	require.NoError(t, e.Update([]engine.Provider{{Name: "a", Adapter: fake{w, "a"}, Keys: keys("k1", "k9")}}))
+	require.False(t, e.Available("a", "m").Available, "limits are not forgotten")
+	require.True(t, e.Available("a", "n").Available)
 	_, err = ask(t.Context(), e, to(t, "b/m"), nil)
 	require.Equal(t, events.CodeNotFound, events.CodeOf(err))
 	_, known := e.State("b")
@@ -339,8 +345,8 @@ func updates(t *testing.T) {
 	} {
 		require.Error(t, e.Update(wrong))
 	}
-	_, err = ask(t.Context(), e, to(t, "a/m"), nil)
-	require.NoError(t, err, "what is wrong changes nothing")
+	_, err = ask(t.Context(), e, to(t, "a/n"), nil)
+	require.Equal(t, events.CodeRateLimited, events.CodeOf(err), "what is wrong changes nothing")
 }
 
 // TestManyModels: names that callers make up do not fill the memory.

@@ -185,6 +185,9 @@ func newProvider(p Provider, rest *Rest, before *provider) *provider {
 			if old.name == k.name && old.sent.Reveal() == k.sent.Reveal() {
 				k.failures, k.hold = old.failures, old.hold
 				k.hold.trying = false // whoever tries tells the old one
+				for model, held := range old.models {
+					*k.models.of(model, time.Time{}) = *held
+				}
 			}
 		}
 	}

@@ -140,17 +140,17 @@ func (t *turn) rest(fault *llm.Fault, now time.Time) change {
 	case llm.ClassLimit:
 		until := fault.Until
 		if !until.After(now) {
-			until = now.Add(held.next(r.Limit, r.LimitMax))
+			until = now.Add(held.next(fault.Class, r.Limit, r.LimitMax))
 		}
 		held.put(now, until, fault, false)
 		return change{}
 	case llm.ClassQuota:
-		c.what, c.until = quotaRests, now.Add(held.next(r.Quota, r.QuotaMax))
+		c.what, c.until = quotaRests, now.Add(held.next(fault.Class, r.Quota, r.QuotaMax))
 		if fault.Until.After(c.until) {
 			c.until = fault.Until
 		}
 	default:
-		c.what, c.until = keyRests, now.Add(held.next(r.Key, r.KeyMax))
+		c.what, c.until = keyRests, now.Add(held.next(fault.Class, r.Key, r.KeyMax))
 	}
 	held.put(now, c.until, fault, true)
 	if was {
@@ -172,17 +172,17 @@ func (t *turn) failed(fault *llm.Fault, now time.Time, current bool) (c change) 
 		p.models.of(t.model, now).put(now, until, fault, false)
 	}
 	if current && (len(p.keys) > 1 || !server) {
-		if k.failures++; k.failures >= r.Failures || k.hold.set() && t.probe {
+		if k.failures++; k.failures >= r.Failures || t.probe && ofServer(k.hold.class) {
 			if !k.hold.blocks(now) {
-				c = change{keyFails, now.Add(k.hold.next(r.Breaker, r.BreakerMax))}
+				c = change{keyFails, now.Add(k.hold.next(fault.Class, r.Breaker, r.BreakerMax))}
 				k.hold.put(now, c.until, fault, true)
 			}
 		}
 	}
 	if server {
-		if p.failures++; p.failures >= r.Failures || p.breaker.set() && t.probe {
+		if p.failures++; p.failures >= r.Failures || t.probe && p.breaker.set() {
 			if !p.breaker.blocks(now) {
-				c = change{serverRests, now.Add(p.breaker.next(r.Breaker, r.BreakerMax))}
+				c = change{serverRests, now.Add(p.breaker.next(fault.Class, r.Breaker, r.BreakerMax))}
 				p.breaker.put(now, c.until, fault, true)
 			}
 		}

@@ -47,7 +47,7 @@ func (r *run) stream(ctx context.Context, a *attempts, t *turn) (outcome, *event
 	if err == nil && !s.begun { // it says nothing, and that is all
 		err = s.release()
 	}
-	if err == nil {
+	if err == nil && s.left == nil {
 		r.Response, r.Finish = s.said.response(), s.said.finish()
 		return outcome{}, s.said.usage
 	}

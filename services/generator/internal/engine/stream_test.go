@@ -247,3 +247,18 @@ func TestReaderLeaves(t *testing.T) {
 		}
 	}
 }
+
+// TestAdapterThatGoesOn: that the reader has left is not forgotten when an adapter does not hand it on.
+func TestAdapterThatGoesOn(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.on("b", does(func(_ context.Context, _ *llm.Call, emit func(*events.ChatChunk) error) error {
+		_ = emit(chunk("word"))
+		return nil
+	}))
+	e := newEngine(t, w, nil)
+	left := errors.New("left")
+	res, err := e.Do(t.Context(), engine.Ask{Route: to(t, "b/m"), Request: request(), Emit: func(*events.ChatChunk) error { return left }})
+	require.ErrorIs(t, err, left)
+	require.Nil(t, res.Response)
+}
