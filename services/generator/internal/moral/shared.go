@@ -174,56 +174,66 @@ func (s *shared) landed() {
 // flush writes the outcomes that are pending. After an error it is not known whether they were written: the next flush finds out.
 func (s *shared) flush(ctx context.Context, kv bucket) error {
 	for range maxTries {
-		value, revision, number, err := s.take()
-		if value == nil || err != nil {
+		d, err := s.take()
+		if d.value == nil || err != nil {
 			return err
 		}
 		var written uint64
-		if revision == 0 {
-			written, err = kv.Create(ctx, stateKey, value)
+		if d.revision == 0 {
+			written, err = kv.Create(ctx, stateKey, d.value)
 		} else {
-			written, err = kv.Update(ctx, stateKey, value, revision)
+			written, err = kv.Update(ctx, stateKey, d.value, d.revision)
 		}
-		if err == nil {
-			s.wrote(value, written, number)
-			return nil
-		}
-		if !errors.Is(err, bus.ErrConflict) {
+		switch {
+		case err == nil:
+			if s.wrote(d, written); d.whole {
+				return nil
+			}
+		case !errors.Is(err, bus.ErrConflict):
 			return err
-		}
-		if err := s.refresh(ctx, kv); err != nil {
-			return err
+		default:
+			if err := s.refresh(ctx, kv); err != nil {
+				return err
+			}
 		}
 	}
 	return fmt.Errorf("the state of the moral filter is changed by others all the time: %w", bus.ErrConflict)
 }
 
-// take makes a batch of what is pending, unless there is one already, and returns what is to be written; nil is nothing.
-func (s *shared) take() (value []byte, revision, number uint64, err error) {
+// draft is what is to be written.
+type draft struct {
+	value    []byte // nil: nothing
+	revision uint64 // in whose place
+	number   uint64 // of the batch
+	whole    bool   // the batch is all that is pending
+}
+
+// take makes a batch of what is pending, unless there is one that may have been written.
+func (s *shared) take() (draft, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.flying == 0 {
 		if len(s.pending) == 0 {
-			return nil, 0, 0, nil
+			return draft{}, nil
 		}
 		s.flying = len(s.pending)
 		s.number++
 	}
-	value, err = json.Marshal(s.base.with(s.policy, s.replica, s.number, s.pending[:s.flying]))
+	value, err := json.Marshal(s.base.with(s.policy, s.replica, s.number, s.pending[:s.flying]))
 	if err != nil {
-		return nil, 0, 0, fmt.Errorf("writing the state of the moral filter: %w", err)
+		return draft{}, fmt.Errorf("writing the state of the moral filter: %w", err)
 	}
-	return value, s.revision, s.number, nil
+	return draft{value: value, revision: s.revision, number: s.number, whole: s.flying == len(s.pending)}, nil
 }
 
 // wrote takes into account that a batch was written.
-func (s *shared) wrote(value []byte, revision, number uint64) {
+func (s *shared) wrote(d draft, revision uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if revision > s.revision { // else the watch was faster
-		s.rebase(s.decode(value), revision)
+		s.rebase(s.decode(d.value), revision)
 	}
-	if s.flying > 0 && s.number == number { // what the watch brought has it no more
+	if s.flying > 0 && s.number == d.number { // what the watch brought has it no more
 		s.landed()
 		s.now = s.policy.fold(s.base.State, s.pending)
 	}
