@@ -30,11 +30,13 @@ func (c *Client) SubmitEmbed(ctx context.Context, id string, req events.Embeddin
 // SubmitGenerate stores a request for an answer in the work queue and returns its id: whatever crashes, it will be
 // answered. [Client.Result] gets the answer, an [events.ChatResponse].
 //
-// The id is a subject token; an empty one makes a fresh UUIDv7. Submitting again with the same id within two minutes does
-// the work once, so a submit that failed may be repeated. Ids are shared by all who submit: choose none that another
-// could choose.
+// The id is a subject token; an empty one makes a fresh UUIDv7. Submitting the same again with the same id, as may be done
+// when a submit failed, does the work once: within two minutes it is not even stored, and while the result is kept it gets
+// the same result again, unless that is an error that may pass. Something else under the same id is refused with
+// invalid_argument, in a result under its stream sequence.
+//
+// With req.Stream the answer can also be read as it is made: see [Client.Attach].
 func (c *Client) SubmitGenerate(ctx context.Context, id string, req events.ChatRequest, options ...SubmitOption) (string, error) {
-	req.Stream, req.StreamOptions = false, nil
 	if err := req.Validate(); err != nil {
 		return "", err
 	}
@@ -53,7 +55,10 @@ func (c *Client) submit(ctx context.Context, kind, id string, req any, options [
 	if err != nil {
 		return "", err
 	}
-	msg.Header[events.HeaderMsgID] = []string{id}
+	msg.Header[events.HeaderRequestID] = []string{id}
+	// JetStream knows only one message of an id in all of the stream: it must not take two requests for the same because
+	// their callers, or their kinds, call them by the same name.
+	msg.Header[events.HeaderMsgID] = []string{msg.Subject + "." + id}
 	for _, option := range options {
 		option(msg.Header)
 	}
@@ -64,7 +69,8 @@ func (c *Client) submit(ctx context.Context, kind, id string, req any, options [
 	return id, err
 }
 
-// Result waits for the reply of a durable request and decodes it into resp; a failed request is its error. It may be
+// Result waits for the reply of a durable request and decodes it into resp; a failed request is its error. Of several replies
+// under one id, it takes the last. It may be
 // called from anywhere, before or after the reply is there, and any number of times while the reply is kept. It waits as
 // long as ctx lets it: for an id that nobody submitted, or whose reply was kept long enough, that is for ever.
 func (c *Client) Result(ctx context.Context, id string, resp any) error {
@@ -72,7 +78,7 @@ func (c *Client) Result(ctx context.Context, id string, resp any) error {
 		return err
 	}
 	subject := c.subjects.Result(c.caller, id)
-	results := &reader{client: c, stream: c.subjects.StreamName(events.StreamResults), filters: []string{subject}, from: fromBeginning}
+	results := &reader{client: c, stream: c.subjects.StreamName(events.StreamResults), filters: []string{subject}, from: fromLast}
 	var reply jetstream.Msg
 	err := results.read(ctx, func(msg jetstream.Msg, _ *jetstream.MsgMetadata) error {
 		reply = msg

@@ -7,7 +7,7 @@ import (
 )
 
 // Embed turns texts into vectors, one for each input and in their order. Unless the request chooses a form, the vectors
-// travel as base64, which is shorter and exact.
+// travel as base64, which is shorter and exact. When ctx ends first, so does the work.
 func (c *Client) Embed(ctx context.Context, req events.EmbeddingsRequest) (*events.EmbeddingsResponse, error) {
 	if err := req.Validate(); err != nil {
 		return nil, err
@@ -18,7 +18,7 @@ func (c *Client) Embed(ctx context.Context, req events.EmbeddingsRequest) (*even
 	}
 	var resp events.EmbeddingsResponse
 	subject := c.subjects.Interactive(c.caller, events.OpEmbed)
-	if err := c.ask(ctx, subject, req, &resp); err != nil {
+	if err := c.askCancelable(ctx, subject, req, &resp); err != nil {
 		return nil, err
 	}
 	if len(resp.Data) != len(req.Input) {

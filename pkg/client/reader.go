@@ -29,6 +29,8 @@ type start func(cfg *jetstream.ConsumerConfig)
 
 func fromBeginning(cfg *jetstream.ConsumerConfig) { cfg.DeliverPolicy = jetstream.DeliverAllPolicy }
 
+func fromLast(cfg *jetstream.ConsumerConfig) { cfg.DeliverPolicy = jetstream.DeliverLastPolicy }
+
 func fromTime(t time.Time) start {
 	return func(cfg *jetstream.ConsumerConfig) {
 		cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartTimePolicy, &t

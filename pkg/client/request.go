@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -31,16 +32,32 @@ func (c *Client) Call(ctx context.Context, operation string, req, resp any) erro
 	if req == nil {
 		req = struct{}{}
 	}
-	return c.ask(ctx, subject, req, resp)
+	if slices.Contains(events.RequestKinds(), operation) {
+		return c.askCancelable(ctx, subject, req, resp)
+	}
+	return c.ask(ctx, subject, "", req, resp)
 }
 
-// ask sends one request and waits for the one reply.
-func (c *Client) ask(ctx context.Context, subject string, req, resp any) error {
+// askCancelable is ask for what takes long and costs something: when ctx ends before the reply is there, the work ends too.
+func (c *Client) askCancelable(ctx context.Context, subject string, req, resp any) error {
+	id := events.NewID()
+	err := c.ask(ctx, subject, id, req, resp)
+	if ctx.Err() != nil {
+		c.cancel(id)
+	}
+	return err
+}
+
+// ask sends one request and waits for the one reply. An id that is not empty goes along with it.
+func (c *Client) ask(ctx context.Context, subject, id string, req, resp any) error {
 	ctx, cancel := c.patience(ctx)
 	defer cancel()
 	msg, err := c.message(ctx, subject, req)
 	if err != nil {
 		return err
+	}
+	if id != "" {
+		msg.Header[events.HeaderRequestID] = []string{id}
 	}
 	ctx, release := c.denials.await(ctx, subject)
 	defer release()

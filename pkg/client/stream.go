@@ -3,7 +3,10 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"iter"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -11,14 +14,19 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
-// streamBuffer is how many chunks of a stream wait for a loop that does not keep up.
-const streamBuffer = 4096
+// How a stream is paced: so many chunks may be on their way or wait for the loop, and after so many the service is told that
+// they were taken.
+const (
+	streamWindow = 256
+	streamAck    = 64
+	streamSign   = 5 * time.Second // a slow loop shows that it is there
+)
 
 // GenerateStream answers as the model goes: each round of the loop gets one chunk. An error is the last thing that the
-// loop gets; without one the answer is complete. Leaving the loop ends the stream, and looping again asks again.
+// loop gets; without one the answer is complete. Leaving the loop cancels the work on the rest, and looping again asks again.
 //
-// Nothing is lost in silence: a connection that breaks ends the stream with an error of code unavailable, and a loop so
-// slow that thousands of chunks wait for it with one of code failed_precondition.
+// Nothing is lost in silence. A loop that is slow slows the model down, but who takes nothing for half a minute is given up
+// with an error of code failed_precondition; a connection that breaks ends the stream with one of code unavailable.
 func (c *Client) GenerateStream(ctx context.Context, req events.ChatRequest) iter.Seq2[events.ChatChunk, error] {
 	return func(yield func(events.ChatChunk, error) bool) {
 		if err := c.stream(ctx, req, func(chunk events.ChatChunk) bool { return yield(chunk, nil) }); err != nil {
@@ -39,13 +47,16 @@ func (c *Client) stream(ctx context.Context, req events.ChatRequest, take func(e
 	if err != nil {
 		return err
 	}
+	id := events.NewID()
+	msg.Header[events.HeaderRequestID] = []string{id}
+	msg.Header[events.HeaderWindow] = []string{strconv.Itoa(streamWindow)}
 	ctx, release := c.denials.await(ctx, subject)
 	defer release()
 	ctx, stop := c.whileConnected(ctx)
 	defer stop()
 
 	msg.Reply = c.nc.NewInbox()
-	chunks := make(chan *nats.Msg, streamBuffer)
+	chunks := make(chan *nats.Msg, streamWindow+1) // and the end
 	sub, err := c.nc.ChanSubscribe(msg.Reply, chunks)
 	if err != nil {
 		return requestError(ctx, subject, err)
@@ -54,6 +65,12 @@ func (c *Client) stream(ctx context.Context, req events.ChatRequest, take func(e
 	if err := c.nc.PublishMsg(msg); err != nil {
 		return requestError(ctx, subject, err)
 	}
+	r := streamReader{client: c, subject: subject, sub: sub, take: take, ackedAt: time.Now()}
+	defer func() {
+		if !r.ended {
+			c.cancel(id)
+		}
+	}()
 
 	idle := time.NewTimer(c.timeout)
 	defer idle.Stop()
@@ -63,7 +80,7 @@ func (c *Client) stream(ctx context.Context, req events.ChatRequest, take func(e
 	for {
 		select {
 		case m := <-chunks:
-			if more, err := takeChunk(subject, sub, m, take); err != nil || !more {
+			if more, err := r.read(m); err != nil || !more {
 				return err
 			}
 		case <-idle.C:
@@ -77,25 +94,73 @@ func (c *Client) stream(ctx context.Context, req events.ChatRequest, take func(e
 	}
 }
 
-// takeChunk handles one message of a stream and reports whether more may come.
-func takeChunk(subject string, sub *nats.Subscription, m *nats.Msg, take func(events.ChatChunk) bool) (more bool, err error) {
-	if lost, err := sub.Dropped(); err == nil && lost > 0 {
+// cancel tells the service that nobody wants the answer to a request any more.
+func (c *Client) cancel(id string) {
+	_ = c.nc.Publish(c.subjects.Cancel(c.caller, id), nil) // fails without a connection only, which the service notices by itself
+}
+
+// streamReader reads one stream.
+type streamReader struct {
+	client  *Client
+	subject string
+	sub     *nats.Subscription
+	take    func(events.ChatChunk) bool
+	last    uint64 // the sequence of what was read last
+	acked   uint64 // and of what the service was told of last, at that time
+	ackedAt time.Time
+	ended   bool   // the service has said all that it will
+}
+
+// read handles one message and reports whether more may come.
+func (r *streamReader) read(m *nats.Msg) (more bool, err error) {
+	if lost, err := r.sub.Dropped(); err == nil && lost > 0 {
 		return false, events.Errorf(events.CodeFailedPrecondition, "the stream was not read fast enough: %d chunks are lost", lost)
 	}
+	sequence, numbered := sequenceOf(m.Header)
+	if numbered && sequence != r.last+1 {
+		return false, events.Errorf(events.CodeUnavailable, "chunk %d of the stream came behind chunk %d: what is between them is lost", sequence, r.last)
+	}
 	if failure := events.DecodeError(m.Header, m.Data); failure != nil {
+		r.ended = true
 		return false, failure
 	}
 	if len(m.Data) == 0 {
+		r.ended = true
 		if m.Header.Get("Status") == "503" { // the server's own word that nobody listens
-			return false, nobodyAnswers(subject)
+			return false, nobodyAnswers(r.subject)
 		}
 		return false, nil
 	}
 	var chunk events.ChatChunk
 	if err := json.Unmarshal(m.Data, &chunk); err != nil {
-		return false, events.Errorf(events.CodeInternal, "a chunk on %s cannot be read: %w", subject, err)
+		return false, events.Errorf(events.CodeInternal, "a chunk on %s cannot be read: %w", r.subject, err)
 	}
-	return take(chunk), nil
+	if !r.take(chunk) {
+		return false, nil
+	}
+	if r.last = sequence; numbered {
+		if now := time.Now(); sequence-r.acked >= streamAck || now.Sub(r.ackedAt) > streamSign {
+			r.acked, r.ackedAt = sequence, now
+			r.acknowledge(m.Reply)
+		}
+	}
+	return true, nil
+}
+
+// acknowledge tells the service how far the reader is. It does so nowhere but where streams of this caller are paced: a
+// reply subject is what the sender likes it to be.
+func (r *streamReader) acknowledge(subject string) {
+	streams := strings.TrimSuffix(r.client.subjects.StreamControl(r.client.caller, "", ""), ".")
+	if !strings.HasPrefix(subject, streams) {
+		return
+	}
+	_ = r.client.nc.Publish(subject, fmt.Appendf(nil, `{"received":%d}`, r.last)) // whileConnected ends the stream if it fails
+}
+
+// sequenceOf reads the place of a message in its stream; ok is false when it has none, as with services of an older version.
+func sequenceOf(header nats.Header) (sequence uint64, ok bool) {
+	sequence, err := strconv.ParseUint(events.HeaderValue(header, events.HeaderSequence), 10, 64)
+	return sequence, err == nil
 }
 
 // whileConnected returns a ctx that also ends, with an error of code unavailable as its cause, when the connection

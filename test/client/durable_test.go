@@ -36,7 +36,8 @@ func TestSubmit(t *testing.T) {
 	msg, err := sub.NextMsgWithContext(ctx)
 	require.NoError(t, err)
 	require.Equal(t, "mlsdm.as.checkout.requests.embed", msg.Subject)
-	require.Equal(t, "order-1", msg.Header.Get(events.HeaderMsgID))
+	require.Equal(t, "order-1", msg.Header.Get(events.HeaderRequestID))
+	require.Equal(t, "mlsdm.as.checkout.requests.embed.order-1", msg.Header.Get(events.HeaderMsgID), "of another caller, or another kind, it is another")
 	ttl, err := events.ResultTTL(msg.Header)
 	require.NoError(t, err)
 	require.Equal(t, 90*time.Minute, ttl)
@@ -53,7 +54,7 @@ func TestSubmit(t *testing.T) {
 	require.NoError(t, err)
 	msg, err = sub.NextMsgWithContext(ctx)
 	require.NoError(t, err)
-	require.JSONEq(t, `{"prompt":"x"}`, string(msg.Data), "a result is not streamed")
+	require.JSONEq(t, `{"prompt":"x","stream":true}`, string(msg.Data))
 
 	js, err := s.Conn(t).JetStream()
 	require.NoError(t, err)

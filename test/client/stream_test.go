@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"iter"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
@@ -99,36 +102,141 @@ func TestLeavingAStreamEndsIt(t *testing.T) {
 	}
 }
 
-func TestStreamLosesNothingInSilence(t *testing.T) {
+// A loop that stands still holds the service up: what is on its way is bounded, and nothing is lost.
+func TestASlowLoopSlowsTheServiceDown(t *testing.T) {
 	t.Parallel()
 	s := bustest.Start(t, bustest.Bare())
-	sent := make(chan struct{})
+	const chunks, window = 2000, 256
+	var sent atomic.Int64
 	serve(t, s, events.OpGenerate, func(_ context.Context, r *bus.Request) error {
-		defer close(sent)
-		for i := range 10_000 {
+		for i := range chunks {
 			if err := r.Send(chunk(strconv.Itoa(i))); err != nil {
 				return err
 			}
+			sent.Add(1)
 		}
 		return nil
 	})
 	c := connect(t, s)
 	next := 0
-	var last error
 	for chunk, err := range c.GenerateStream(within(t), events.ChatRequest{Prompt: "x"}) {
-		if err != nil {
-			last = err
-			continue
-		}
+		require.NoError(t, err)
 		require.Equal(t, strconv.Itoa(next), chunk.Choices[0].Delta.Content)
 		if next == 0 { // the loop does not keep up
-			<-sent
-			require.Eventually(t, func() bool { return c.Conn().Stats().InMsgs >= 10_000 }, patience, time.Millisecond)
+			require.Eventually(t, func() bool { return sent.Load() == window }, patience, time.Millisecond)
+			require.Never(t, func() bool { return sent.Load() > window }, 50*time.Millisecond, time.Millisecond)
 		}
+		require.LessOrEqual(t, sent.Load(), int64(next+1+window))
 		next++
 	}
-	requireCode(t, events.CodeFailedPrecondition, last)
-	require.ErrorContains(t, last, "not read fast enough")
+	require.Equal(t, chunks, next)
+}
+
+// Who leaves, however, ends the work.
+func TestWhoLeavesCancelsTheWork(t *testing.T) {
+	t.Parallel()
+	for name, leave := range map[string]func(*client.Client){
+		"a loop that is left": func(c *client.Client) {
+			for range c.GenerateStream(t.Context(), events.ChatRequest{Prompt: "x"}) {
+				break
+			}
+		},
+		"a stream whose ctx ends": func(c *client.Client) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			for range c.GenerateStream(ctx, events.ChatRequest{Prompt: "x"}) {
+				cancel()
+			}
+		},
+		"a stream that has not begun": func(c *client.Client) {
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(50*time.Millisecond, cancel)
+			for err := range streamErrors(ctx, c, events.ChatRequest{Prompt: "silent"}) {
+				requireCode(t, events.CodeCanceled, err)
+			}
+		},
+		"a plain request": func(c *client.Client) {
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(50*time.Millisecond, cancel)
+			_, err := c.Generate(ctx, events.ChatRequest{Prompt: "silent"})
+			requireCode(t, events.CodeCanceled, err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := bustest.Start(t, bustest.Bare())
+			ended := make(chan error, 1)
+			serve(t, s, events.OpGenerate, func(ctx context.Context, r *bus.Request) error {
+				if !strings.Contains(string(r.Body), "silent") {
+					if err := r.Send(chunk("0")); err != nil {
+						return err
+					}
+				}
+				<-ctx.Done()
+				ended <- context.Cause(ctx)
+				return ctx.Err()
+			})
+			leave(connect(t, s, client.Caller("checkout")))
+			select {
+			case err := <-ended:
+				requireCode(t, events.CodeCanceled, err)
+			case <-time.After(patience):
+				require.Fail(t, "the work goes on")
+			}
+		})
+	}
+}
+
+// A service that ignores the window, or a chunk that does not arrive, is an error and no gap in the text.
+func TestStreamLosesNothingInSilence(t *testing.T) {
+	t.Parallel()
+	s := bustest.Start(t, bustest.Bare())
+	nc := s.Conn(t)
+	_, err := nc.Subscribe("mlsdm.generate", func(m *nats.Msg) {
+		for _, sequence := range []string{"1", "2", "4"} {
+			msg := &nats.Msg{Subject: m.Reply, Reply: "mlsdm.events.custom.x", Data: chunk(sequence), Header: nats.Header{events.HeaderSequence: {sequence}}}
+			_ = nc.PublishMsg(msg)
+		}
+	})
+	require.NoError(t, err)
+	require.NoError(t, nc.Flush())
+	var texts []string
+	var last error
+	for chunk, err := range connect(t, s).GenerateStream(within(t), events.ChatRequest{Prompt: "x"}) {
+		if last = err; err == nil {
+			texts = append(texts, chunk.Choices[0].Delta.Content)
+		}
+	}
+	require.Equal(t, []string{"1", "2"}, texts)
+	requireCode(t, events.CodeUnavailable, last)
+	require.ErrorContains(t, last, "chunk 4 of the stream came behind chunk 2")
+}
+
+// What a sender calls the reply subject is no place to publish to.
+func TestAcknowledgementsGoNowhereElse(t *testing.T) {
+	t.Parallel()
+	s := bustest.Start(t, bustest.Bare())
+	forged := listen(t, s, "mlsdm.events.>")
+	nc := s.Conn(t)
+	_, err := nc.Subscribe("mlsdm.generate", func(m *nats.Msg) {
+		for sequence := range 100 {
+			_ = nc.PublishMsg(&nats.Msg{
+				Subject: m.Reply, Reply: "mlsdm.events.custom.x", Data: chunk("x"), Header: nats.Header{events.HeaderSequence: {strconv.Itoa(sequence + 1)}},
+			})
+		}
+		_ = nc.PublishMsg(&nats.Msg{Subject: m.Reply})
+	})
+	require.NoError(t, err)
+	require.NoError(t, nc.Flush())
+	c := connect(t, s)
+	for _, err := range c.GenerateStream(within(t), events.ChatRequest{Prompt: "x"}) {
+		require.NoError(t, err)
+	}
+	require.NoError(t, c.Conn().Flush())
+	require.NoError(t, nc.Publish("mlsdm.events.last", nil))
+	msg, err := forged.NextMsgWithContext(within(t))
+	require.NoError(t, err)
+	require.Equal(t, "mlsdm.events.last", msg.Subject)
 }
 
 func TestStreamEndsWithItsConnection(t *testing.T) {
