@@ -41,8 +41,8 @@ func RunAdapter(t *testing.T, d Dialect) {
 	}
 }
 
-// replies are the replies that everybody has to read, plain and streamed.
-func (d *Dialect) replies() map[string]Reply {
+// Replies are the replies that everybody has to read, plain and streamed, by name.
+func (d *Dialect) Replies() map[string]Reply {
 	all := map[string]Reply{
 		"text":     d.text("Hello there, how are you?"),
 		"unicode":  d.text("naïve 日本語 🙂 \"quoted\" \\ \n\t\u0001 </script> \u2028 end"),
@@ -90,7 +90,7 @@ func (d *Dialect) expect(t *testing.T, r Reply, got *outcome) {
 
 // answers: what the server says arrives, and as a stream it is the same.
 func (d *Dialect) answers(t *testing.T) {
-	for name, reply := range d.replies() {
+	for name, reply := range d.Replies() {
 		t.Run(name, func(t *testing.T) {
 			both(t, func(t *testing.T, streamed bool) {
 				r := d.serve(t, d.says(reply, streamed))

@@ -65,7 +65,7 @@ func (d *Dialect) survives(t *testing.T, m Mutation, streamed bool) {
 // FuzzAnswer fuzzes whole answers. A package of an adapter has a target that calls it.
 func FuzzAnswer(f *testing.F, d Dialect) {
 	f.Helper()
-	for _, reply := range d.replies() {
+	for _, reply := range d.Replies() {
 		f.Add(d.Answer(reply))
 	}
 	for _, e := range append(d.AnswerErrors, d.Errors...) {
@@ -77,7 +77,7 @@ func FuzzAnswer(f *testing.F, d Dialect) {
 // FuzzStream fuzzes streams. A package of an adapter has a target that calls it.
 func FuzzStream(f *testing.F, d Dialect) {
 	f.Helper()
-	for _, reply := range d.replies() {
+	for _, reply := range d.Replies() {
 		f.Add(strings.Join(d.Stream(reply), ""))
 	}
 	for _, e := range d.StreamErrors {
