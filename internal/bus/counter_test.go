@@ -34,7 +34,7 @@ func TestIncrement(t *testing.T) {
 	require.Eventually(t, func() bool {
 		got, err := b.Increment(t.Context(), subject, "", 0)
 		return err == nil && got == -2
-	}, patience, 50*time.Millisecond, "what was counted does not outlive the server")
+	}, 4*patience, 50*time.Millisecond, "what was counted does not outlive the server")
 
 	_, err := b.Increment(t.Context(), b.Subjects().Event("custom.x"), "", 1)
 	require.Error(t, err, "this stream has no counters")

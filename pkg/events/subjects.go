@@ -164,7 +164,7 @@ func (s Subjects) Limit(kind, rule, scope, window string) string {
 	return s.join("limits", kind, rule, scope, window)
 }
 
-// Budget is the counter of what was spent on a day: mlsdm.budgets.cost.<rule>.<scope>.<window>, in billionths of a US dollar. The
+// Budget is the counter of what was spent on a day: mlsdm.budgets.cost.<rule>.<scope>.<window>, in billionths of a currency. The
 // window is when the day began, in Unix seconds.
 func (s Subjects) Budget(rule, scope, window string) string {
 	return s.join("budgets", "cost", rule, scope, window)
