@@ -58,7 +58,7 @@ type PartialError struct {
 	// Err is what went wrong.
 	Err *events.Error
 	// Partial is what was said until then; a choice that was not finished has no finish reason. Its Usage is nil if the provider
-	// had not counted yet. It is nil when it was too long to be kept.
+	// had not counted yet. It is nil when it was too long to be kept, and when Emit has refused it with an [events.Error].
 	Partial *events.ChatResponse
 }
 

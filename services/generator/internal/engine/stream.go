@@ -68,8 +68,11 @@ func (s *stream) failed(ctx context.Context, err error) outcome {
 		o.fault = faultOf(s.ctx, err)
 	}
 	if o.begun {
-		o.err = &PartialError{Err: o.fault.Err, Partial: s.said.response()}
-		s.run.Finish = s.said.finish()
+		partial := &PartialError{Err: o.fault.Err}
+		if _, refused := errors.AsType[*events.Error](s.left); !refused { // what the reader's side refuses is not repeated to it
+			partial.Partial = s.said.response()
+		}
+		o.err, s.run.Finish = partial, s.said.finish()
 	}
 	return o
 }

@@ -17,7 +17,7 @@ func vendorOf(name string) (v vendor, known bool) {
 	case "anthropic":
 		return vendor{Anthropic, "https://api.anthropic.com", false}, true
 	case "cohere":
-		return vendor{Cohere, "https://api.cohere.com", false}, true
+		return vendor{Cohere, "https://api.cohere.com/v2", false}, true
 	case "huggingface":
 		return vendor{HuggingFace, "https://router.huggingface.co/v1", false}, true
 	case "ollama":
