@@ -89,7 +89,7 @@ func New(cfg Config, deps Deps) (*Filter, error) {
 }
 
 // Run shares the state with the other replicas and publishes events, until ctx ends; then it writes and publishes what is left, for
-// some seconds, and returns nil. Let ctx end after the last request.
+// some seconds, and returns nil. Let ctx end after the last request. An error means that the connection is closed for good.
 func (f *Filter) Run(ctx context.Context) error {
 	if f.cfg.isOff() {
 		<-ctx.Done()
@@ -100,8 +100,10 @@ func (f *Filter) Run(ctx context.Context) error {
 	defer reporting.Wait()
 	defer f.reports.Close()
 	kv, err := f.open(ctx)
-	if err != nil {
-		return nil // ctx has ended
+	if err != nil { // ctx has ended
+		_, unknown := f.shared.state()
+		f.shared.lost(unknown)
+		return nil
 	}
 	return f.shared.run(ctx, kv, func() { f.becoming.Do(func() { close(f.ready) }) })
 }

@@ -39,7 +39,7 @@ func run(t *testing.T, f *moral.Filter) (stop func()) {
 // count waits until a filter knows of so many decisions, and none of them waits to be written.
 func count(t *testing.T, f *moral.Filter, n int) {
 	t.Helper()
-	require.Eventually(t, func() bool { return f.State().Count == uint64(n) && f.Pending() == 0 }, patience, 5*time.Millisecond, //nolint:gosec // small
+	require.Eventually(t, func() bool { return f.State().Count == uint64(n) && f.Pending() == 0 }, patience, 5*time.Millisecond,
 		"it never knows of %d decisions", n)
 }
 

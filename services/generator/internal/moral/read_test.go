@@ -122,7 +122,7 @@ func TestFilesThatAreWrong(t *testing.T) {
 		"scorer: {http: {url: http://a, verify: no}}":                           `unknown key "verify"`,
 		"scorer: {moderation: {provider: nobody}}":                              `there is no provider "nobody"`,
 		"scorer: {moderation: {provider: house, base_url: 'http://elsewhere'}}": "exclude each other",
-		"scorer: {moderation: {modle: x}}":                                      `unknown key "modle"`,
+		"scorer: {moderation: {moddel: x}}":                                     `unknown key "moddel"`,
 		"scorer: &x {http: {url: http://a}}":                                    "anchors",
 		"- enabled":                                                             "moral_filter is a mapping",
 		"on_scorer_error: ignore":                                               "on_scorer_error is one of",

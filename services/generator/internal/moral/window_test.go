@@ -68,12 +68,12 @@ func (r *reader) emit(c *events.ChatChunk) error {
 	return r.err
 }
 
-// windowed returns a filter that judges answers in windows, and its scorer.
-func windowed(t *testing.T, srv *bustest.Server, size, overlap int, answer func(http.ResponseWriter, string)) (*moral.Filter, *custom) {
+// windowed returns a filter that judges answers in windows of 40 runes, and its scorer.
+func windowed(t *testing.T, srv *bustest.Server, overlap int) (*moral.Filter, *custom) {
 	t.Helper()
-	c := newCustom(t, answer)
+	c := newCustom(t, scores(dislikes))
 	cfg := c.config()
-	cfg.Output, cfg.Window, cfg.Overlap = true, size, overlap
+	cfg.Output, cfg.Window, cfg.Overlap = true, 40, overlap
 	return filterOn(t, srv, cfg), c
 }
 
@@ -97,7 +97,7 @@ func send(w *moral.Window, chunks ...*events.ChatChunk) error {
 func TestPhraseThatIsCut(t *testing.T) {
 	t.Parallel()
 	srv := bustest.Start(t)
-	f, _ := windowed(t, srv, 40, 20, scores(dislikes))
+	f, _ := windowed(t, srv, 20)
 	for at := 1; at < len(phrase); at++ {
 		for _, before := range []int{0, 10, 38, 39, 40, 41, 75, 200} {
 			var r reader
@@ -127,7 +127,7 @@ func TestPhraseThatIsCut(t *testing.T) {
 func TestWindowChangesNothing(t *testing.T) {
 	t.Parallel()
 	srv := bustest.Start(t)
-	f, _ := windowed(t, srv, 40, 10, scores(dislikes))
+	f, _ := windowed(t, srv, 10)
 	one := 1
 	calls := pieceOf(1, "")
 	calls.Choices[0].Delta.ToolCalls = []events.ToolCall{{Index: &one, ID: "c", Function: events.ToolFunction{Name: "f", Arguments: `{"a":`}}}
@@ -135,7 +135,7 @@ func TestWindowChangesNothing(t *testing.T) {
 	role.Choices[0].Delta.Role = "assistant"
 	alphabet := []*events.ChatChunk{piece("hello "), pieceOf(1, "wörld. "), pieceOf(2, strings.Repeat("z", 50)), calls, role, piece("")}
 	for seed := range uint64(100) {
-		rnd := rand.New(rand.NewPCG(seed, 2)) //nolint:gosec // to be repeated
+		rnd := rand.New(rand.NewPCG(seed, 2))
 		var sent []*events.ChatChunk
 		for range rnd.IntN(60) {
 			sent = append(sent, alphabet[rnd.IntN(len(alphabet))])
@@ -154,7 +154,7 @@ func TestWindowChangesNothing(t *testing.T) {
 func TestTextsOfAnAnswer(t *testing.T) {
 	t.Parallel()
 	srv := bustest.Start(t)
-	f, _ := windowed(t, srv, 40, 20, scores(dislikes))
+	f, _ := windowed(t, srv, 20)
 	const half = len("ключ: ")
 	call := func(args string) *events.ChatChunk {
 		c := pieceOf(0, "")
@@ -186,7 +186,7 @@ func TestTextsOfAnAnswer(t *testing.T) {
 func TestWindowReleases(t *testing.T) {
 	t.Parallel()
 	srv := bustest.Start(t)
-	f, c := windowed(t, srv, 40, 10, scores(dislikes))
+	f, c := windowed(t, srv, 10)
 	var r reader
 	w := f.Window(t.Context(), subject(), r.emit)
 	role := piece("")
@@ -222,7 +222,7 @@ func TestWindowReleases(t *testing.T) {
 func TestWindowThatIsNotClosed(t *testing.T) {
 	t.Parallel()
 	srv := bustest.Start(t)
-	f, c := windowed(t, srv, 40, 10, scores(dislikes))
+	f, c := windowed(t, srv, 10)
 	var r reader
 	w := f.Window(t.Context(), subject(), r.emit)
 	require.NoError(t, w.Emit(piece("half of an answer")))
@@ -242,7 +242,7 @@ func TestWindowThatIsNotClosed(t *testing.T) {
 func TestReaderThatFails(t *testing.T) {
 	t.Parallel()
 	srv := bustest.Start(t)
-	f, _ := windowed(t, srv, 40, 10, scores(dislikes))
+	f, _ := windowed(t, srv, 10)
 	r := reader{err: errors.New("gone")}
 	w := f.Window(t.Context(), subject(), r.emit)
 	require.Equal(t, r.err, w.Emit(piece(strings.Repeat("x", 50))))
@@ -257,7 +257,7 @@ func TestWindowHoldsLittle(t *testing.T) {
 	t.Parallel()
 	srv := bustest.Start(t)
 	const size, overlap = 40, 20
-	f, _ := windowed(t, srv, size, overlap, scores(dislikes))
+	f, _ := windowed(t, srv, overlap)
 	most, bytes := 0, 0
 	look := func(w *moral.Window) {
 		n, b := w.Held()
@@ -288,7 +288,7 @@ func TestWindowHoldsLittle(t *testing.T) {
 func TestWholeAnswer(t *testing.T) {
 	t.Parallel()
 	srv := bustest.Start(t)
-	f, c := windowed(t, srv, 40, 10, scores(dislikes))
+	f, c := windowed(t, srv, 10)
 	res := &events.ChatResponse{Choices: []events.ChatChoice{
 		{Message: events.ChatMessage{Content: events.TextContent("fine")}},
 		{Message: events.ChatMessage{Content: events.Content{Null: true}, ToolCalls: []events.ToolCall{{Function: events.ToolFunction{Name: "f", Arguments: phrase}}}}},
