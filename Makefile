@@ -61,10 +61,16 @@ test: bin/nats ## Run all tests of both modules, with the race detector where th
 	  echo '!!! Install gcc (Debian: apt-get install gcc libc6-dev) to have it.' >&2; }; \
 	echo "$(GO) test $$race -shuffle=on $(TESTFLAGS) work"; \
 	$(GO) test $$race -shuffle=on $(TESTFLAGS) work
+	@$(MAKE) test-sdk
 
 # The race detector needs cgo: Go has it on, and the compiler finds its headers.
 HAS_CC = { [ "$$($(GO) env CGO_ENABLED)" = 1 ] && \
 	  printf '\#include <stdlib.h>\n' | $$($(GO) env CC) -x c -fsyntax-only - 2>/dev/null; }
+
+# A module of its own, so that no program has the SDKs. After a change of go.mod: (cd test/sdk && GOWORK=off go mod tidy).
+.PHONY: test-sdk
+test-sdk: ## Run the adapters of models against the official SDKs (make test does it too): a minute at first
+	cd test/sdk && GOWORK=off $(GO) vet ./... && GOWORK=off $(GO) test -shuffle=on $(TESTFLAGS) ./...
 
 .PHONY: test-integration
 test-integration: ## Run the tests that need Docker (build tag: integration)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/openai/openai-go/v3"
@@ -139,7 +140,7 @@ func TestGPTStreams(t *testing.T) {
 	for name, reply := range d.Replies() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := serveGPT(t, llmtest.Stream(join(d.Stream(reply))))
+			g := serveGPT(t, llmtest.Stream(strings.Join(d.Stream(reply), "")))
 			them, us, good, theirErr, ourErr := g.joined(t)
 			require.True(t, good)
 			require.NoError(t, theirErr)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/openai/openai-go/v3"
@@ -102,7 +103,7 @@ func TestGPTRequests(t *testing.T) {
 				require.NoError(t, err)
 			})
 
-			g = serveGPT(t, llmtest.Stream(join(d.Stream(reply))))
+			g = serveGPT(t, llmtest.Stream(strings.Join(d.Stream(reply), "")))
 			require.NoError(t, g.ours.Stream(t.Context(), gptCall(t, text), func(*events.ChatChunk) error { return nil }))
 			sameRequest(t, g, func(params openai.ChatCompletionNewParams) {
 				stream := g.theirs.Chat.Completions.NewStreaming(t.Context(), params)
@@ -131,13 +132,4 @@ func sameRequest(t *testing.T, g *gpt, ask func(openai.ChatCompletionNewParams))
 	for _, name := range []string{"Authorization", "Content-Type"} {
 		require.Equal(t, them.header.Get(name), us.header.Get(name), name)
 	}
-}
-
-// join joins the pieces of a stream.
-func join(pieces []string) string {
-	all := ""
-	for _, piece := range pieces {
-		all += piece
-	}
-	return all
 }
