@@ -228,3 +228,24 @@ func TestPanicEndsTheLease(t *testing.T) {
 	})
 	require.Equal(t, []string{"b unknown"}, g.notes)
 }
+
+// TestServerThatAsksForAWhile: it is left alone with that model, but not for ever; an answer ends that.
+func TestServerThatAsksForAWhile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.on("b", fails(retryAfter(503, "3600")()), says("hello"))
+		e := newEngine(t, w, once)
+		_, err := ask(t.Context(), e, to(t, "b/m"), nil)
+		require.Equal(t, 5*time.Minute, events.AsError(err).RetryAfter, "an hour is a mistake")
+		_, err = ask(t.Context(), e, to(t, "b/n"), nil)
+		require.NoError(t, err)
+		require.Equal(t, engine.Availability{Until: w.begin.Add(5 * time.Minute), Class: llm.ClassProvider}, e.Available("b", "m"))
+		<-time.After(5 * time.Minute)
+		for range 2 {
+			_, err = ask(t.Context(), e, to(t, "b/m"), nil)
+			require.NoError(t, err)
+		}
+		require.True(t, e.Available("b", "m").Available)
+	})
+}

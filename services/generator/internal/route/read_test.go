@@ -204,6 +204,27 @@ func TestReadTellsOfEachOnce(t *testing.T) {
 	require.NotContains(t, err.Error(), "there is no provider")
 }
 
+// TestVendors: every name that an error lists is one that needs no protocol, and has an address that is one.
+func TestVendors(t *testing.T) {
+	t.Parallel()
+	_, err := read(t, "providers: {acme: {}}")
+	_, list, ok := strings.Cut(err.Error(), "Without one there are ")
+	require.True(t, ok)
+	names := strings.Split(strings.ReplaceAll(list, " and ", ", "), ", ")
+	require.Greater(t, len(names), 15)
+	for _, name := range names {
+		p, known := route.Known(name)
+		require.True(t, known, name)
+		if p.Protocol != route.Local {
+			p.Keys = []route.Key{{Name: "k", Value: secret.NewValue("v")}}
+		}
+		_, err := route.New([]route.Provider{p}, nil)
+		require.NoError(t, err, name)
+	}
+	_, known := route.Known("acme")
+	require.False(t, known)
+}
+
 func FuzzRead(f *testing.F) {
 	f.Add(file)
 	f.Add("providers: {a: {protocol: openai}}\nmodels: {x: [[{target: a/b}]]}")
