@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/native"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/wire"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
@@ -92,7 +93,7 @@ func (c *Client) isMessage(got *answer) error {
 	switch {
 	case got.Type == "message":
 		return nil
-	case given(got.Error):
+	case native.Given(got.Error):
 		return c.server.InBand(append(append([]byte(`{"error":`), got.Error...), '}'))
 	default:
 		return c.server.Bad("it is of type %q instead of message", c.server.Clean(got.Type, 40))
@@ -114,7 +115,7 @@ func (c *Client) speak(m *events.ChatMessage, blocks []said) error {
 			}); err != nil {
 				return err
 			}
-			arguments, ok := object(b.Input)
+			arguments, ok := native.Object(b.Input)
 			if !ok {
 				return c.server.Bad("the input of content[%d], a call, is not an object", i)
 			}
@@ -145,17 +146,6 @@ func (c *Client) checkCall(b *said, used func(id string) bool) error {
 // leaving it out would change the answer.
 func (c *Client) unknownBlock(kind string) error {
 	return c.server.Bad("it has a block of type %q, which nothing was asked for that needs it", c.server.Clean(kind, 40))
-}
-
-// object returns the text of a JSON object, without white space around its parts.
-func object(raw jsontext.Value) (string, bool) {
-	if raw.Kind() != '{' {
-		return "", false
-	}
-	if err := raw.Compact(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
-		return "", false
-	}
-	return strings.ToValidUTF8(string(raw), "\ufffd"), true
 }
 
 // stopRefusal is the reason for which a model stops that refuses.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/native"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/wire"
 )
 
@@ -39,6 +40,7 @@ type Config struct {
 // Client is an [llm.Adapter] and [llm.Lister]. It is safe for concurrent use.
 type Client struct {
 	server      *wire.Server
+	read        native.Reader
 	header      http.Header
 	maxTokens   int
 	systemTurns bool
@@ -72,7 +74,10 @@ func New(cfg Config) (*Client, error) {
 	if len(cfg.Beta) > 0 {
 		header.Set("Anthropic-Beta", strings.Join(cfg.Beta, ","))
 	}
-	return &Client{server: server, header: header, maxTokens: cfg.MaxTokens, systemTurns: cfg.SystemTurns}, nil
+	return &Client{
+		server: server, read: native.Reader{Server: server, Vendor: "Anthropic"},
+		header: header, maxTokens: cfg.MaxTokens, systemTurns: cfg.SystemTurns,
+	}, nil
 }
 
 // auth is the header that carries the key.

@@ -8,7 +8,9 @@
 //   - Tool messages that follow each other become one user turn of tool results. Whether a tool failed is not known, so nothing is said
 //     of it. A tool message's name is left out: the id of the call says it.
 //   - Blank texts (empty, or white space only) are left out, since the API refuses them, where something else is left to say; a message
-//     that says nothing else is refused.
+//     that says nothing else is refused, unless it is the system's.
+//   - Of an assistant's message its text, its refusal and its calls are sent. Its thoughts are not: the API takes back only those that it
+//     has signed.
 //   - max_tokens, which the API demands, is the request's own limit or [Config.MaxTokens].
 //   - reasoning_effort is output_config.effort (low, medium, high, xhigh, max); "none" disables thinking.
 //   - A conversation that ends with an assistant's message is sent as it is: models that can, continue that message.
@@ -21,6 +23,6 @@
 //
 // # Answers
 //
-// Texts are joined without anything in between. Thoughts are not passed on: OpenAI's shape has no place for them. Their tokens are
+// Texts are joined without anything in between. Thoughts are not passed on; a stream takes each for a sign of life. Their tokens are
 // counted in the usage, whose prompt tokens include those that were read from and written to the cache.
 package anthropic

@@ -9,40 +9,20 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/native"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
 // format translates response_format.
 func (c *Client) format(ask *request, raw json.RawMessage) error {
-	if !llm.Given(raw) {
-		return nil
-	}
-	var want struct {
-		Type   string `json:"type"`
-		Schema struct {
-			Name        string         `json:"name"`
-			Description string         `json:"description"`
-			Schema      jsontext.Value `json:"schema"`
-			Strict      bool           `json:"strict"`
-		} `json:"json_schema"`
-	}
-	if err := c.strict("response_format", raw, &want); err != nil {
+	want, err := c.read.ReadFormat(raw)
+	switch {
+	case err != nil || !want.JSON:
 		return err
-	}
-	switch want.Type {
-	case "text":
-		return nil
-	case "json_schema":
-	default: // json_object among them
+	case want.Schema == nil:
 		return c.server.Refuse("response_format.type", "Anthropic knows text and json_schema only; describe the JSON by a schema")
 	}
-	switch {
-	case want.Schema.Description != "":
-		return c.server.Refuse("response_format.json_schema.description", "Anthropic has no place for it; put it into the schema")
-	case want.Schema.Schema.Kind() != '{':
-		return c.server.Invalid("response_format.json_schema.schema is not a JSON schema")
-	}
-	ask.OutputConfig = &outputConfig{Format: &format{Type: "json_schema", Schema: want.Schema.Schema}}
+	ask.OutputConfig = &outputConfig{Format: &format{Type: "json_schema", Schema: want.Schema}}
 	return nil
 }
 
@@ -53,7 +33,7 @@ func (c *Client) extras(ask *request, req *events.ChatRequest) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(req.Extra)) {
 		raw := jsontext.Value(strings.TrimSpace(string(req.Extra[name])))
-		if !given(raw) {
+		if !native.Given(raw) {
 			continue
 		}
 		if err := c.extra(ask, name, raw); err != nil {
@@ -77,7 +57,7 @@ func (c *Client) extra(ask *request, name string, raw jsontext.Value) error {
 	case "top_k":
 		ask.TopK = raw
 		var k int
-		if err := c.strict(name, raw, &k); err != nil || k < 0 {
+		if err := c.read.Strict(name, raw, &k); err != nil || k < 0 {
 			return c.server.Invalid("top_k is not a whole number from 0")
 		}
 		return nil
@@ -85,7 +65,7 @@ func (c *Client) extra(ask *request, name string, raw jsontext.Value) error {
 		return c.tier(ask, raw)
 	case "safety_identifier":
 		var id string
-		if err := c.strict(name, raw, &id); err != nil {
+		if err := c.read.Strict(name, raw, &id); err != nil {
 			return err
 		}
 		if ask.Metadata != nil && ask.Metadata.UserID != id {
@@ -94,10 +74,10 @@ func (c *Client) extra(ask *request, name string, raw jsontext.Value) error {
 		ask.Metadata = &metadata{UserID: id}
 		return nil
 	default:
-		if asksNothing(name, string(raw)) {
+		if native.AsksNothing(name, string(raw)) {
 			return nil
 		}
-		return c.server.Refuse(llm.Bound(name, maxField), "Anthropic has nothing like it")
+		return c.read.Unknown(name)
 	}
 }
 
@@ -112,7 +92,7 @@ func (c *Client) object(name string, raw jsontext.Value) error {
 // tier translates service_tier, in OpenAI's words or Anthropic's.
 func (c *Client) tier(ask *request, raw jsontext.Value) error {
 	var tier string
-	if err := c.strict("service_tier", raw, &tier); err != nil {
+	if err := c.read.Strict("service_tier", raw, &tier); err != nil {
 		return err
 	}
 	switch tier {
@@ -132,7 +112,7 @@ func (c *Client) effort(ask *request, raw json.RawMessage) error {
 		return nil
 	}
 	var effort string
-	if err := c.strict("reasoning_effort", raw, &effort); err != nil {
+	if err := c.read.Strict("reasoning_effort", raw, &effort); err != nil {
 		return err
 	}
 	switch effort {
@@ -150,23 +130,4 @@ func (c *Client) effort(ask *request, raw json.RawMessage) error {
 		return c.server.Refuse("reasoning_effort", "Anthropic has none, low, medium, high, xhigh and max")
 	}
 	return nil
-}
-
-// asksNothing reports whether a field has the value that is as good as its absence.
-func asksNothing(name, value string) bool {
-	switch name {
-	case "logprobs", "store":
-		return value == "false"
-	case "frequency_penalty", "presence_penalty", "top_logprobs":
-		return value == "0" || value == "0.0"
-	case "logit_bias", "metadata":
-		return value == "{}"
-	case "functions":
-		return value == "[]"
-	case "modalities":
-		var list []string
-		return json.Unmarshal([]byte(value), &list) == nil && slices.Equal(list, []string{"text"})
-	default:
-		return false
-	}
 }

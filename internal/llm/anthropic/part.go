@@ -20,14 +20,14 @@ func (c *Client) part(field string, p *events.ContentPart) (block, error) {
 			Text         string         `json:"text"`
 			CacheControl jsontext.Value `json:"cache_control"`
 		}
-		err := c.strict(field, p.Raw, &part)
+		err := c.read.Strict(field, p.Raw, &part)
 		return block{Type: blockText, Text: part.Text, CacheControl: part.CacheControl}, err
 	case "refusal":
 		var part struct {
 			Type    string `json:"type"`
 			Refusal string `json:"refusal"`
 		}
-		err := c.strict(field, p.Raw, &part)
+		err := c.read.Strict(field, p.Raw, &part)
 		return block{Type: blockText, Text: part.Refusal}, err
 	case "image_url":
 		return c.image(field, p.Raw)
@@ -48,7 +48,7 @@ func (c *Client) image(field string, raw []byte) (block, error) {
 		} `json:"image_url"`
 		CacheControl jsontext.Value `json:"cache_control"`
 	}
-	if err := c.strict(field, raw, &part); err != nil {
+	if err := c.read.Strict(field, raw, &part); err != nil {
 		return block{}, err
 	}
 	field += ".image_url"
@@ -82,7 +82,7 @@ func (c *Client) file(field string, raw []byte) (block, error) {
 		} `json:"file"`
 		CacheControl jsontext.Value `json:"cache_control"`
 	}
-	if err := c.strict(field, raw, &part); err != nil {
+	if err := c.read.Strict(field, raw, &part); err != nil {
 		return block{}, err
 	}
 	field += ".file"
@@ -99,32 +99,16 @@ func (c *Client) file(field string, raw []byte) (block, error) {
 	return block{Type: blockDocument, Source: src, Title: part.File.Name, CacheControl: part.CacheControl}, nil
 }
 
-// data reads a data URL in base64 (RFC 2397).
+// data reads a data URL.
 func (c *Client) data(field, url string) (*source, error) {
 	if !hasScheme(url, "data") {
 		return nil, c.server.Invalid("%s is neither a data: nor an http(s): URL", field)
 	}
-	head, data, ok := strings.Cut(url[len("data:"):], ",")
-	kind, coding, _ := strings.Cut(head, ";")
-	switch {
-	case !ok, !strings.EqualFold(coding, "base64"):
-		return nil, c.server.Invalid("%s is not of the form data:TYPE;base64,DATA", field)
-	case !isBase64(data):
-		return nil, c.server.Invalid("%s is not valid base64", field)
-	}
-	return &source{Type: "base64", MediaType: strings.ToLower(kind), Data: data}, nil
+	kind, data, err := c.read.Data(field, url)
+	return &source{Type: "base64", MediaType: kind, Data: data}, err
 }
 
 // hasScheme reports whether a URL is of a scheme, in any case.
 func hasScheme(url, scheme string) bool {
 	return len(url) > len(scheme) && url[len(scheme)] == ':' && strings.EqualFold(url[:len(scheme)], scheme)
-}
-
-// isBase64 reports whether data looks like base64 of something (RFC 4648, section 4); it is not decoded, images are large.
-func isBase64(data string) bool {
-	body := strings.TrimRight(data, "=")
-	if body == "" || len(data)%4 != 0 || len(data)-len(body) > 2 {
-		return false
-	}
-	return !strings.ContainsFunc(body, func(r rune) bool { return !alphanumeric(r) && r != '+' && r != '/' })
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/native"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
@@ -48,7 +49,7 @@ func (c *Client) sampling(ask *request, req *events.ChatRequest) error {
 	}
 	for i, stop := range req.Stop {
 		if blank(stop) {
-			return c.server.Refuse(at("stop", i), "Anthropic stops at no text that is empty or only white space")
+			return c.server.Refuse(native.At("stop", i), "Anthropic stops at no text that is empty or only white space")
 		}
 	}
 	ask.StopSequences = req.Stop
@@ -57,6 +58,3 @@ func (c *Client) sampling(ask *request, req *events.ChatRequest) error {
 
 // blank reports whether a text holds nothing visible. The API refuses such texts.
 func blank(text string) bool { return strings.TrimSpace(text) == "" }
-
-// at is the name of one entry of a list.
-func at(list string, i int) string { return list + "[" + strconv.Itoa(i) + "]" }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/native"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/sse"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/wire"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
@@ -175,7 +176,7 @@ func (s *stream) open(index int, b *said) error {
 		return err
 	}
 	next.call, next.input = len(s.ids), "{}"
-	if input, ok := object(b.Input); ok {
+	if input, ok := native.Object(b.Input); ok {
 		next.input = input
 	}
 	s.blocks, s.ids = append(s.blocks, next), append(s.ids, b.ID)

@@ -17,6 +17,9 @@ func conversations() map[string][2]string {
 			`"messages":[{"role":"system","content":"1"},{"role":"developer","content":[{"type":"text","text":"2"},{"type":"text","text":"3"}]},{"role":"system","content":" "},{"role":"user","content":"a"}]`,
 			`"system":[{"type":"text","text":"1"},{"type":"text","text":"2"},{"type":"text","text":"3"}],"messages":[` + userA + `]`,
 		},
+		"a system that says nothing": {
+			`"messages":[{"role":"user","content":"a"},{"role":"system","content":"\n"},{"role":"user","content":"a"}]`, `"messages":[` + userA + `,` + userA + `]`,
+		},
 		"turns": {
 			`"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"user","content":"c"},{"role":"user","content":"d"}]`,
 			`"messages":[` + userA + `,{"role":"assistant","content":[{"type":"text","text":"b"}]},{"role":"user","content":[{"type":"text","text":"c"}]},{"role":"user","content":[{"type":"text","text":"d"}]}]`,
