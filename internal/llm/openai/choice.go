@@ -31,14 +31,14 @@ func (s *stream) state(index int) *choiceState {
 	return &s.choices[len(s.choices)-1]
 }
 
-// choice makes our piece of a choice; nil when there is nothing in it that is for a reader.
-func (s *stream) choice(in *chunkChoice) (*events.ChatChunkChoice, error) {
+// choice makes our piece of a choice; ok tells that there is something in it for a reader.
+func (s *stream) choice(in *chunkChoice) (out events.ChatChunkChoice, ok bool, err error) {
 	if in.Index < 0 || in.Index >= maxChoices {
-		return nil, s.a.Bad("a chunk for choice %d", in.Index)
+		return out, false, s.a.Bad("a chunk for choice %d", in.Index)
 	}
 	state := s.state(in.Index)
 	d := &in.Delta
-	out := &events.ChatChunkChoice{
+	out = events.ChatChunkChoice{
 		Index: in.Index, Logprobs: there(in.Logprobs),
 		Delta: events.ChatDelta{
 			Content: d.Content.String(), Refusal: d.Refusal, ReasoningContent: thought(d.ReasoningContent, d.Reasoning),
@@ -48,7 +48,7 @@ func (s *stream) choice(in *chunkChoice) (*events.ChatChunkChoice, error) {
 	for i := range d.ToolCalls {
 		piece, err := s.piece(state, &d.ToolCalls[i])
 		if err != nil {
-			return nil, err
+			return out, false, err
 		}
 		out.Delta.ToolCalls = append(out.Delta.ToolCalls, piece)
 	}
@@ -56,9 +56,9 @@ func (s *stream) choice(in *chunkChoice) (*events.ChatChunkChoice, error) {
 		out.Delta.ToolCalls == nil && out.Delta.Annotations == nil && out.Logprobs == nil
 	if state.finish != "" { // filters may have their say after the end, and some servers repeat it with the usage
 		if !empty {
-			return nil, s.a.Bad("choice %d goes on after its end", in.Index)
+			return out, false, s.a.Bad("choice %d goes on after its end", in.Index)
 		}
-		return nil, nil //nolint:nilnil // nothing for a reader
+		return out, false, nil
 	}
 	if d.Role == events.RoleAssistant {
 		out.Delta.Role, empty = events.RoleAssistant, false
@@ -66,15 +66,12 @@ func (s *stream) choice(in *chunkChoice) (*events.ChatChunkChoice, error) {
 	if in.FinishReason != "" {
 		finish, err := s.a.finish(in.FinishReason, len(state.calls))
 		if err != nil {
-			return nil, err
+			return out, false, err
 		}
 		state.finish = finish
 		out.FinishReason, empty = &finish, false
 	}
-	if empty {
-		return nil, nil //nolint:nilnil // nothing for a reader
-	}
-	return out, nil
+	return out, !empty, nil
 }
 
 // piece makes our piece of a tool call: indexes count from 0, id, type and name come once. Servers differ: some give no index, some the

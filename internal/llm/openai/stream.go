@@ -121,12 +121,12 @@ func (s *stream) add(data []byte) error {
 	s.out.SystemFingerprint, s.out.ServiceTier = in.SystemFingerprint, in.ServiceTier
 	s.out.Choices = s.out.Choices[:0]
 	for i := range in.Choices {
-		out, err := s.choice(&in.Choices[i])
+		out, ok, err := s.choice(&in.Choices[i])
 		if err != nil {
 			return err
 		}
-		if out != nil {
-			s.out.Choices = append(s.out.Choices, *out)
+		if ok {
+			s.out.Choices = append(s.out.Choices, out)
 		}
 	}
 	if len(s.out.Choices) == 0 {

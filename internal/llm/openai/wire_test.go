@@ -24,7 +24,7 @@ func adapt(t *testing.T, opts openai.Options) (*llmtest.Server, *openai.Adapter)
 }
 
 // call reads a request.
-func call(t *testing.T, request string) *llm.Call {
+func call(t testing.TB, request string) *llm.Call {
 	t.Helper()
 	c := &llm.Call{Model: "m", Key: secret.NewValue(llmtest.Key), Request: &events.ChatRequest{}}
 	require.NoError(t, json.Unmarshal([]byte(request), c.Request))
