@@ -41,7 +41,7 @@ func (r *Reader) ReadFormat(raw json.RawMessage) (Format, error) {
 		return Format{JSON: true}, nil
 	case "json_schema":
 	default:
-		return Format{}, r.Server.Refuse("response_format.type", r.Vendor+" knows text, json_object and json_schema only")
+		return Format{}, r.Unknown("response_format.type")
 	}
 	switch {
 	case want.Schema.Description != "":
