@@ -49,6 +49,9 @@ const (
 	HeaderFinishReason = "Mlsdm-Finish-Reason"
 	HeaderUsage        = "Mlsdm-Usage"
 
+	// HeaderCache says what a generate request has to do with the cache of answers: on, off or refresh (see the Cache constants).
+	HeaderCache = "Mlsdm-Cache"
+
 	// HeaderDelivery, HeaderEndpoint, HeaderEventID, HeaderEventType, HeaderAttempt, HeaderFirstAttemptAt and
 	// HeaderPublishedAt describe one delivery on its way through the deliveries stream. Attempts count from 1; the times,
 	// of the first attempt and of when the event was stored, are RFC 3339.
@@ -80,6 +83,16 @@ const (
 	// HeaderDeadStatus and HeaderDeadClass are those of its last attempt: the HTTP status, the class of the error.
 	HeaderDeadStatus = "Mlsdm-Dead-Status"
 	HeaderDeadClass  = "Mlsdm-Dead-Class"
+)
+
+// Values of [HeaderCache].
+const (
+	// CacheOn takes an answer out of the cache, or puts it there.
+	CacheOn = "on"
+	// CacheOff does neither.
+	CacheOff = "off"
+	// CacheRefresh puts a new answer there.
+	CacheRefresh = "refresh"
 )
 
 // Media types of bodies.
@@ -135,6 +148,7 @@ func Headers() []Header {
 		{HeaderSequence, "chunks and the end of a stream", "place in the stream, from 1"},
 		{HeaderFinishReason, "ends of streams", "why the model stopped: stop, length, tool_calls or content_filter"},
 		{HeaderUsage, "ends of streams", "the tokens that were used, as JSON"},
+		{HeaderCache, "generate requests", "on: an answer to exactly the same may come out of the cache; off: not; refresh: a new one is put there; without it, what the alias says"},
 		{HeaderErrorCode, "error replies, results", "the error's code; its presence makes a reply an error"},
 		{HeaderError, "error replies, results", "the error's text, one line, for people"},
 		{HeaderMsgTTL, "results", "the life of this one message, in seconds or as a duration"},

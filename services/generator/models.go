@@ -1,44 +1,229 @@
 package generator
 
 import (
-	"net/http"
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
-	"github.com/neuron7x/mlsdm-integrations/internal/llm/local"
-	"github.com/neuron7x/mlsdm-integrations/internal/llm/openai"
+	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/engine"
+	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/limits"
+	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/route"
 )
 
-// models makes the adapters of the providers that are configured.
-//
-// What the compatibility APIs of the others leave out of OpenAI's protocol stands in the vendors' documentation: Cohere
-// refuses stream_options; Anthropic ignores response_format and makes one choice only.
-func (c Config) models(client *http.Client) (*llm.Providers[llm.Generator], error) {
-	models := &llm.Providers[llm.Generator]{}
-	models.Add(local.Provider, local.Echo{}, local.EchoModel)
+// Bounds of the list of models.
+const (
+	listTimeout = 5 * time.Second // for all providers together
+	listFor     = time.Minute     // for which what a provider has told is told again
+	maxModels   = 2000            // of one provider
+)
 
-	var servers []openai.Config
-	if !c.OpenAIKey.IsZero() || c.OpenAIBaseURL != openAIBaseURL {
-		servers = append(servers, openai.Config{Provider: "openai", BaseURL: c.OpenAIBaseURL, Key: c.OpenAIKey})
+// models answers which models there are.
+type models struct {
+	worker    *worker
+	limiter   *limits.Limiter
+	providers []engine.Provider
+
+	mu   sync.Mutex
+	told map[string]told // by provider
+}
+
+// told is what a provider has told.
+type told struct {
+	at    time.Time
+	names []string
+	err   error
+}
+
+// handle answers one request.
+func (m *models) handle(ctx context.Context, r *bus.Request) error {
+	var req events.ModelsRequest
+	if len(r.Body) > 0 {
+		if err := events.DecodeJSON(r.Body, &req); err != nil {
+			return err
+		}
 	}
-	if !c.AnthropicKey.IsZero() {
-		servers = append(servers, openai.Config{
-			Provider: "anthropic", BaseURL: c.AnthropicBaseURL, Key: c.AnthropicKey,
-			Refuse: []string{"response_format", "n"},
+	if err := req.Validate(); err != nil {
+		return err
+	}
+	if req.Provider != "" && !slices.ContainsFunc(m.worker.table.Providers(), func(p route.Provider) bool { return p.Name == req.Provider }) {
+		return events.Errorf(events.CodeNotFound, "there is no provider %q; available: %s", llm.Bound(req.Provider, 80), m.worker.table)
+	}
+	body, err := encode(m.list(ctx, r.Caller, req.Provider))
+	if err != nil {
+		return err
+	}
+	return r.Respond(body)
+}
+
+// list makes the list for a caller: of one provider, or of all and the aliases.
+func (m *models) list(ctx context.Context, caller, provider string) events.ModelsList {
+	list := events.ModelsList{Object: "list", Data: []events.Model{}}
+	named := make(map[string]route.Target)
+	for _, target := range m.worker.table.Targets() {
+		if provider == "" || target.Provider == provider {
+			named[target.ID] = target
+		}
+	}
+	for name, t := range m.ask(ctx, provider) {
+		if t.err != nil {
+			if list.Errors == nil {
+				list.Errors = make(map[string]string)
+			}
+			list.Errors[name] = events.AsError(t.err).Message
+		}
+		for _, model := range t.names {
+			named[name+"/"+model] = route.Target{Provider: name, Model: model, ID: name + "/" + model}
+		}
+		if len(t.names) == 0 { // it takes any name
+			named[name+"/*"] = route.Target{Provider: name, Model: "*", ID: name + "/*"}
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(named)) {
+		list.Data = append(list.Data, m.model(caller, named[id]))
+	}
+	if provider == "" {
+		for _, alias := range m.worker.table.Aliases() {
+			list.Data = append(list.Data, m.alias(caller, alias))
+		}
+	}
+	for i := range list.Data {
+		list.Data[i].Default = list.Data[i].ID == m.worker.defaultModel
+	}
+	slices.SortStableFunc(list.Data, func(a, b events.Model) int {
+		switch {
+		case a.Available == b.Available:
+			return strings.Compare(a.ID, b.ID)
+		case a.Available:
+			return -1
+		default:
+			return 1
+		}
+	})
+	return list
+}
+
+// model describes one model.
+func (m *models) model(caller string, target route.Target) events.Model {
+	state := m.worker.engine.Available(target.Provider, target.Model)
+	return events.Model{
+		ID: target.ID, Object: events.ObjectModel, OwnedBy: target.Provider,
+		Available: state.Available, Reason: reason(state), RetryAfterMS: wait(state.Until), Price: m.worker.prices.Model(target.ID),
+		Limits: m.limiter.Left(limits.Scope{Caller: caller, Provider: target.Provider, Model: target.ID}),
+	}
+}
+
+// alias describes a name for several models: it is available if one of them is.
+func (m *models) alias(caller string, to *route.Route) events.Model {
+	all := events.Model{ID: to.Name, Object: events.ObjectModel, OwnedBy: "alias"}
+	for _, tier := range to.Tiers {
+		var targets []events.ModelTarget
+		for _, target := range tier {
+			targets = append(targets, events.ModelTarget{Model: target.ID, Weight: target.Weight})
+			state := m.worker.engine.Available(target.Provider, target.Model)
+			if state.Available {
+				all.Available, all.Reason, all.RetryAfterMS = true, "", 0
+				all.Limits = m.limiter.Left(limits.Scope{Caller: caller, Provider: target.Provider, Model: target.ID, Alias: to.Name})
+			}
+			if after := wait(state.Until); !all.Available && (all.Reason == "" || after > 0 && after < all.RetryAfterMS) {
+				all.Reason, all.RetryAfterMS = reason(state), after
+			}
+		}
+		all.Targets = append(all.Targets, targets)
+	}
+	return all
+}
+
+// ask returns, by provider, what those have told that can tell, now or a short while ago. Those with a list of the operator's are not
+// asked.
+func (m *models) ask(ctx context.Context, provider string) map[string]told {
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	answers := make(map[string]told)
+	var mu sync.Mutex
+	var group errgroup.Group
+	for i, p := range m.worker.table.Providers() {
+		if provider != "" && p.Name != provider || len(p.Models) > 0 {
+			continue
+		}
+		lister, ok := m.providers[i].Adapter.(llm.Lister)
+		if !ok {
+			answers[p.Name] = told{}
+			continue
+		}
+		group.Go(func() error {
+			answer := m.askOne(ctx, p, lister)
+			mu.Lock()
+			defer mu.Unlock()
+			answers[p.Name] = answer
+			return nil
 		})
 	}
-	if !c.CohereKey.IsZero() {
-		servers = append(servers, openai.Config{Provider: "cohere", BaseURL: c.CohereBaseURL, Key: c.CohereKey, NoStreamOptions: true})
+	_ = group.Wait() // its functions return nil
+	return answers
+}
+
+// askOne asks one provider, unless it was asked a short while ago.
+func (m *models) askOne(ctx context.Context, p route.Provider, lister llm.Lister) told {
+	m.mu.Lock()
+	known, ok := m.told[p.Name]
+	m.mu.Unlock()
+	if ok && time.Since(known.at) < listFor {
+		return known
 	}
-	if !c.HuggingFaceKey.IsZero() {
-		servers = append(servers, openai.Config{Provider: "huggingface", BaseURL: c.HuggingFaceBaseURL, Key: c.HuggingFaceKey})
+	var key secret.Value
+	if len(p.Keys) > 0 {
+		key = p.Keys[0].Value
 	}
-	for _, cfg := range servers {
-		cfg.HTTP, cfg.Attempts, cfg.FirstChunk, cfg.Idle = client, llm.DefaultAttempts(), c.FirstChunk, c.Idle
-		adapter, err := openai.New(cfg)
-		if err != nil {
-			return nil, err
-		}
-		models.Add(cfg.Provider, adapter)
+	answer := told{}
+	answer.names, answer.err = lister.Models(ctx, key)
+	answer.at = time.Now()
+	if len(answer.names) > maxModels {
+		answer.names = answer.names[:maxModels]
 	}
-	return models, nil
+	if answer.err != nil && ctx.Err() != nil { // who asked had no time: the next one may have
+		return answer
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.told == nil {
+		m.told = make(map[string]told)
+	}
+	m.told[p.Name] = answer
+	return answer
+}
+
+// reason says why something is not available.
+func reason(state engine.Availability) string {
+	if state.Available {
+		return ""
+	}
+	switch state.Class {
+	case llm.ClassKey:
+		return "its API key is not accepted, or missing"
+	case llm.ClassLimit:
+		return "its rate limit is used up"
+	case llm.ClassQuota:
+		return "the money behind its API key is used up"
+	case llm.ClassNetwork:
+		return "its server cannot be reached"
+	default:
+		return "its server fails"
+	}
+}
+
+// wait is how long it is until a time, in milliseconds; 0 when nobody knows.
+func wait(until time.Time) int64 {
+	if until.IsZero() {
+		return 0
+	}
+	return max(time.Until(until).Milliseconds(), 1)
 }

@@ -2,23 +2,31 @@ package generator
 
 import (
 	"context"
-	"encoding/json"
+	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/door"
-	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/answers"
+	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/engine"
+	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/moral"
+	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/price"
+	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/route"
 )
 
 // worker does one chat request, whichever door it came through.
 type worker struct {
-	models       *llm.Providers[llm.Generator]
+	table        *route.Table
 	defaultModel string
+	engine       *engine.Engine
+	filter       *moral.Filter
+	prices       *price.Table
+	answers      *answers.Cache
 }
 
 // work implements [door.Worker].
 func (w *worker) work(ctx context.Context, call *door.Call) ([]byte, error) {
-	var req events.ChatRequest
-	if err := events.DecodeJSON(call.Body, &req); err != nil {
+	req, err := events.ParseChatRequest(call.Body)
+	if err != nil {
 		return nil, err
 	}
 	if err := req.Validate(); err != nil {
@@ -27,64 +35,143 @@ func (w *worker) work(ctx context.Context, call *door.Call) ([]byte, error) {
 	if req.Model == "" {
 		req.Model = w.defaultModel
 	}
-	model := req.Model
-	generator, provider, name, err := w.models.Resolve(model)
+	asked := req.Model
+	to, err := w.table.Resolve(asked)
 	if err != nil {
 		return nil, err
 	}
-	call.Report.Model, call.Report.Stream = model, req.Stream
-	req.Model = name
-	if req.Stream {
-		return nil, stream(ctx, call, generator, provider, model, &req)
+	call.Report.Model, call.Report.Stream = asked, req.Stream
+	if req.Stream && call.Send == nil {
+		return nil, events.Errorf(events.CodeUnsupported, "stream: there is no way here to send a stream")
 	}
-	res, err := generator.Generate(ctx, &req)
+	about := moral.Subject{RequestID: call.ID, Caller: call.Caller, Model: asked}
+	if err := w.filter.Prompt(ctx, about, &req); err != nil {
+		return nil, err
+	}
+	moral.Strip(&req)
+	cached, err := w.caching(call, to, &req)
 	if err != nil {
 		return nil, err
 	}
-	res.Model = model
-	note(call, res.Usage)
-	body, err := json.Marshal(res)
+	if answer := cached.get(ctx); answer != nil {
+		call.Report.Cached, call.Report.AnsweredBy = true, answer.Model
+		return w.tell(ctx, call, about, &req, answer)
+	}
+	result, err := w.ask(ctx, call, about, &engine.Ask{Route: to, Request: &req, Caller: call.Caller})
 	if err != nil {
 		return nil, err
 	}
-	if len(body) > call.Limit {
-		return nil, events.Errorf(events.CodeInvalidArgument,
-			"the reply has %d bytes; one message takes at most %d: ask for a shorter answer with max_completion_tokens, or for a stream", len(body), call.Limit)
+	if result.Response != nil {
+		cached.put(ctx, result.Response)
 	}
-	return body, nil
+	if req.Stream && !call.Durable {
+		return nil, nil
+	}
+	return encodeAnswer(result.Response, call.Limit)
 }
 
-// stream sends the answer in chunks.
-func stream(ctx context.Context, call *door.Call, generator llm.Generator, provider, model string, req *events.ChatRequest) error {
-	if call.Send == nil {
-		return events.Errorf(events.CodeInvalidArgument, "stream: a durable request has one result; only the interactive subjects stream")
+// ask has the engine answer, in chunks if the request wants them, and reports what it took.
+func (w *worker) ask(ctx context.Context, call *door.Call, about moral.Subject, ask *engine.Ask) (*engine.Result, error) {
+	begun := time.Now()
+	var window *moral.Window
+	if ask.Request.Stream {
+		out := &sender{call: call, worker: w, wanted: wantsUsage(ask.Request)}
+		window = w.filter.Window(ctx, about, out.send)
+		ask.Emit = window.Emit
 	}
-	streamer, ok := generator.(llm.Streamer)
-	if !ok {
-		return llm.Refuse(provider, "stream: this provider answers in one piece only")
+	result, err := w.engine.Do(ctx, *ask)
+	if err == nil && window != nil {
+		err = window.Close()
 	}
-	wanted := req.StreamOptions != nil && req.StreamOptions.IncludeUsage
-	return streamer.Stream(ctx, req, func(chunk events.ChatChunk) error {
-		note(call, chunk.Usage)
-		if !wanted {
-			if len(chunk.Choices) == 0 { // it would carry nothing but the usage
-				return nil
-			}
-			chunk.Usage = nil
-		}
-		chunk.Model = model
-		body, err := json.Marshal(chunk)
-		if err != nil {
-			return err
-		}
-		return call.Send(body)
-	})
+	if err == nil && window == nil {
+		err = w.filter.Completion(ctx, about, result.Response)
+	}
+	w.note(call, result, time.Since(begun))
+	if err != nil {
+		return nil, brokenOff(err)
+	}
+	return result, nil
 }
 
-// note tells the report about tokens.
-func note(call *door.Call, usage *events.ChatUsage) {
+// tell gives an answer that is there already.
+func (w *worker) tell(ctx context.Context, call *door.Call, about moral.Subject, req *events.ChatRequest, answer *events.ChatResponse) ([]byte, error) {
+	if len(answer.Choices) > 0 {
+		call.FinishReason = answer.Choices[0].FinishReason
+		call.Report.FinishReason = call.FinishReason
+	}
+	call.Usage = answer.Usage
+	noteTokens(call, answer.Usage)
+	if !req.Stream {
+		if err := w.filter.Completion(ctx, about, answer); err != nil {
+			return nil, err
+		}
+		return encodeAnswer(answer, call.Limit)
+	}
+	out := &sender{call: call, worker: w, wanted: wantsUsage(req)}
+	window := w.filter.Window(ctx, about, out.send)
+	if err := answers.Replay(answer, window.Emit); err != nil {
+		return nil, err
+	}
+	if err := window.Close(); err != nil || !call.Durable {
+		return nil, err
+	}
+	return encodeAnswer(answer, call.Limit)
+}
+
+// note tells the report, and the end of a stream, what a request came to.
+func (w *worker) note(call *door.Call, result *engine.Result, took time.Duration) {
+	r := call.Report
+	r.Attempts, r.FinishReason = len(result.Attempts), result.Finish
+	call.FinishReason = result.Finish
+	if result.Target.ID != "" {
+		r.AnsweredBy = result.Target.ID
+	}
+	if r.Stream && result.FirstOutput > 0 {
+		r.FirstTokenMS = float64(min(result.FirstOutput, took).Microseconds()) / 1000
+	}
+	if result.Usage == nil {
+		return
+	}
+	usage := w.priced(result.Target.ID, *result.Usage)
+	call.Usage = &usage
+	noteTokens(call, &usage)
+	if result.Response != nil {
+		result.Response.Usage = &usage
+	}
+	if w.prices.Version() == "" && usage.Cost == nil {
+		return
+	}
+	r.PriceVersion, r.Unpriced = w.prices.Version(), usage.Cost == nil
+	if usage.Cost != nil {
+		r.Cost = *usage.Cost
+	}
+}
+
+// priced returns the usage with what it cost, if there is a price.
+func (w *worker) priced(model string, usage events.ChatUsage) events.ChatUsage {
+	if cost, known := w.prices.Cost(model, usage); known {
+		usage.Cost = &cost
+	}
+	return usage
+}
+
+// noteTokens tells the report about tokens.
+func noteTokens(call *door.Call, usage *events.ChatUsage) {
 	if usage == nil {
 		return
 	}
 	call.Report.PromptTokens, call.Report.CompletionTokens, call.Report.TotalTokens = usage.PromptTokens, usage.CompletionTokens, usage.TotalTokens
 }
+
+// partialError is an answer that broke off, in the form in which the door tells of it.
+type partialError struct {
+	error
+
+	said *events.ChatResponse
+}
+
+// Partial returns what was said.
+func (e *partialError) Partial() *events.ChatResponse { return e.said }
+
+// Unwrap returns what went wrong.
+func (e *partialError) Unwrap() error { return e.error }

@@ -1,0 +1,144 @@
+package generator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/config"
+	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/limits"
+	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/moral"
+	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/price"
+	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/route"
+	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/section"
+)
+
+// maxFile bounds the configuration file, in bytes.
+const maxFile = 4 << 20
+
+// errUnreadable marks a file that cannot be read.
+var errUnreadable = errors.New("it cannot be read")
+
+// document is what the configuration file says, and the settings where it says nothing.
+type document struct {
+	defaultModel string
+	table        *route.Table
+	prices       *price.Table
+	limits       limits.Config
+	moral        moral.Config
+}
+
+// document returns what References read, or reads the file.
+func (c Config) document() (*document, error) {
+	if c.read != nil {
+		return c.read, nil
+	}
+	r := section.New(c.File)
+	sections := make(map[string]*yaml.Node)
+	if c.File != "" {
+		text, err := readFile(c.File)
+		if err != nil {
+			return nil, fmt.Errorf("generator-config: %w", err)
+		}
+		root, err := r.Document(text)
+		if err != nil {
+			return nil, fmt.Errorf("generator-config: %w", err)
+		}
+		if root != nil {
+			for key, value := range r.Pairs(root, "the file") {
+				switch key.Value {
+				case "default_model", "providers", "models", "prices", "limits", "moral_filter":
+					sections[key.Value] = value
+				default:
+					r.Complain(key, "unknown section %q; there are default_model, providers, models, prices, limits and moral_filter", key.Value)
+				}
+			}
+		}
+	}
+	doc := &document{table: route.Read(r, sections["providers"], sections["models"], c.providers())}
+	if n := sections["default_model"]; n != nil {
+		doc.defaultModel = r.Text(n, "default_model")
+	}
+	doc.prices = price.Read(r, sections["prices"])
+	doc.limits = limits.Read(r, sections["limits"])
+	doc.moral = moral.Read(r, sections["moral_filter"], func(name string) (moral.Provider, bool) { return moderator(doc.table, name) })
+	if err := r.Err(); err != nil {
+		return nil, fmt.Errorf("generator-config: %w", err)
+	}
+	return doc, nil
+}
+
+// readFile reads a file of a bounded size.
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name) //nolint:gosec // the operator names it
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errUnreadable, err)
+	}
+	defer func() { _ = f.Close() }() // nothing was written
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", errUnreadable, err)
+	case len(text) > maxFile:
+		return nil, fmt.Errorf("%s has more than %d MiB", name, maxFile>>20)
+	}
+	return text, nil
+}
+
+// moderator is a provider whose moderation endpoint the moral filter may ask.
+func moderator(t *route.Table, name string) (moral.Provider, bool) {
+	if t == nil { // there is something wrong with the providers, and that is told already
+		return moral.Provider{}, false
+	}
+	for _, p := range t.Providers() {
+		if p.Name == name {
+			found := moral.Provider{BaseURL: p.BaseURL}
+			if len(p.Keys) > 0 {
+				found.Key = p.Keys[0].Value
+			}
+			return found, true
+		}
+	}
+	return moral.Provider{}, false
+}
+
+// references returns the secrets of the file that somebody else has to see to. Variables are read here: they do not change.
+func (d *document) references() ([]config.Reference, error) {
+	all := make([]config.Reference, 0, 4)
+	for _, ref := range d.table.References() {
+		all = append(all, config.Reference{Setting: ref.Setting, Secret: ref.Secret})
+	}
+	if ref := d.moral.Scorer.Key.Reference(); ref != nil {
+		all = append(all, config.Reference{Setting: "moral_filter.scorer.key", Secret: ref})
+	}
+	var others []config.Reference
+	var errs []error
+	for _, ref := range all {
+		switch {
+		case ref.Secret.Bound() != nil: // of a setting, which has been seen to
+		case ref.Secret.Store() != secret.StoreEnv:
+			others = append(others, ref)
+		default:
+			text := os.Getenv(ref.Secret.Name())
+			if text == "" {
+				errs = append(errs, fmt.Errorf("%s: %s is not set", ref.Setting, ref.Secret))
+			}
+			ref.Secret.Bind(variable{secret.NewValue(text)})
+		}
+	}
+	return others, errors.Join(errs...)
+}
+
+// variable is the content of a variable of the environment.
+type variable struct{ value secret.Value }
+
+// Current implements [secret.Source].
+func (v variable) Current() string { return v.value.Reveal() }
+
+// Renew implements [secret.Source].
+func (v variable) Renew(context.Context, string) {}

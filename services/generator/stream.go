@@ -1,0 +1,77 @@
+package generator
+
+import (
+	"errors"
+
+	"github.com/go-json-experiment/json"
+	jsonv1 "github.com/go-json-experiment/json/v1"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/door"
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/engine"
+)
+
+// sender sends the chunks of one stream.
+type sender struct {
+	call   *door.Call
+	worker *worker
+	wanted bool // the caller asked for the usage
+}
+
+// send sends one chunk. What carries the usage alone is sent to who asked for it: the end of the stream has it too.
+func (s *sender) send(chunk *events.ChatChunk) error {
+	if chunk.Usage != nil {
+		if !s.wanted && len(chunk.Choices) == 0 {
+			return nil
+		}
+		own := *chunk
+		own.Usage = nil
+		if s.wanted {
+			usage := *chunk.Usage
+			if !usage.Cached {
+				usage = s.worker.priced(chunk.Model, usage)
+			}
+			own.Usage = &usage
+		}
+		chunk = &own
+	}
+	body, err := encode(chunk)
+	if err != nil {
+		return err
+	}
+	return s.call.Send(body)
+}
+
+// wantsUsage reports whether a request for a stream asks for the usage.
+func wantsUsage(req *events.ChatRequest) bool {
+	return req.StreamOptions != nil && req.StreamOptions.IncludeUsage
+}
+
+// encode writes JSON as encoding/json does, but for < and > and &, which stay as they are.
+func encode(v any) ([]byte, error) {
+	return json.Marshal(v, jsonv1.OmitEmptyWithLegacySemantics(true))
+}
+
+// encodeAnswer writes a whole answer that fits into one message.
+func encodeAnswer(answer *events.ChatResponse, limit int) ([]byte, error) {
+	if answer == nil {
+		return nil, events.Errorf(events.CodeInvalidArgument, "the answer is too long to be kept: ask for a shorter one with max_completion_tokens")
+	}
+	body, err := encode(answer)
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > limit {
+		return nil, events.Errorf(events.CodeInvalidArgument,
+			"the reply has %d bytes; one message takes at most %d: ask for a shorter answer with max_completion_tokens, or for a stream", len(body), limit)
+	}
+	return body, nil
+}
+
+// brokenOff gives the error of a stream that broke off the form in which the door tells of it.
+func brokenOff(err error) error {
+	if partial, ok := errors.AsType[*engine.PartialError](err); ok {
+		return &partialError{error: partial.Err, said: partial.Partial}
+	}
+	return err
+}
