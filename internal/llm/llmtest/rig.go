@@ -21,6 +21,7 @@ import (
 type rig struct {
 	d        *Dialect
 	adapter  llm.Adapter
+	server   *httptest.Server // nil where there is none
 	requests atomic.Int64
 }
 
@@ -36,6 +37,7 @@ func (d *Dialect) serve(t *testing.T, handler http.HandlerFunc) *rig {
 		handler(w, req)
 	}))
 	t.Cleanup(server.Close)
+	r.server = server
 	client := llm.NewHTTPClient()
 	t.Cleanup(client.CloseIdleConnections)
 	r.adapter = d.New(t, server.URL, client)
