@@ -179,7 +179,7 @@ func (d *Doors) finish(ctx context.Context, id, door string, call *Call, arrived
 		r.Outcome, r.Code = events.OutcomeError, events.CodeOf(err)
 	}
 	d.metrics.count(r)
-	if err == nil && d.opts.Reported != nil && rand.Float64() >= *d.opts.Reported {
+	if err == nil && d.opts.Reported != nil && rand.Float64() >= *d.opts.Reported { //nolint:gosec // which are reported is no secret
 		return
 	}
 	d.reporter.report(ctx, r)

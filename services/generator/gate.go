@@ -31,7 +31,7 @@ func (g *gate) Reserve(ctx context.Context, a engine.Attempt) (engine.Lease, err
 	if err != nil || lease == nil {
 		return nil, err
 	}
-	return &reserved{lease: lease, prices: g.prices, model: a.Target.ID, tokens: prompt + completion, cost: cost}, nil
+	return &reserved{lease: lease, prices: g.prices, model: a.Target.ID}, nil
 }
 
 // reserved is what one attempt may use.
@@ -39,14 +39,12 @@ type reserved struct {
 	lease  *limits.Lease
 	prices *price.Table
 	model  string
-	tokens int
-	cost   float64
 }
 
 // Settle implements [engine.Lease].
 func (r *reserved) Settle(usage *events.ChatUsage) {
 	if usage == nil { // nobody knows what was bought: what was reserved stands
-		r.lease.Settle(r.tokens, r.cost)
+		r.lease.Keep()
 		return
 	}
 	cost, _ := r.prices.Cost(r.model, *usage)
