@@ -2,7 +2,6 @@ package moral
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
@@ -62,7 +61,7 @@ const (
 func (f *Filter) reason(d *decision, relation string) string {
 	reason := "the score " + number(d.score) + " (" + d.by + ") is " + relation + " the threshold " + number(d.threshold)
 	if d.other > 0 {
-		reason += fmt.Sprintf("; %d parts that are no text were not judged", d.other)
+		reason += "; parts that are no text, and were not judged: " + strconv.Itoa(d.other)
 	}
 	if f.cfg.IncludeText && d.reason != "" {
 		reason += "; the scorer says: " + llm.Bound(d.reason, maxEventReason)

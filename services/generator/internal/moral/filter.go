@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/report"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
@@ -220,11 +221,13 @@ func (f *Filter) ask(ctx context.Context, d *decision) (judged bool, err error) 
 	}
 }
 
-// unscored is what a caller is told when the scorer fails: nothing of what it said.
+// unscored is what a caller is told when the scorer fails: nothing of what it said, since that may be the text, and not as a cause
+// either, which might be logged.
 func unscored(stage string, err error) error {
-	told := events.Errorf(events.CodeUnavailable, "the moral filter cannot judge the %s, since its scorer fails; nothing passes unjudged", nameOf(stage))
-	told.RetryAfter = events.AsError(err).RetryAfter
-	told.Err = err
+	fault := llm.FaultOf(err)
+	told := events.Errorf(events.CodeUnavailable, "the moral filter cannot judge the %s, since its scorer fails (%s); nothing passes unjudged",
+		nameOf(stage), string(fault.Class))
+	told.RetryAfter = fault.Err.RetryAfter
 	return told
 }
 

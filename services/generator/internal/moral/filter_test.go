@@ -213,7 +213,7 @@ func TestEventTellsOfImages(t *testing.T) {
 		{Type: "text", Text: "what is this?"}, {Type: "image_url"},
 	}}}}}
 	require.NoError(t, f.Prompt(t.Context(), subject(), req))
-	require.Contains(t, decoded[events.MoralFilterAccept](t, all.Next(t)).Reason, "1 parts that are no text were not judged")
+	require.Contains(t, decoded[events.MoralFilterAccept](t, all.Next(t)).Reason, "parts that are no text, and were not judged: 1")
 }
 
 // A filter says at its start what it does not do.

@@ -128,7 +128,9 @@ func requireNoCanary(t *testing.T, err error) {
 	for _, values := range header {
 		require.NotContains(t, strings.Join(values, " "), canary)
 	}
-	require.NotContains(t, err.Error(), canary)
+	for ; err != nil; err = errors.Unwrap(err) {
+		require.NotContains(t, err.Error(), canary)
+	}
 }
 
 func TestScorerThatHangs(t *testing.T) {
