@@ -41,7 +41,7 @@ func (d *Dialect) pings(t *testing.T) {
 func (d *Dialect) giveUp(t *testing.T) {
 	t.Parallel()
 	enough, calls := errors.New("enough"), 0
-	r := d.hang(t, d.Stream(d.text("one two three"))...)
+	r, _ := d.hang(t, d.Stream(d.text("one two three"))...)
 	err := r.adapter.Stream(t.Context(), hello(), func(*events.ChatChunk) error {
 		calls++
 		return enough
@@ -51,15 +51,34 @@ func (d *Dialect) giveUp(t *testing.T) {
 	r.gone(t)
 }
 
-// hang serves pieces and then nothing, until the client is gone.
-func (d *Dialect) hang(t *testing.T, pieces ...string) *rig {
+// hang serves pieces and then, from when reached is closed, nothing until the client is gone.
+func (d *Dialect) hang(t *testing.T, pieces ...string) (r *rig, reached <-chan struct{}) {
 	t.Helper()
+	sent := make(chan struct{})
 	return d.serve(t, func(w http.ResponseWriter, req *http.Request) {
 		if len(pieces) > 0 {
 			d.streams(pieces...)(w, req)
 		}
+		close(sent)
 		<-req.Context().Done()
-	})
+	}), sent
+}
+
+// leave makes a call to a server that hangs, ends it, and checks what comes of it on both sides.
+func (d *Dialect) leave(t *testing.T, way departure, streamed bool, pieces ...string) {
+	t.Helper()
+	ctx, now := way.leave(t)
+	r, reached := d.hang(t, pieces...)
+	done := make(chan error, 1)
+	go func() { done <- r.ask(ctx, hello(), streamed) }()
+	select {
+	case <-reached:
+		now()
+		way.check(t, d.finished(t, done))
+	case err := <-done: // the time was up before the server had the request
+		way.check(t, err)
+	}
+	r.gone(t)
 }
 
 // gone waits until no request is left that somebody waits for: the server closes when all have ended. On a busy machine a client may
