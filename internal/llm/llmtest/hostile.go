@@ -132,6 +132,7 @@ func (d *Dialect) large(t *testing.T) {
 	}{
 		"plain":           {`{"pad":"`, false, wire.MaxAnswer + 1<<20},
 		"plain of blanks": {"", false, wire.MaxAnswer + 1<<20},
+		"and then blanks": {d.Answer(d.text("hi")), false, wire.MaxAnswer + 1<<20},
 		"stream":          {d.Stream(d.text("hi"))[0] + `data: {"pad":"`, true, 4 << 20},
 	} {
 		blanks.served = 0
