@@ -79,14 +79,37 @@ func windowed(t *testing.T, srv *bustest.Server, overlap int) (*moral.Filter, *c
 
 // send sends chunks, each in the same memory as the one before, and closes the window.
 func send(w *moral.Window, chunks ...*events.ChatChunk) error {
-	var shared events.ChatChunk
-	var choices [8]events.ChatChunkChoice
+	var m struct {
+		chunk   events.ChatChunk
+		choices [1]events.ChatChunkChoice
+		calls   [1]events.ToolCall
+		index   int
+		reason  string
+		usage   events.ChatUsage
+	}
 	for _, c := range chunks {
-		shared = *c
-		if c.Choices != nil {
-			shared.Choices = choices[:copy(choices[:], c.Choices)]
+		m.chunk = *c
+		if c.Usage != nil {
+			m.usage = *c.Usage
+			m.chunk.Usage = &m.usage
 		}
-		if err := w.Emit(&shared); err != nil {
+		if len(c.Choices) > 0 {
+			m.choices[0] = c.Choices[0]
+			m.chunk.Choices = m.choices[:]
+			if reason := c.Choices[0].FinishReason; reason != nil {
+				m.reason = *reason
+				m.choices[0].FinishReason = &m.reason
+			}
+			if calls := c.Choices[0].Delta.ToolCalls; len(calls) > 0 {
+				m.calls[0] = calls[0]
+				m.choices[0].Delta.ToolCalls = m.calls[:]
+				m.index = *calls[0].Index
+				m.calls[0].Index = &m.index
+			}
+		}
+		err := w.Emit(&m.chunk)
+		m.reason, m.index, m.usage.TotalTokens, m.calls[0].ID = "overwritten", -1, -1, "overwritten"
+		if err != nil {
 			return err
 		}
 	}
@@ -133,7 +156,10 @@ func TestWindowChangesNothing(t *testing.T) {
 	calls.Choices[0].Delta.ToolCalls = []events.ToolCall{{Index: &one, ID: "c", Function: events.ToolFunction{Name: "f", Arguments: `{"a":`}}}
 	role := pieceOf(0, "")
 	role.Choices[0].Delta.Role = "assistant"
-	alphabet := []*events.ChatChunk{piece("hello "), pieceOf(1, "wörld. "), pieceOf(2, strings.Repeat("z", 50)), calls, role, piece("")}
+	other := pieceOf(1, "")
+	two := 2
+	other.Choices[0].Delta.ToolCalls = []events.ToolCall{{Index: &two, ID: "d"}}
+	alphabet := []*events.ChatChunk{other, piece("hello "), pieceOf(1, "wörld. "), pieceOf(2, strings.Repeat("z", 50)), calls, role, piece("")}
 	for seed := range uint64(100) {
 		rnd := rand.New(rand.NewPCG(seed, 2))
 		var sent []*events.ChatChunk
