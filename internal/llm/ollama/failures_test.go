@@ -51,15 +51,15 @@ func badStreams() []llmtest.Failing {
 	bad := func(name, body, says string) llmtest.Failing {
 		return llmtest.Failing{Name: name, Body: body, Class: llm.ClassAnswer, Code: events.CodeInternal, Says: says}
 	}
-	broken := func(name, body, says string) llmtest.Failing {
-		return llmtest.Failing{Name: name, Body: body, Class: llm.ClassNetwork, Code: events.CodeUnavailable, Retryable: true, Says: says}
+	broken := func(name, body string) llmtest.Failing {
+		return llmtest.Failing{Name: name, Body: body, Class: llm.ClassNetwork, Code: events.CodeUnavailable, Retryable: true, Says: "ended"}
 	}
 	text := line(`"content":"a"`)
 	return []llmtest.Failing{
-		broken("nothing", "", "ended"),
-		broken("no end", text, "ended"),
-		broken("half a line", text+text[:20], "ended"),
-		broken("empty lines only", "\n\r\n \n", "ended"),
+		broken("nothing", ""),
+		broken("no end", text),
+		broken("half a line", text+text[:20]),
+		broken("empty lines only", "\n\r\n \n"),
 		{Name: "an error", Body: text + failure("out of memory") + "\n", Class: llm.ClassProvider, Code: events.CodeUnavailable, Retryable: true, Says: "out of memory"},
 		{Name: "an error without an end", Body: text + failure("out of memory"), Class: llm.ClassProvider, Code: events.CodeUnavailable, Retryable: true, Says: "out of memory"},
 		{

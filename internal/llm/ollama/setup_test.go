@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
-	"github.com/neuron7x/mlsdm-integrations/internal/llm/ollama"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/llmtest"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/ollama"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
