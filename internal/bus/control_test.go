@@ -138,12 +138,15 @@ func TestChunksAreNumberedAndTheEndTells(t *testing.T) {
 	require.Regexp(t, `^mlsdm\.streams\.`, ask(t, s, "mlsdm.generate", "1").next(t).Reply)
 }
 
-// brokeOff is an error that tells what was said before.
-type brokeOff struct{ said string }
+// brokeOffError is an error that tells what was said before.
+type brokeOffError struct{ said string }
 
-func (e *brokeOff) Error() string { return "broke off" }
-func (e *brokeOff) Unwrap() error { return events.Errorf(events.CodeUnavailable, "the provider went away") }
-func (e *brokeOff) Partial() *events.ChatResponse {
+func (e *brokeOffError) Error() string { return "broke off" }
+func (e *brokeOffError) Unwrap() error {
+	return events.Errorf(events.CodeUnavailable, "the provider went away")
+}
+
+func (e *brokeOffError) Partial() *events.ChatResponse {
 	return &events.ChatResponse{Choices: []events.ChatChoice{{Message: events.ChatMessage{Role: "assistant", Content: events.TextContent(e.said)}}}}
 }
 
@@ -157,7 +160,7 @@ func TestAFailureTellsWhatWasSaidBefore(t *testing.T) {
 		r.Ends("", &events.ChatUsage{TotalTokens: 7})
 		size, err := strconv.Atoi(string(r.Body))
 		require.NoError(t, err)
-		return fmt.Errorf("attempt 1: %w", &brokeOff{strings.Repeat("x", size)})
+		return fmt.Errorf("attempt 1: %w", &brokeOffError{strings.Repeat("x", size)})
 	}})
 	for size, told := range map[string]bool{"5": true, "20000000": false} { // the last fits into no message
 		a := ask(t, s, "mlsdm.generate", size)
@@ -259,10 +262,24 @@ func TestAReaderPacesItsStream(t *testing.T) {
 	other := strings.Replace(control, ".ann.", ".bob.", 1)
 	plain := strings.Replace(control, ".as.ann.", ".", 1)
 	for _, said := range [][2]string{
-		{control, `{"received":4}`}, {control, `{"received":3}`}, {control, `{"received":15}`}, {control, `{"received":18446744073709551615}`},
-		{control, `{"received":99999999999999999999999}`}, {control, `{"received":-1}`}, {control, `{"received":"14"}`}, {control, `{"cancel":"yes"}`},
-		{control, ""}, {control, "nonsense"}, {control, `[]`}, {control, `{"received":` + strings.Repeat(" ", 1<<20) + `14}`}, {control, strings.Repeat("[", 1<<20)},
-		{other, `{"received":14}`}, {other, `{"cancel":true}`}, {plain, `{"cancel":true}`}, {control + "9", `{"cancel":true}`}, {control[:strings.LastIndexByte(control, '.')] + ".x", `{"cancel":true}`},
+		{control, `{"received":4}`},
+		{control, `{"received":3}`},
+		{control, `{"received":15}`},
+		{control, `{"received":18446744073709551615}`},
+		{control, `{"received":99999999999999999999999}`},
+		{control, `{"received":-1}`},
+		{control, `{"received":"14"}`},
+		{control, `{"cancel":"yes"}`},
+		{control, ""},
+		{control, "nonsense"},
+		{control, `[]`},
+		{control, `{"received":` + strings.Repeat(" ", 1<<20) + `14}`},
+		{control, strings.Repeat("[", 1<<20)},
+		{other, `{"received":14}`},
+		{other, `{"cancel":true}`},
+		{plain, `{"cancel":true}`},
+		{control + "9", `{"cancel":true}`},
+		{control[:strings.LastIndexByte(control, '.')] + ".x", `{"cancel":true}`},
 	} {
 		a.say(t, said[0], said[1])
 	}

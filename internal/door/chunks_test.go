@@ -127,12 +127,15 @@ func TestARetriedStreamBeginsAnew(t *testing.T) {
 	require.Nil(t, s.Results().Next(t).Err())
 }
 
-// cutOff is an error that tells what was said before it.
-type cutOff struct{}
+// cutOffError is an error that tells what was said before it.
+type cutOffError struct{}
 
-func (cutOff) Error() string { return "cut off" }
-func (cutOff) Unwrap() error { return events.Errorf(events.CodeContentRejected, "no more of this") }
-func (cutOff) Partial() *events.ChatResponse {
+func (cutOffError) Error() string { return "cut off" }
+func (cutOffError) Unwrap() error {
+	return events.Errorf(events.CodeContentRejected, "no more of this")
+}
+
+func (cutOffError) Partial() *events.ChatResponse {
 	return &events.ChatResponse{Choices: []events.ChatChoice{{Message: events.ChatMessage{Content: events.TextContent("1")}}}}
 }
 
@@ -145,7 +148,7 @@ func TestAFailureEndsAKeptStream(t *testing.T) {
 			return nil, events.Errorf(events.CodeInvalidArgument, "at once")
 		}
 		c.Usage = &events.ChatUsage{TotalTokens: 3}
-		return nil, fmt.Errorf("target 1: %w", errorsAfter(say(c, 1), cutOff{}))
+		return nil, fmt.Errorf("target 1: %w", errorsAfter(say(c, 1), cutOffError{}))
 	})
 	s.Publish(t, generate, "req-1", []byte(streamIt))
 	require.Equal(t, "1.1", place(chunks.Next(t)))

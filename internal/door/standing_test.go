@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
@@ -44,19 +44,15 @@ func again(t *testing.T, s *doortest.Street, subject, id string, body string) bu
 // take takes a request out of the work queue, as a replica does that then dies.
 func take(t *testing.T, s *doortest.Street, consumer string) (sequence uint64, at time.Time) {
 	t.Helper()
-	js, err := jetstream.New(s.Server.Conn(t))
+	msg, err := s.Server.Conn(t).Request("$JS.API.CONSUMER.MSG.NEXT.MLSDM_REQUESTS."+consumer, nil, doortest.Patience)
 	require.NoError(t, err)
-	c, err := js.Consumer(t.Context(), "MLSDM_REQUESTS", consumer)
+	tokens := strings.Split(msg.Reply, ".") // $JS.ACK.<stream>.<consumer>.<delivered>.<sequence>.<consumer sequence>.<time>.<pending>
+	require.Len(t, tokens, 9)
+	sequence, err = strconv.ParseUint(tokens[5], 10, 64)
 	require.NoError(t, err)
-	batch, err := c.Fetch(1, jetstream.FetchMaxWait(doortest.Patience))
+	nanos, err := strconv.ParseInt(tokens[7], 10, 64)
 	require.NoError(t, err)
-	for m := range batch.Messages() {
-		meta, err := m.Metadata()
-		require.NoError(t, err)
-		return meta.Sequence.Stream, meta.Timestamp
-	}
-	require.Fail(t, "there is no request", batch.Error())
-	return 0, time.Time{}
+	return sequence, time.Unix(0, nanos)
 }
 
 // emptied waits until no request is left.

@@ -137,14 +137,18 @@ func TestWhoLeavesCancelsTheWork(t *testing.T) {
 	t.Parallel()
 	for name, leave := range map[string]func(*client.Client){
 		"a loop that is left": func(c *client.Client) {
-			for range c.GenerateStream(t.Context(), events.ChatRequest{Prompt: "x"}) {
+			for _, err := range c.GenerateStream(t.Context(), events.ChatRequest{Prompt: "x"}) {
+				require.NoError(t, err)
 				break
 			}
 		},
 		"a stream whose ctx ends": func(c *client.Client) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			for range c.GenerateStream(ctx, events.ChatRequest{Prompt: "x"}) {
+			for _, err := range c.GenerateStream(ctx, events.ChatRequest{Prompt: "x"}) {
+				if err != nil {
+					requireCode(t, events.CodeCanceled, err)
+				}
 				cancel()
 			}
 		},
