@@ -1,8 +1,6 @@
 package llmtest
 
 import (
-	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -24,7 +22,8 @@ func RunAdapter(t *testing.T, d Dialect) {
 		"errors":        (*Dialect).errors,
 		"answer errors": (*Dialect).answerErrors,
 		"refusals":      (*Dialect).refusals,
-		"request":       (*Dialect).request,
+		"requests":      (*Dialect).requests,
+		"keys":          (*Dialect).keys,
 		"pings":         (*Dialect).pings,
 		"give up":       (*Dialect).giveUp,
 		"leaves":        (*Dialect).leaves,
@@ -207,29 +206,4 @@ func (d *Dialect) refusals(t *testing.T) {
 			})
 		})
 	}
-}
-
-// request: the request is the caller's and stays as it was; what is sent has no nulls in it.
-func (d *Dialect) request(t *testing.T) {
-	both(t, func(t *testing.T, streamed bool) {
-		seen := make(chan *http.Request, 1)
-		r := d.serve(t, func(w http.ResponseWriter, req *http.Request) {
-			seen <- req
-			d.says(d.text("hi"), streamed)(w, req)
-		})
-		call := hello()
-		limit, warm := 100, 0.5
-		call.Request.MaxCompletionTokens, call.Request.Temperature, call.Request.Stop = &limit, &warm, []string{"END"}
-		before, err := json.Marshal(call.Request)
-		require.NoError(t, err)
-		require.NoError(t, r.ask(t.Context(), call, streamed))
-		after, err := json.Marshal(call.Request)
-		require.NoError(t, err)
-		require.Equal(t, string(before), string(after))
-		req := <-seen
-		require.Equal(t, http.MethodPost, req.Method)
-		require.Equal(t, "application/json", req.Header.Get("Content-Type"))
-		require.Contains(t, fmt.Sprint(req.Header), Key)
-		require.NotContains(t, req.URL.String(), Key, "addresses stand in logs")
-	})
 }

@@ -1,6 +1,7 @@
 package llmtest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -31,9 +32,11 @@ func (d *Dialect) serve(t *testing.T, handler http.HandlerFunc) *rig {
 	r := &rig{d: d}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.requests.Add(1)
-		if _, err := io.Copy(io.Discard, req.Body); err != nil {
+		body, err := io.ReadAll(req.Body)
+		if err != nil {
 			return // the client is gone
 		}
+		req.Body = io.NopCloser(bytes.NewReader(body))
 		handler(w, req)
 	}))
 	t.Cleanup(server.Close)

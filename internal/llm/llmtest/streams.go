@@ -195,15 +195,16 @@ func (d *Dialect) together(t *testing.T) {
 			d.says(d.text(text), streamed)(w, req)
 		})
 		const calls = 32
+		call := hello() // one for all: nobody changes it
 		texts := make(chan string, calls)
 		for range calls {
 			go func() {
 				var out *outcome
 				var err error
 				if streamed {
-					out, _, err = r.stream(t.Context(), hello())
+					out, _, err = r.stream(t.Context(), call)
 				} else {
-					out, err = r.chat(t.Context(), hello())
+					out, err = r.chat(t.Context(), call)
 				}
 				if err != nil {
 					texts <- err.Error()
