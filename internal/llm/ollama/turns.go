@@ -10,7 +10,7 @@ import (
 // converse translates the conversation.
 func (c *Client) converse(list []events.ChatMessage) ([]message, error) {
 	messages := make([]message, len(list))
-	called := make(map[string]string) // names of functions by the ids of calls
+	var called map[string]string // names of functions by the ids of calls
 	for i := range list {
 		m := &list[i]
 		if err := c.read.CheckMessage(i, m); err != nil {
@@ -35,6 +35,9 @@ func (c *Client) converse(list []events.ChatMessage) ([]message, error) {
 			arguments, err := c.read.Arguments(i, j, asked)
 			if err != nil {
 				return nil, err
+			}
+			if called == nil {
+				called = make(map[string]string)
 			}
 			called[asked.ID] = asked.Function.Name
 			out.ToolCalls = append(out.ToolCalls, call{ID: asked.ID, Function: function{asked.Function.Name, arguments}})
