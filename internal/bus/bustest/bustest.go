@@ -160,6 +160,11 @@ func (s *Server) Conn(t testing.TB) *nats.Conn {
 	return nc
 }
 
+// Message makes a message of a plain client, with headers or without.
+func Message(subject, reply string, header map[string][]string, body []byte) *nats.Msg {
+	return &nats.Msg{Subject: subject, Reply: reply, Header: header, Data: body}
+}
+
 // Logger logs what is worth a warning to the test's own output, and nothing when the test is over.
 func Logger(t testing.TB) *slog.Logger {
 	t.Helper()

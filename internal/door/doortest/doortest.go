@@ -139,7 +139,13 @@ func (s *Street) Run(t testing.TB, name string, r Runner) (stop func()) {
 // Ask asks on an interactive subject and returns the first message of the answer.
 func (s *Street) Ask(t testing.TB, subject string, body []byte) Message {
 	t.Helper()
-	msg, err := s.Server.Conn(t).Request(subject, body, Patience)
+	return s.AskWith(t, subject, nil, body)
+}
+
+// AskWith is Ask with headers.
+func (s *Street) AskWith(t testing.TB, subject string, header map[string][]string, body []byte) Message {
+	t.Helper()
+	msg, err := s.Server.Conn(t).RequestMsg(bustest.Message(subject, "", header, body), Patience)
 	require.NoError(t, err)
 	return Message{Subject: msg.Subject, Header: msg.Header, Body: msg.Data}
 }
@@ -148,21 +154,27 @@ func (s *Street) Ask(t testing.TB, subject string, body []byte) Message {
 // returned, or an error, which is.
 func (s *Street) Stream(t testing.TB, subject string, body []byte) []Message {
 	t.Helper()
+	list, end := s.StreamWith(t, subject, nil, body)
+	if end.Err() != nil {
+		list = append(list, end)
+	}
+	return list
+}
+
+// StreamWith is Stream with headers, which returns the end of the stream separately.
+func (s *Street) StreamWith(t testing.TB, subject string, header map[string][]string, body []byte) (list []Message, end Message) {
+	t.Helper()
 	conn := s.Server.Conn(t)
 	inbox := conn.NewInbox()
 	sub, err := conn.SubscribeSync(inbox)
 	require.NoError(t, err)
-	require.NoError(t, conn.PublishRequest(subject, inbox, body))
-	var list []Message
+	require.NoError(t, conn.PublishMsg(bustest.Message(subject, inbox, header, body)))
 	for {
 		msg, err := sub.NextMsg(Patience)
 		require.NoError(t, err)
 		m := Message{Subject: msg.Subject, Header: msg.Header, Body: msg.Data}
-		if m.Err() != nil {
-			return append(list, m)
-		}
-		if len(m.Body) == 0 {
-			return list
+		if m.Err() != nil || len(m.Body) == 0 {
+			return list, m
 		}
 		list = append(list, m)
 	}
