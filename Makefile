@@ -102,7 +102,13 @@ fuzz: ## Run every fuzz target of both modules for FUZZTIME (10s) each
 
 .PHONY: bench
 bench: ## Run the benchmarks, each beside its floor
-	$(GO) test -run '^$$' -bench . -timeout 30m $(BENCHFLAGS) ./test/bench/...
+	$(GO) test -run '^$$' -bench . -skip Soak -timeout 30m $(BENCHFLAGS) ./test/bench/...
+
+SOAK ?= 10m
+
+.PHONY: soak
+soak: ## Ask the generator 1,000 times a second for SOAK (10m), and see what becomes of its memory
+	MLSDM_SOAK=$(SOAK) $(GO) test -run '^$$' -bench Soak -timeout 24h ./test/bench/...
 
 ##@ Change it
 

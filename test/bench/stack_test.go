@@ -33,7 +33,8 @@ const (
 // programs are the processes of a stack.
 //
 //nolint:gochecknoglobals // built once, and removed after the last benchmark
-var programs = process.NewPrograms(process.NATSServer, "./cmd/mlsdmctl", "./services/dispatcher/cmd/dispatcher", "./test/bench/sink")
+var programs = process.NewPrograms(process.NATSServer, "./cmd/mlsdmctl", "./services/dispatcher/cmd/dispatcher",
+	"./services/generator/cmd/generator", "./test/bench/sink", "./test/bench/upstream", "./test/bench/forwarder")
 
 func TestMain(m *testing.M) {
 	defer programs.Remove()

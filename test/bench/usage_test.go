@@ -137,3 +137,21 @@ func pss(pid int) float64 {
 	}
 	return kib / 1024
 }
+
+// peakRSS reads the most memory that a process has held so far, in MiB.
+func peakRSS(b *testing.B, pid int) float64 {
+	b.Helper()
+	return statusMiB(b, pid, "VmHWM")
+}
+
+// statusMiB reads a size out of the status of a process, in MiB.
+func statusMiB(b *testing.B, pid int, field string) float64 {
+	b.Helper()
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	require.NoError(b, err)
+	_, rest, _ := strings.Cut(string(status), field+":")
+	var kib float64
+	_, err = fmt.Sscanf(rest, "%f kB", &kib)
+	require.NoError(b, err)
+	return kib / 1024
+}
