@@ -110,6 +110,7 @@ func (d *Doors) do(ctx context.Context, r *request) ([]byte, error) {
 	defer cancel()
 	deadline, limited, err := events.Deadline(r.Header, r.Time)
 	if err != nil {
+		r.wrong = err
 		return nil, err
 	}
 	if limited {
@@ -191,7 +192,9 @@ type partial interface {
 func (d *Doors) store(ctx context.Context, r *request, header map[string][]string, body []byte) error {
 	header[events.HeaderRequestID] = []string{r.id}
 	header[events.HeaderRequestOrigin] = []string{r.origin()}
-	header[events.HeaderRequestHash] = []string{d.hash(r)}
+	if r.wrong == nil { // it is not about the body: the same with a better header is another request
+		header[events.HeaderRequestHash] = []string{d.hash(r)}
+	}
 	header[events.HeaderMsgTTL] = []string{seconds(r.ttl)}
 	_, err := d.bus.Publish(ctx, bus.Msg{
 		Subject: d.bus.Subjects().Result(r.call.Caller, r.id),
