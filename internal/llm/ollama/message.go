@@ -50,6 +50,8 @@ type call struct {
 
 // function is what is called, and with what.
 type function struct {
+	// Index is the call's place among those of its message.
+	Index     int            `json:"index"`
 	Name      string         `json:"name"`
 	Arguments jsontext.Value `json:"arguments"`
 }

@@ -70,7 +70,7 @@ func requests() map[string][2]string {
 				`{"role":"tool","tool_call_id":"c1","name":"other","content":"r1"},{"role":"tool","tool_call_id":"c2","content":[{"type":"text","text":"r2"}]},` +
 				`{"role":"tool","tool_call_id":"c9","content":""}]}`,
 			`"messages":[` + userA + `,{"role":"assistant","content":"","tool_calls":[` +
-				`{"id":"c1","function":{"name":"f","arguments":{"x":1.0e2}}},{"id":"c2","function":{"name":"g","arguments":{}}}]},` +
+				`{"id":"c1","function":{"index":0,"name":"f","arguments":{"x":1.0e2}}},{"id":"c2","function":{"index":1,"name":"g","arguments":{}}}]},` +
 				`{"role":"tool","content":"r1","tool_name":"other","tool_call_id":"c1"},{"role":"tool","content":"r2","tool_name":"g","tool_call_id":"c2"},` +
 				`{"role":"tool","content":"","tool_call_id":"c9"}]`,
 		},

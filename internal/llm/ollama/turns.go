@@ -40,7 +40,7 @@ func (c *Client) converse(list []events.ChatMessage) ([]message, error) {
 				called = make(map[string]string)
 			}
 			called[asked.ID] = asked.Function.Name
-			out.ToolCalls = append(out.ToolCalls, call{ID: asked.ID, Function: function{asked.Function.Name, arguments}})
+			out.ToolCalls = append(out.ToolCalls, call{ID: asked.ID, Function: function{j, asked.Function.Name, arguments}})
 		}
 	}
 	return messages, nil
