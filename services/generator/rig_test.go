@@ -104,6 +104,24 @@ func (r *rig) start(t *testing.T, file string, environment ...string) {
 	}))
 }
 
+// replicas waits until so many generators answer.
+func (r *rig) replicas(t testing.TB, n int) {
+	t.Helper()
+	conn := r.Server.Conn(t)
+	require.Eventually(t, func() bool {
+		sub, err := conn.SubscribeSync(conn.NewInbox())
+		require.NoError(t, err)
+		defer func() { require.NoError(t, sub.Unsubscribe()) }()
+		require.NoError(t, conn.PublishRequest("$SRV.PING."+events.MicroName("generator"), sub.Subject, nil))
+		for range n {
+			if m, err := sub.NextMsg(time.Second); err != nil || len(m.Data) == 0 {
+				return false
+			}
+		}
+		return true
+	}, doortest.Patience, time.Millisecond)
+}
+
 // unit is the generator as its command runs it.
 func unit() service.Unit {
 	return service.Define(events.ServiceGenerator, generator.Summary, generator.New)
@@ -182,4 +200,10 @@ func (l *logged) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
+}
+
+// fullAnswer is an answer in one piece.
+func fullAnswer(content string) http.HandlerFunc {
+	return llmtest.Answer(http.StatusOK, `{"id":"1","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"`+
+		content+`"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":3,"total_tokens":4}}`)
 }
