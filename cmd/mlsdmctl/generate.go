@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
+	"github.com/neuron7x/mlsdm-integrations/pkg/client"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
@@ -17,13 +19,15 @@ type generateCommand struct {
 	System      string   `short:"s" help:"System message."`
 	Temperature *float64 `help:"0 to 2."`
 	MaxTokens   *int     `help:"Bound of the answer in tokens."`
+	Cache       string   `enum:",on,off,refresh" default:"" help:"What to do with the cache of answers: on, off or refresh; without it, what is configured for the model."`
 	NoStream    bool     `help:"Wait for the whole answer."`
+	Quiet       bool     `short:"q" help:"Print the answer only."`
 }
 
 // Help shows examples.
 func (generateCommand) Help() string {
 	return "  mlsdmctl generate \"Why is the sky blue?\"\n  mlsdmctl generate -m openai/gpt-4o-mini -s \"Answer in one line.\" < question.txt\n" +
-		"  mlsdmctl generate --json \"hello\"        one JSON chunk a line"
+		"  mlsdmctl generate --json \"hello\"        one JSON chunk a line\n\nAfter the answer, which model it is of, what it used and how long it took is printed on the\nstandard error. Ctrl-C cancels the request to the provider."
 }
 
 // maxPrompt bounds what is read from the standard input.
@@ -42,8 +46,9 @@ func (g generateCommand) Run(ctx context.Context, c *connection, t terminal) err
 	defer cl.Close()
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
+	told := g.told(c, t)
 	if g.NoStream {
-		resp, err := cl.Generate(ctx, req)
+		resp, err := cl.Generate(ctx, req, g.options()...)
 		switch {
 		case err != nil:
 			return hint(err)
@@ -55,15 +60,18 @@ func (g generateCommand) Run(ctx context.Context, c *connection, t terminal) err
 				return err
 			}
 		}
-		return nil
+		told.model, told.usage = resp.Model, resp.Usage
+		return told.tell()
 	}
-	for chunk, err := range cl.GenerateStream(ctx, req) {
+	req.StreamOptions = &events.StreamOptions{IncludeUsage: true}
+	for chunk, err := range cl.GenerateStream(ctx, req, g.options()...) {
 		if err != nil {
-			if !c.JSON {
+			if !c.JSON && told.model != "" {
 				fmt.Fprintln(t.out)
 			}
 			return hint(err)
 		}
+		told.chunk(chunk)
 		if err := g.show(c, t, chunk); err != nil {
 			return err
 		}
@@ -71,8 +79,23 @@ func (g generateCommand) Run(ctx context.Context, c *connection, t terminal) err
 	if c.JSON {
 		return nil
 	}
-	_, err = fmt.Fprintln(t.out)
-	return err
+	if _, err := fmt.Fprintln(t.out); err != nil {
+		return err
+	}
+	return told.tell()
+}
+
+// options are those of the request beside its body.
+func (g generateCommand) options() []client.GenerateOption {
+	if g.Cache == "" {
+		return nil
+	}
+	return []client.GenerateOption{client.Cache(g.Cache)}
+}
+
+// told gathers what is told after an answer.
+func (g generateCommand) told(c *connection, t terminal) *afterword {
+	return &afterword{to: t.err, quiet: g.Quiet || c.JSON, begun: time.Now()}
 }
 
 // request builds the request from the command line.

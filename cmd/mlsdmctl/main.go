@@ -20,6 +20,7 @@ type commands struct {
 	Up         upCommand         `cmd:"" passthrough:"" help:"Run every service in one process on an embedded NATS server."`
 	Embed      embedCommand      `cmd:"" help:"Turn texts into vectors."`
 	Generate   generateCommand   `cmd:"" help:"Answer a prompt; the answer appears as it is made."`
+	Models     modelsCommand     `cmd:"" help:"List the models: which can answer now, what they cost, what is left of limits."`
 	Publish    publishCommand    `cmd:"" help:"Publish an event."`
 	Events     eventsCommand     `cmd:"" help:"Show events as they happen."`
 	CI         ciCommand         `cmd:"" name:"ci" help:"Show CI health, or have it looked at now."`

@@ -39,9 +39,9 @@ func (c *Client) Call(ctx context.Context, operation string, req, resp any) erro
 }
 
 // askCancelable is ask for what takes long and costs something: when ctx ends before the reply is there, the work ends too.
-func (c *Client) askCancelable(ctx context.Context, subject string, req, resp any) error {
+func (c *Client) askCancelable(ctx context.Context, subject string, req, resp any, options ...GenerateOption) error {
 	id := events.NewID()
-	err := c.ask(ctx, subject, id, req, resp)
+	err := c.ask(ctx, subject, id, req, resp, options...)
 	if ctx.Err() != nil {
 		c.cancel(id)
 	}
@@ -49,7 +49,7 @@ func (c *Client) askCancelable(ctx context.Context, subject string, req, resp an
 }
 
 // ask sends one request and waits for the one reply. An id that is not empty goes along with it.
-func (c *Client) ask(ctx context.Context, subject, id string, req, resp any) error {
+func (c *Client) ask(ctx context.Context, subject, id string, req, resp any, options ...GenerateOption) error {
 	ctx, cancel := c.patience(ctx)
 	defer cancel()
 	msg, err := c.message(ctx, subject, req)
@@ -58,6 +58,9 @@ func (c *Client) ask(ctx context.Context, subject, id string, req, resp any) err
 	}
 	if id != "" {
 		msg.Header[events.HeaderRequestID] = []string{id}
+	}
+	for _, option := range options {
+		option(msg.Header)
 	}
 	ctx, release := c.denials.await(ctx, subject)
 	defer release()

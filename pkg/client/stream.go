@@ -19,7 +19,8 @@ import (
 const (
 	streamWindow = 256
 	streamAck    = 64
-	streamSign   = 5 * time.Second // a slow loop shows that it is there
+	// A slow loop shows that it is there, and looks whether the service is.
+	streamSign = 5 * time.Second
 )
 
 // GenerateStream answers as the model goes: each round of the loop gets one chunk. An error is the last thing that the
@@ -27,16 +28,16 @@ const (
 //
 // Nothing is lost in silence. A loop that is slow slows the model down, but who takes nothing for half a minute is given up
 // with an error of code failed_precondition; a connection that breaks ends the stream with one of code unavailable.
-func (c *Client) GenerateStream(ctx context.Context, req events.ChatRequest) iter.Seq2[events.ChatChunk, error] {
+func (c *Client) GenerateStream(ctx context.Context, req events.ChatRequest, options ...GenerateOption) iter.Seq2[events.ChatChunk, error] {
 	return func(yield func(events.ChatChunk, error) bool) {
-		if err := c.stream(ctx, req, func(chunk events.ChatChunk) bool { return yield(chunk, nil) }); err != nil {
+		if err := c.stream(ctx, req, options, func(chunk events.ChatChunk) bool { return yield(chunk, nil) }); err != nil {
 			yield(events.ChatChunk{}, err)
 		}
 	}
 }
 
 // stream hands every chunk to take until take has enough.
-func (c *Client) stream(ctx context.Context, req events.ChatRequest, take func(events.ChatChunk) bool) error {
+func (c *Client) stream(ctx context.Context, req events.ChatRequest, options []GenerateOption, take func(events.ChatChunk) bool) error {
 	req.Stream = true
 	if err := req.Validate(); err != nil {
 		return err
@@ -50,6 +51,9 @@ func (c *Client) stream(ctx context.Context, req events.ChatRequest, take func(e
 	id := events.NewID()
 	msg.Header[events.HeaderRequestID] = []string{id}
 	msg.Header[events.HeaderWindow] = []string{strconv.Itoa(streamWindow)}
+	for _, option := range options {
+		option(msg.Header)
+	}
 	ctx, release := c.denials.await(ctx, subject)
 	defer release()
 	ctx, stop := c.whileConnected(ctx)
@@ -77,8 +81,13 @@ func (c *Client) stream(ctx context.Context, req events.ChatRequest, take func(e
 	if patient { // the caller's deadline is the only one
 		idle.Stop()
 	}
+	sign := time.NewTicker(streamSign)
+	defer sign.Stop()
 	for {
 		select {
+		case <-sign.C:
+			r.acknowledge()
+			continue
 		case m := <-chunks:
 			if more, err := r.read(m); err != nil || !more {
 				return err
@@ -108,7 +117,8 @@ type streamReader struct {
 	last    uint64 // the sequence of what was read last
 	acked   uint64 // and of what the service was told of last, at that time
 	ackedAt time.Time
-	ended   bool   // the service has said all that it will
+	control string // where the service listens; empty as long as that is not known
+	ended   bool // the service has said all that it will
 }
 
 // read handles one message and reports whether more may come.
@@ -127,6 +137,9 @@ func (r *streamReader) read(m *nats.Msg) (more bool, err error) {
 	if len(m.Data) == 0 {
 		r.ended = true
 		if m.Header.Get("Status") == "503" { // the server's own word that nobody listens
+			if r.last > 0 {
+				return false, events.Errorf(events.CodeUnavailable, "the service that answered on %s is gone before everything had arrived", r.subject)
+			}
 			return false, nobodyAnswers(r.subject)
 		}
 		return false, nil
@@ -139,22 +152,33 @@ func (r *streamReader) read(m *nats.Msg) (more bool, err error) {
 		return false, nil
 	}
 	if r.last = sequence; numbered {
-		if now := time.Now(); sequence-r.acked >= streamAck || now.Sub(r.ackedAt) > streamSign {
-			r.acked, r.ackedAt = sequence, now
-			r.acknowledge(m.Reply)
+		r.listens(m.Reply)
+		if sequence-r.acked >= streamAck || time.Since(r.ackedAt) > streamSign {
+			r.acknowledge()
 		}
 	}
 	return true, nil
 }
 
-// acknowledge tells the service how far the reader is. It does so nowhere but where streams of this caller are paced: a
-// reply subject is what the sender likes it to be.
-func (r *streamReader) acknowledge(subject string) {
-	streams := strings.TrimSuffix(r.client.subjects.StreamControl(r.client.caller, "", ""), ".")
-	if !strings.HasPrefix(subject, streams) {
+// listens notes where the service listens, which is the reply subject of its chunks, provided that streams of this caller are
+// paced there: a reply subject is what the sender likes it to be.
+func (r *streamReader) listens(subject string) {
+	if r.control != "" {
 		return
 	}
-	_ = r.client.nc.Publish(subject, fmt.Appendf(nil, `{"received":%d}`, r.last)) // whileConnected ends the stream if it fails
+	streams := strings.TrimSuffix(r.client.subjects.StreamControl(r.client.caller, "", ""), ".")
+	if strings.HasPrefix(subject, streams) {
+		r.control = subject
+	}
+}
+
+// acknowledge tells the service how far the reader is. When nobody is there any more, the server says so to the inbox.
+func (r *streamReader) acknowledge() {
+	if r.control == "" {
+		return
+	}
+	r.acked, r.ackedAt = r.last, time.Now()
+	_ = r.client.nc.PublishRequest(r.control, r.sub.Subject, fmt.Appendf(nil, `{"received":%d}`, r.last)) // whileConnected sees a failure
 }
 
 // sequenceOf reads the place of a message in its stream; ok is false when it has none, as with services of an older version.

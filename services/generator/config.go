@@ -130,7 +130,15 @@ func (c *Config) References() ([]config.Reference, error) {
 		return nil, err
 	}
 	c.read = doc
-	return doc.references()
+	settings := make(map[*secret.Reference]bool) // which have been seen to
+	for _, p := range c.providers() {
+		for _, key := range p.Keys {
+			if ref := key.Value.Reference(); ref != nil {
+				settings[ref] = true
+			}
+		}
+	}
+	return doc.references(settings)
 }
 
 // defaultModel is the model of requests that name none.

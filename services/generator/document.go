@@ -107,8 +107,9 @@ func moderator(t *route.Table, name string) (moral.Provider, bool) {
 	return moral.Provider{}, false
 }
 
-// references returns the secrets of the file that somebody else has to see to. Variables are read here: they do not change.
-func (d *document) references() ([]config.Reference, error) {
+// references returns the secrets of the file that somebody else has to see to, but those of settings. Variables are read here: they do
+// not change.
+func (d *document) references(settings map[*secret.Reference]bool) ([]config.Reference, error) {
 	all := make([]config.Reference, 0, 4)
 	for _, ref := range d.table.References() {
 		all = append(all, config.Reference{Setting: ref.Setting, Secret: ref.Secret})
@@ -120,7 +121,7 @@ func (d *document) references() ([]config.Reference, error) {
 	var errs []error
 	for _, ref := range all {
 		switch {
-		case ref.Secret.Bound() != nil: // of a setting, which has been seen to
+		case settings[ref.Secret]:
 		case ref.Secret.Store() != secret.StoreEnv:
 			others = append(others, ref)
 		default:
