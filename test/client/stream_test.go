@@ -135,14 +135,14 @@ func TestASlowLoopSlowsTheServiceDown(t *testing.T) {
 // Who leaves, however, ends the work.
 func TestWhoLeavesCancelsTheWork(t *testing.T) {
 	t.Parallel()
-	for name, leave := range map[string]func(*client.Client){
-		"a loop that is left": func(c *client.Client) {
+	for name, leave := range map[string]func(c *client.Client, begun <-chan struct{}){
+		"a loop that is left": func(c *client.Client, _ <-chan struct{}) {
 			for _, err := range c.GenerateStream(t.Context(), events.ChatRequest{Prompt: "x"}) {
 				require.NoError(t, err)
 				break
 			}
 		},
-		"a stream whose ctx ends": func(c *client.Client) {
+		"a stream whose ctx ends": func(c *client.Client, _ <-chan struct{}) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			for _, err := range c.GenerateStream(ctx, events.ChatRequest{Prompt: "x"}) {
@@ -152,16 +152,22 @@ func TestWhoLeavesCancelsTheWork(t *testing.T) {
 				cancel()
 			}
 		},
-		"a stream that has not begun": func(c *client.Client) {
+		"a stream that has not begun": func(c *client.Client, begun <-chan struct{}) {
 			ctx, cancel := context.WithCancel(t.Context())
-			time.AfterFunc(50*time.Millisecond, cancel)
+			go func() {
+				<-begun
+				cancel()
+			}()
 			for err := range streamErrors(ctx, c, events.ChatRequest{Prompt: "silent"}) {
 				requireCode(t, events.CodeCanceled, err)
 			}
 		},
-		"a plain request": func(c *client.Client) {
+		"a plain request": func(c *client.Client, begun <-chan struct{}) {
 			ctx, cancel := context.WithCancel(t.Context())
-			time.AfterFunc(50*time.Millisecond, cancel)
+			go func() {
+				<-begun
+				cancel()
+			}()
 			_, err := c.Generate(ctx, events.ChatRequest{Prompt: "silent"})
 			requireCode(t, events.CodeCanceled, err)
 		},
@@ -169,8 +175,9 @@ func TestWhoLeavesCancelsTheWork(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := bustest.Start(t, bustest.Bare())
-			ended := make(chan error, 1)
+			begun, ended := make(chan struct{}), make(chan error, 1)
 			serve(t, s, events.OpGenerate, func(ctx context.Context, r *bus.Request) error {
+				close(begun)
 				if !strings.Contains(string(r.Body), "silent") {
 					if err := r.Send(chunk("0")); err != nil {
 						return err
@@ -180,7 +187,7 @@ func TestWhoLeavesCancelsTheWork(t *testing.T) {
 				ended <- context.Cause(ctx)
 				return ctx.Err()
 			})
-			leave(connect(t, s, client.Caller("checkout")))
+			leave(connect(t, s, client.Caller("checkout")), begun)
 			select {
 			case err := <-ended:
 				requireCode(t, events.CodeCanceled, err)
@@ -214,6 +221,32 @@ func TestStreamLosesNothingInSilence(t *testing.T) {
 	require.Equal(t, []string{"1", "2"}, texts)
 	requireCode(t, events.CodeUnavailable, last)
 	require.ErrorContains(t, last, "chunk 4 of the stream came behind chunk 2")
+}
+
+// A replica that dies in the middle of an answer is noticed, though it says nothing.
+func TestAReplicaThatDiesEndsItsStreams(t *testing.T) {
+	t.Parallel()
+	s := bustest.Start(t, bustest.Bare())
+	replica := s.Conn(t)
+	const control = "mlsdm.streams.replica.1"
+	_, err := replica.Subscribe(control, func(*nats.Msg) {})
+	require.NoError(t, err)
+	_, err = replica.Subscribe("mlsdm.generate", func(m *nats.Msg) {
+		_ = replica.PublishMsg(&nats.Msg{Subject: m.Reply, Reply: control, Data: chunk("a"), Header: nats.Header{events.HeaderSequence: {"1"}}})
+	})
+	require.NoError(t, err)
+	require.NoError(t, replica.Flush())
+	chunks := 0
+	var last error
+	for _, err := range connect(t, s).GenerateStream(within(t), events.ChatRequest{Prompt: "x"}) {
+		if last = err; err == nil {
+			chunks++
+			replica.Close()
+		}
+	}
+	require.Equal(t, 1, chunks)
+	requireCode(t, events.CodeUnavailable, last)
+	require.ErrorContains(t, last, "is gone")
 }
 
 // What a sender calls the reply subject is no place to publish to.
@@ -279,7 +312,7 @@ func TestStreamHasPatienceForEachChunk(t *testing.T) {
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
-			case <-time.After(120 * time.Millisecond):
+			case <-time.After(time.Second):
 			}
 			if err := r.Send(chunk(strconv.Itoa(i))); err != nil {
 				return err
@@ -288,7 +321,7 @@ func TestStreamHasPatienceForEachChunk(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	})
-	c := connect(t, s, client.Timeout(400*time.Millisecond))
+	c := connect(t, s, client.Timeout(3500*time.Millisecond))
 	chunks := 0
 	var last error
 	for _, err := range c.GenerateStream(t.Context(), events.ChatRequest{Prompt: "x"}) {

@@ -80,9 +80,6 @@ func badDurables() []durable {
 		requests = append(requests, badHeaders(body)...)
 		requests = append(requests, badWishes(body)...)
 		requests = append(requests, invalid("an empty body", ""))
-		if kind == events.KindGenerate {
-			requests = append(requests, invalid("a stream", `{"prompt":"x","stream":true}`))
-		}
 		for _, caller := range []string{events.DefaultCaller, "alice"} {
 			subject := events.Subjects{}.Request(caller, kind)
 			for i, b := range requests {
