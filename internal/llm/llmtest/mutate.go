@@ -53,10 +53,16 @@ func spans(text string) []span {
 
 // replacements are what stands in the place of a value.
 func replacements() []string {
-	const depth = 20000
 	return []string{
 		`null`, `true`, `0`, `-1`, `1.5`, `1e400`, `1e19`, `9223372036854775807`, `-9223372036854775809`, `""`, `"x"`, `" "`, `"\u0000"`, `"\ud800"`,
 		"\"\xff\xfe\"", `[]`, `{}`, `[null]`, `[{}]`, `{"":null}`, `[[1],"a",{"b":2}]`, `NaN`, `'x'`, ``, `"`,
+	}
+}
+
+// large are more of them, which take their time.
+func large() []string {
+	const depth = 20000
+	return []string{
 		strings.Repeat("[", depth) + strings.Repeat("]", depth), strings.Repeat(`{"a":`, depth) + "1" + strings.Repeat("}", depth),
 		`"` + strings.Repeat("x", 1<<16) + `"`, strings.Repeat("9", 400),
 	}
@@ -64,13 +70,20 @@ func replacements() []string {
 
 // Mutate does to a JSON text all that a broken, or a hostile, server might: it is cut wherever one kind of byte ends, values have other
 // types, are too large or too deep, are no UTF-8, are missing, or come twice. The same text has the same mutations each time.
-func Mutate(text string) []Mutation {
+func Mutate(text string) []Mutation { return mutate(text, make(map[string]bool)) }
+
+// mutate puts what is large in the place only of values whose paths it has not seen.
+func mutate(text string, seen map[string]bool) []Mutation {
 	var all []Mutation
 	for _, at := range edges(text) {
 		all = append(all, Mutation{fmt.Sprintf("cut at %d", at), text[:at]})
 	}
 	for _, s := range spans(text) {
-		for i, value := range replacements() {
+		values := replacements()
+		if !seen[s.path] {
+			values, seen[s.path] = append(values, large()...), true
+		}
+		for i, value := range values {
 			all = append(all, Mutation{fmt.Sprintf("%s becomes number %d, %.20s", s.path, i, value), text[:s.start] + value + text[s.end:]})
 		}
 		from := s.start
@@ -100,7 +113,7 @@ func Mutate(text string) []Mutation {
 
 // MutateStream does to a stream what [Mutate] does, to each piece of it, and leaves pieces out, doubles and swaps them.
 func MutateStream(pieces []string) []Mutation {
-	whole := strings.Join(pieces, "")
+	whole, seen := strings.Join(pieces, ""), make(map[string]bool)
 	var all []Mutation
 	for _, at := range edges(whole) {
 		all = append(all, Mutation{fmt.Sprintf("cut at %d", at), whole[:at]})
@@ -114,7 +127,7 @@ func MutateStream(pieces []string) []Mutation {
 		if start < 0 || end <= start {
 			continue
 		}
-		for _, m := range Mutate(piece[start:end]) {
+		for _, m := range mutate(piece[start:end], seen) {
 			all = append(all, Mutation{name + m.Name, head + piece[:start] + m.Text + piece[end:] + tail})
 		}
 	}
