@@ -118,7 +118,7 @@ type streamReader struct {
 	acked   uint64 // and of what the service was told of last, at that time
 	ackedAt time.Time
 	control string // where the service listens; empty as long as that is not known
-	ended   bool // the service has said all that it will
+	ended   bool   // the service has said all that it will
 }
 
 // read handles one message and reports whether more may come.
