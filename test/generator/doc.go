@@ -1,0 +1,2 @@
+// Package generator tests generators as processes of their own, several and such that are killed.
+package generator
