@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 	"time"
 
@@ -27,7 +28,7 @@ func TestKilledAgainAndAgain(t *testing.T) {
 	if full() {
 		requests, kills = 500, 10
 	}
-	h := newHouse(t, map[string]string{"GENERATOR_WORKERS": fmt.Sprint(workers), "GENERATOR_MAX_ATTEMPTS": "100"})
+	h := newHouse(t, map[string]string{"GENERATOR_WORKERS": strconv.Itoa(workers), "GENERATOR_MAX_ATTEMPTS": "100"})
 	h.provider.takes = 40 * time.Millisecond
 	js, err := jetstream.New(h.nc)
 	require.NoError(t, err)

@@ -77,7 +77,7 @@ func (h *house) spend(t *testing.T, killed bool) (within bool) {
 		})
 	}
 	work.Wait()
-	if time.Now().Truncate(time.Minute) != began.Truncate(time.Minute) {
+	if !time.Now().Truncate(time.Minute).Equal(began.Truncate(time.Minute)) {
 		t.Logf("%d requests took %s, across the end of a minute", asked, time.Since(began).Round(time.Millisecond))
 		return false
 	}
