@@ -10,8 +10,10 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/anthropic"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/cohere"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/huggingface"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/local"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/ollama"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/openai"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/engine"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/route"
@@ -32,6 +34,9 @@ func adapters(t *route.Table, client *http.Client) ([]engine.Provider, error) {
 
 // adapter makes what speaks a provider's protocol.
 func adapter(p route.Provider, client *http.Client) (llm.Adapter, error) {
+	if len(p.Header) > 0 && slices.Contains([]route.Protocol{route.Local, route.Anthropic, route.Cohere, route.Ollama}, p.Protocol) {
+		return nil, fmt.Errorf("headers cannot be sent by the protocol %s", p.Protocol)
+	}
 	o := options{given: p.Options}
 	made, err := o.adapter(p, client)
 	if err != nil {
@@ -56,6 +61,10 @@ func (o *options) adapter(p route.Provider, client *http.Client) (llm.Adapter, e
 			Provider: p.Name, BaseURL: p.BaseURL, HTTP: client,
 			MaxTokens: o.whole("max_tokens"), Beta: o.list("beta"), SystemTurns: o.yes("system_turns"),
 		})
+	case route.Cohere:
+		return cohere.New(cohere.Config{Provider: p.Name, BaseURL: p.BaseURL, HTTP: client})
+	case route.Ollama:
+		return ollama.New(ollama.Config{Provider: p.Name, BaseURL: p.BaseURL, HTTP: client})
 	case route.HuggingFace:
 		return huggingface.New(p.Name, p.BaseURL, client, huggingface.Options{BillTo: o.text("bill_to"), Suffix: o.text("suffix"), Header: header(p.Header)})
 	case route.Azure:
