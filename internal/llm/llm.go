@@ -8,8 +8,6 @@ package llm
 
 import (
 	"context"
-
-	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
 // Embedder turns texts into vectors.
@@ -36,18 +34,4 @@ type EmbedResult struct {
 	Vectors [][]float32
 	// PromptTokens is the number of tokens as the provider counted them; 0 when it did not say.
 	PromptTokens int
-}
-
-// Generator answers a conversation.
-type Generator interface {
-	// Generate returns the whole answer. req.Model is the provider's own name; req.Stream is ignored.
-	Generate(ctx context.Context, req *events.ChatRequest) (*events.ChatResponse, error)
-}
-
-// Streamer is a [Generator] that can hand out its answer while it is made.
-type Streamer interface {
-	// Stream calls emit for every chunk, in order and never two at a time, and returns when the answer is complete.
-	// When the provider counts tokens, the last chunk has no choices and carries the usage, whether req asks for it or
-	// not. An error of emit ends the stream and is returned as it is.
-	Stream(ctx context.Context, req *events.ChatRequest, emit func(events.ChatChunk) error) error
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
-// Providers are the adapters of one service by provider name, each an [Embedder] or a [Generator].
+// Providers are the adapters of one service by provider name, each an [Embedder], say.
 // The zero value is empty and ready for use. It is not changed after the service has started.
 type Providers[T any] struct {
 	entries []provider[T]

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/wire"
@@ -38,16 +37,9 @@ type Config struct {
 	Base64 bool
 	// MaxBatch is how many texts the server takes in one request; larger requests are split. 0 is [events.MaxInputs].
 	MaxBatch int
-
-	// NoStreamOptions and Refuse are those of [Options].
-	NoStreamOptions bool
-	Refuse          []string
-	// FirstChunk and Idle bound the wait for the first chunk of a stream and for each further one; 0 does not bound it.
-	FirstChunk, Idle time.Duration
 }
 
-// Client is an [llm.Embedder], [llm.Generator] and [llm.Streamer] for one server, with one key and with repetitions. It is safe for
-// concurrent use.
+// Client is an [llm.Embedder] for one server, with one key and with repetitions. It is safe for concurrent use.
 type Client struct {
 	cfg     Config
 	adapter *Adapter
@@ -60,7 +52,7 @@ func New(cfg Config) (*Client, error) {
 	if strings.ContainsFunc(strings.TrimSpace(cfg.Key.Reveal()), func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return nil, fmt.Errorf("%s: the API key holds a character that no key has (a space, a line break?)", cfg.Provider)
 	}
-	adapter, err := NewAdapter(cfg.Provider, cfg.BaseURL, cfg.HTTP, Options{NoStreamOptions: cfg.NoStreamOptions, Refuse: cfg.Refuse})
+	adapter, err := NewAdapter(cfg.Provider, cfg.BaseURL, cfg.HTTP, Options{})
 	if err != nil {
 		return nil, err
 	}
