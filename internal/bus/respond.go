@@ -24,6 +24,7 @@ type Request struct {
 
 	bus     *Bus
 	reply   string
+	size    int64 // of the body as it came
 	arrived time.Time
 
 	ctx      context.Context //nolint:containedctx // the handler's, for what it does not hand over: Send waits no longer

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
@@ -64,6 +64,7 @@ func (b *Bus) Serve(ctx context.Context, s Service) error {
 	work, cancelWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancelWork()
 	srv := &server{bus: b, work: work, id: inboxID(b.nc), info: s, started: time.Now().UTC()}
+	srv.hands.handle = srv.serve
 	srv.controls = &controls{
 		bus: b, replica: srv.id, requests: make(map[requestName][]*Request), early: make(map[requestName]time.Time), streams: make(map[uint64]*flow),
 	}
@@ -95,7 +96,7 @@ type server struct {
 	endpoints []*endpoint
 	controls  *controls
 	subs      []*nats.Subscription
-	handlers  sync.WaitGroup
+	hands     hands
 }
 
 // endpoint is one subject of an operation.
@@ -106,6 +107,8 @@ type endpoint struct {
 	slots                    chan struct{} // one a worker
 	waiting, bytes           *atomic.Int64 // requests here and the size of their bodies; shared by the endpoints of one operation, as slots is
 	stats                    endpointStats
+	served                   prometheus.Counter // requests without an error
+	seconds                  prometheus.Observer
 }
 
 // listen subscribes the operations and the micro protocol.
@@ -135,6 +138,7 @@ func (s *server) listen() error {
 			e := &endpoint{
 				name: name, subject: subject, describes: entry.Does, op: op, controlled: controlled(entry), streams: entry.Streams,
 				slots: slots, waiting: waiting, bytes: bytes,
+				served: s.bus.metrics.served.WithLabelValues(op.Name, "ok"), seconds: s.bus.metrics.serveS.WithLabelValues(op.Name),
 			}
 			s.endpoints = append(s.endpoints, e)
 			sub, err := s.bus.nc.QueueSubscribe(subject, queueGroup, func(msg *nats.Msg) { s.accept(e, msg) })
@@ -192,9 +196,10 @@ func (s *server) drain() {
 
 // wait returns when all handlers have, or with an error when they go on although they were canceled.
 func (s *server) wait() error {
+	s.hands.dismiss()
 	done := make(chan struct{})
 	go func() {
-		s.handlers.Wait()
+		s.hands.all.Wait()
 		close(done)
 	}()
 	select {
@@ -231,27 +236,27 @@ func (s *server) accept(e *endpoint, msg *nats.Msg) {
 		Subject: msg.Subject, Caller: s.bus.subjects.Caller(msg.Subject), Header: msg.Header, Body: msg.Data,
 		bus: s.bus, reply: msg.Reply, arrived: time.Now(),
 	}
-	size := int64(len(msg.Data))
-	leave := func() {
-		e.waiting.Add(-1)
-		e.bytes.Add(-size)
-	}
-	waiting, bytes := e.waiting.Add(1), e.bytes.Add(size)
+	r.size = int64(len(msg.Data))
+	waiting, bytes := e.waiting.Add(1), e.bytes.Add(r.size)
 	if waiting > int64(waitingPerWorker*e.op.Workers+e.op.Workers) || waiting > 1 && bytes > waitingBytes {
-		leave()
+		e.leave(r)
 		_ = s.finish(e, r, &events.Error{ // answered, counted and logged there; no span waits for the outcome
 			Code: events.CodeUnavailable, Message: "overloaded: too many requests are waiting", Retryable: true, RetryAfter: time.Second,
 		})
 		return
 	}
-	s.handlers.Go(func() {
-		defer leave()
-		s.serve(e, r)
-	})
+	s.hands.give(job{e, r})
+}
+
+// leave says that a request is not here any more.
+func (e *endpoint) leave(r *Request) {
+	e.waiting.Add(-1)
+	e.bytes.Add(-r.size)
 }
 
 // serve runs the handler on one request.
 func (s *server) serve(e *endpoint, r *Request) {
+	defer e.leave(r)
 	deadline, impatient, err := events.Deadline(r.Header, r.arrived)
 	if err != nil {
 		_ = s.finish(e, r, err) // answered and counted there; there is no span yet
@@ -281,19 +286,27 @@ func (s *server) serve(e *endpoint, r *Request) {
 		return
 	}
 	ctx = ContextFromHeader(ctx, r.Header)
-	destination := s.bus.template(r.Subject)
-	ctx, span := s.bus.tracer.Start(ctx, "process "+destination, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
-		attribute.String("messaging.system", "nats"), attribute.String("messaging.operation.name", "process"),
-		attribute.String("messaging.operation.type", "process"), attribute.String("messaging.destination.template", destination),
-	))
-	defer span.End()
+	if s.bus.tracing {
+		var span trace.Span
+		ctx, span = s.span(ctx, r)
+		defer span.End()
+	}
 	err = ctx.Err() // the caller's patience may have ended while the request waited
 	if err == nil {
 		err = safely(func() error { return e.op.Handler(ctx, r) })
 	}
-	if err = s.finish(e, r, err); err != nil {
-		span.SetStatus(codes.Error, string(events.CodeOf(err)))
+	if err = s.finish(e, r, err); err != nil && s.bus.tracing {
+		trace.SpanFromContext(ctx).SetStatus(codes.Error, string(events.CodeOf(err)))
 	}
+}
+
+// span starts the span of one request.
+func (s *server) span(ctx context.Context, r *Request) (context.Context, trace.Span) {
+	destination := s.bus.template(r.Subject)
+	return s.bus.tracer.Start(ctx, "process "+destination, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
+		attribute.String("messaging.system", "nats"), attribute.String("messaging.operation.name", "process"),
+		attribute.String("messaging.operation.type", "process"), attribute.String("messaging.destination.template", destination),
+	))
 }
 
 // control lets the caller of a request cancel it, and pace its stream. leave must be called when the request has ended.
@@ -323,16 +336,16 @@ func (s *server) finish(e *endpoint, r *Request, err error) error {
 	if sendErr != nil {
 		s.bus.log.Warn("the end of an answer could not be sent", "subject", r.Subject, "err", sendErr)
 	}
-	code := "ok"
-	if err != nil {
-		coded := events.AsError(err)
-		code = string(coded.Code)
-		s.logFailure(e, r, err, coded)
-	}
 	took := time.Since(r.arrived)
 	e.stats.count(took, err)
-	s.bus.metrics.served.WithLabelValues(e.op.Name, code).Inc()
-	s.bus.metrics.serveS.WithLabelValues(e.op.Name).Observe(took.Seconds())
+	e.seconds.Observe(took.Seconds())
+	if err == nil {
+		e.served.Inc()
+		return nil
+	}
+	coded := events.AsError(err)
+	s.logFailure(e, r, err, coded)
+	s.bus.metrics.served.WithLabelValues(e.op.Name, string(coded.Code)).Inc()
 	return err
 }
 
