@@ -109,6 +109,20 @@ func TestEveryServiceWorksOnAClosedBus(t *testing.T) {
 		id, err := c.SubmitGenerate(ctx, "", events.ChatRequest{Prompt: "hello"})
 		require.NoError(t, err)
 		require.NoError(t, c.Result(ctx, id, &events.ChatResponse{}))
+		id, err = c.SubmitGenerate(ctx, "", events.ChatRequest{Prompt: "hello there", Stream: true})
+		require.NoError(t, err)
+		var said string
+		for chunk, err := range c.Attach(ctx, id) {
+			require.NoError(t, err)
+			for _, choice := range chunk.Choices {
+				said += choice.Delta.Content
+			}
+		}
+		require.Equal(t, "echo: hello there", said)
+		for _, err := range c.GenerateStream(ctx, events.ChatRequest{Prompt: "and who leaves, cancels"}) {
+			require.NoError(t, err)
+			break
+		}
 
 		seen := make(chan events.Event, 64)
 		sub, err := c.Subscribe(ctx, []string{"custom.>"}, func(_ context.Context, ev events.Event) error {
