@@ -21,7 +21,7 @@ func comparedPlainly() map[string]string {
 	return map[string]string{
 		"cmd/mlsdmctl.SignHMAC":                             "is the name of a kind",
 		"cmd/mlsdmctl/internal/hookcheck.BodySignature":     "says what came of a check",
-		"internal/llm/openai.Reveal":                        "compares our keys with our key",
+		"internal/llm/wire.Reveal":                          "compares our keys with our key",
 		"internal/secret/vault.Reveal":                      "compares our token with our token",
 		"internal/service.Reveal":                           "compares a value with the one before it",
 		"pkg/webhook.secret":                                "looks whether there is anything",
