@@ -111,14 +111,14 @@ func TestEveryServiceWorksOnAClosedBus(t *testing.T) {
 		require.NoError(t, c.Result(ctx, id, &events.ChatResponse{}))
 		id, err = c.SubmitGenerate(ctx, "", events.ChatRequest{Prompt: "hello there", Stream: true})
 		require.NoError(t, err)
-		var said string
+		var said strings.Builder
 		for chunk, err := range c.Attach(ctx, id) {
 			require.NoError(t, err)
 			for _, choice := range chunk.Choices {
-				said += choice.Delta.Content
+				said.WriteString(choice.Delta.Content)
 			}
 		}
-		require.Equal(t, "echo: hello there", said)
+		require.Equal(t, "echo: hello there", said.String())
 		for _, err := range c.GenerateStream(ctx, events.ChatRequest{Prompt: "and who leaves, cancels"}) {
 			require.NoError(t, err)
 			break
