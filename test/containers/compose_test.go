@@ -131,7 +131,7 @@ func TestEveryContainerHasItsOwnKey(t *testing.T) {
 	t.Parallel()
 	stack := readCompose(t)
 	also := map[string][]string{
-		"dispatcher": {"webhook-seal.key"}, "embedder": {"redis.password"}, "redis": {"redis.password"},
+		"dispatcher": {"webhook-seal.key"}, "embedder": {"redis.password"}, "generator": {"redis.password"}, "redis": {"redis.password"},
 		"secretd": {"audit.key", "secretd-signing.nk"}, "vault": {"vault-root.token"}, "vault-seed": {"vault-root.token"},
 	}
 	for name, c := range stack.Services {
