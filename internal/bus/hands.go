@@ -43,7 +43,7 @@ func (h *hands) work(j job) {
 	next := make(chan job, 1)
 	for more := true; more; {
 		h.handle(j.endpoint, j.request)
-		j = job{} // what waits holds nothing
+		j.endpoint, j.request = nil, nil // what waits holds nothing
 		if !h.wait(next) {
 			return
 		}

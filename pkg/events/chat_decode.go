@@ -193,7 +193,26 @@ func readText(to *string, m member) error {
 	return err
 }
 
-// readField reads a field of another type.
+// readField reads a field of another type, the usual ones without reflection. What they do not take, encoding/json has words for.
 func readField(to any, m member) error {
+	switch to := to.(type) {
+	case *bool:
+		if word := string(m.raw); word == "true" || word == "false" {
+			*to = word == "true"
+			return nil
+		}
+	case **int:
+		if n, err := strconv.Atoi(string(m.raw)); err == nil {
+			*to = &n
+			return nil
+		}
+	case **float64:
+		if m.raw[0] == '-' || m.raw[0] >= '0' && m.raw[0] <= '9' {
+			if f, err := strconv.ParseFloat(string(m.raw), 64); err == nil {
+				*to = &f
+				return nil
+			}
+		}
+	}
 	return decodeError(m.name, m.raw, json.Unmarshal(m.raw, to))
 }

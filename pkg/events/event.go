@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"mime"
@@ -55,7 +56,7 @@ func New(source string, payload Payload) (Event, error) {
 	if err := payload.Validate(); err != nil {
 		return Event{}, err
 	}
-	data, err := json.Marshal(payload)
+	data, err := marshalPayload(payload)
 	if err != nil {
 		return Event{}, Errorf(CodeInvalidArgument, "%s cannot be written as JSON: %w", payload.EventType(), err)
 	}
@@ -64,6 +65,15 @@ func New(source string, payload Payload) (Event, error) {
 		DataContentType: ContentTypeJSON, DataSchema: SchemaURI(payload.EventType()), Data: data,
 	}
 	return ev, ev.Validate()
+}
+
+// marshalPayload writes a payload as JSON. Those that are published for every request write themselves, which is several times as
+// fast.
+func marshalPayload(payload Payload) ([]byte, error) {
+	if p, ok := payload.(RequestProcessed); ok {
+		return p.appendJSON(make([]byte, 0, 512)), nil
+	}
+	return json.Marshal(payload)
 }
 
 // Decode reads the payload of ev as T and validates it. An event of another type, or data that does not fit, is an
@@ -263,7 +273,16 @@ func formatUUIDv7(b [16]byte, t time.Time) string {
 	copy(b[:6], ms[2:])
 	b[6] = b[6]&0x0f | 0x70
 	b[8] = b[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16])
+	var text [36]byte
+	at := 0
+	for i, c := range b {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			text[at] = '-'
+			at++
+		}
+		at += hex.Encode(text[at:], []byte{c})
+	}
+	return string(text[:])
 }
 
 // isPlainPath reports whether source is a path of plain letters, which is a URI reference as it stands and what most sources are.

@@ -58,7 +58,7 @@ func memberName(quoted []byte) string {
 	return name
 }
 
-// nameOf returns the text of a name, for those of attributes without asking for memory.
+// nameOf returns the text of a name, for those of attributes, and of most requests, without asking for memory.
 func nameOf(name []byte) string {
 	switch string(name) {
 	case "specversion":
@@ -81,6 +81,22 @@ func nameOf(name []byte) string {
 		return "data"
 	case "traceparent":
 		return "traceparent"
+	case "model":
+		return "model"
+	case "messages":
+		return "messages"
+	case "role":
+		return "role"
+	case "content":
+		return "content"
+	case "stream":
+		return "stream"
+	case "temperature":
+		return "temperature"
+	case "max_tokens":
+		return "max_tokens"
+	case "max_completion_tokens":
+		return "max_completion_tokens"
 	default:
 		return string(name)
 	}

@@ -72,3 +72,40 @@ func (p RequestProcessed) Validate() error {
 		atLeast("total_tokens", int64(p.TotalTokens), 0), atLeast("attempts", int64(p.Attempts), 0),
 		inRange("first_token_ms", p.FirstTokenMS, 0, 1000*maxSeconds), inRange("cost", p.Cost, 0, math.MaxFloat64))
 }
+
+// appendJSON appends what [json.Marshal] writes, but for < > &, which stay as they are.
+func (p RequestProcessed) appendJSON(b []byte) []byte {
+	b = appendMember(append(b, '{'), "request_id", p.RequestID)
+	b = appendMember(append(b, ','), "caller", p.Caller)
+	b = appendMember(append(b, ','), "kind", p.Kind)
+	b = appendMember(append(b, ','), "door", p.Door)
+	b = appendText(b, "model", p.Model)
+	b = appendMember(append(b, ','), "outcome", p.Outcome)
+	b = appendText(b, "code", string(p.Code))
+	b = appendFloat(append(b, `,"latency_ms":`...), p.LatencyMS)
+	b = appendTrue(b, "stream", p.Stream)
+	for _, n := range [...]struct {
+		name  string
+		value int
+	}{
+		{"inputs", p.Inputs},
+		{"cached_inputs", p.CachedInputs},
+		{"prompt_tokens", p.PromptTokens},
+		{"completion_tokens", p.CompletionTokens},
+		{"total_tokens", p.TotalTokens},
+	} {
+		b = appendCount(b, n.name, n.value)
+	}
+	b = appendText(b, "answered_by", p.AnsweredBy)
+	b = appendCount(b, "attempts", p.Attempts)
+	if p.FirstTokenMS != 0 {
+		b = appendFloat(append(b, `,"first_token_ms":`...), p.FirstTokenMS)
+	}
+	b = appendText(b, "finish_reason", p.FinishReason)
+	b = appendTrue(b, "cached", p.Cached)
+	if p.Cost != 0 {
+		b = appendFloat(append(b, `,"cost":`...), p.Cost)
+	}
+	b = appendText(b, "price_version", p.PriceVersion)
+	return append(appendTrue(b, "unpriced", p.Unpriced), '}')
+}
