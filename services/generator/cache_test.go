@@ -32,7 +32,7 @@ func TestCache(t *testing.T) {
 		if wish != "" {
 			headers = []string{events.HeaderCache, wish}
 		}
-		res := response(t, r.ask(t, interactive, `{"model":"`+model+`","prompt":"hello"}`, headers...))
+		res := response(t, r.ask(t, `{"model":"`+model+`","prompt":"hello"}`, headers...))
 		if !hits {
 			asked++
 		}
@@ -71,7 +71,7 @@ func TestCache(t *testing.T) {
 	ask("a/m", "on", false)
 	ask("a/m", "on", true)
 
-	failure := r.ask(t, interactive, `{"model":"kept","prompt":"hello"}`, events.HeaderCache, "yes please").Err()
+	failure := r.ask(t, `{"model":"kept","prompt":"hello"}`, events.HeaderCache, "yes please").Err()
 	require.Equal(t, events.CodeInvalidArgument, failure.Code)
 	require.Contains(t, failure.Message, "Mlsdm-Cache must be on, off or refresh")
 }

@@ -10,7 +10,9 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/config"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/limits"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/moral"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/price"
@@ -64,6 +66,7 @@ func (c Config) document() (*document, error) {
 	if n := sections["default_model"]; n != nil {
 		doc.defaultModel = r.Text(n, "default_model")
 	}
+	doc.check(r, sections)
 	doc.prices = price.Read(r, sections["prices"])
 	doc.limits = limits.Read(r, sections["limits"])
 	doc.moral = moral.Read(r, sections["moral_filter"], func(name string) (moral.Provider, bool) { return moderator(doc.table, name) })
@@ -71,6 +74,33 @@ func (c Config) document() (*document, error) {
 		return nil, fmt.Errorf("generator-config: %w", err)
 	}
 	return doc, nil
+}
+
+// check checks what only those know who speak to the providers, and that there is a default model. When something is wrong with the
+// providers or the names already, that is enough.
+func (d *document) check(r *section.Reader, sections map[string]*yaml.Node) {
+	if d.table == nil {
+		return
+	}
+	if n := sections["default_model"]; n != nil && d.defaultModel != "" {
+		if _, err := d.table.Resolve(d.defaultModel); err != nil {
+			r.Complain(n, "default_model: %s", events.AsError(err).Message)
+		}
+	}
+	if sections["providers"] == nil {
+		return
+	}
+	client := llm.NewHTTPClient() // which is asked for nothing
+	for key := range r.Pairs(sections["providers"], "providers") {
+		for _, p := range d.table.Providers() {
+			if p.Name != key.Value {
+				continue
+			}
+			if _, err := adapter(p, client); err != nil {
+				r.Complain(key, "provider %s: %w", p.Name, err)
+			}
+		}
+	}
 }
 
 // readFile reads a file of a bounded size.

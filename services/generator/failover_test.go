@@ -127,7 +127,7 @@ func TestAllAreDown(t *testing.T) {
 			require.Len(t, r.server(t, "b").Requests(), 1)
 			// With no more time than that, who asks is told at once.
 			begun := time.Now()
-			failure := r.ask(t, interactive, askFast, events.HeaderTimeoutMS, "15000").Err()
+			failure := r.ask(t, askFast, events.HeaderTimeoutMS, "15000").Err()
 			require.Equal(t, c.code, failure.Code)
 			require.Less(t, time.Since(begun), 10*time.Second)
 		})
@@ -157,14 +157,14 @@ func TestCallersDeadline(t *testing.T) {
 			gone = append(gone, ended)
 		}
 		hang("a")
-		message := r.ask(t, interactive, body, events.HeaderTimeoutMS, "3000")
+		message := r.ask(t, body, events.HeaderTimeoutMS, "3000")
 		require.Nil(t, message.Err())
 		require.Contains(t, string(message.Body), `"model":"b/m"`)
 		require.Equal(t, "b/m", r.Processed(t).AnsweredBy)
 
 		hang("a")
 		hang("b")
-		failure := r.ask(t, interactive, body, events.HeaderTimeoutMS, "1000").Err()
+		failure := r.ask(t, body, events.HeaderTimeoutMS, "1000").Err()
 		require.NotNil(t, failure)
 		require.Equal(t, events.CodeDeadlineExceeded, failure.Code)
 		require.Equal(t, events.CodeDeadlineExceeded, r.Processed(t).Code)

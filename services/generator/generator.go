@@ -58,7 +58,7 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 	}); err != nil {
 		return nil, err
 	}
-	s.limiter = limits.New(doc.limits, deps.Bus, limits.Options{})
+	s.limiter = limits.New(doc.limits, deps.Bus, limits.Options{Logger: deps.Logger})
 	settings := engine.Config{
 		Answer: cfg.Answer, FirstToken: cfg.FirstChunk, Idle: cfg.Idle, Retries: cfg.Retries,
 		Backoff: retry.Backoff{}, Metrics: deps.Metrics, Logger: deps.Logger,

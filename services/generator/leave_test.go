@@ -120,9 +120,11 @@ func TestWhoLeavesBuysNothingMore(t *testing.T) {
 			c := r.as(t, "shop")
 			began, leave := make(chan struct{}), make(chan struct{})
 			go func() {
-				for range c.GenerateStream(context.WithoutCancel(t.Context()), events.ChatRequest{Model: "fast", Prompt: "hello"}) {
-					close(began)
-					<-leave
+				for _, err := range c.GenerateStream(context.WithoutCancel(t.Context()), events.ChatRequest{Model: "fast", Prompt: "hello"}) {
+					if err == nil {
+						close(began)
+						<-leave
+					}
 					break
 				}
 			}()

@@ -85,10 +85,10 @@ func TestMoralFilterGoesBeforeTheCache(t *testing.T) {
 	t.Parallel()
 	r := serve(t, twoProviders)
 	for i, value := range []string{"0.95", "0.94"} {
-		res := response(t, r.ask(t, interactive, valued("x", value), events.HeaderCache, "on"))
+		res := response(t, r.ask(t, valued("x", value), events.HeaderCache, "on"))
 		require.Equal(t, i > 0, res.Usage.Cached)
 	}
-	require.Equal(t, events.CodeContentRejected, r.ask(t, interactive, valued("x", "0.1"), events.HeaderCache, "on").Err().Code)
+	require.Equal(t, events.CodeContentRejected, r.ask(t, valued("x", "0.1"), events.HeaderCache, "on").Err().Code)
 }
 
 // All replicas have one threshold: what one accepts makes it rise for the other.
@@ -229,7 +229,7 @@ func TestOutputFilter(t *testing.T) {
 
 	// It has not been kept either: who asks for the same is not given it.
 	a.Script(fullAnswer("an evil thing"))
-	require.Equal(t, events.CodeContentRejected, r.ask(t, interactive, askFast, events.HeaderCache, "on").Err().Code)
-	require.False(t, response(t, r.ask(t, interactive, askFast, events.HeaderCache, "on")).Usage.Cached)
+	require.Equal(t, events.CodeContentRejected, r.ask(t, askFast, events.HeaderCache, "on").Err().Code)
+	require.False(t, response(t, r.ask(t, askFast, events.HeaderCache, "on")).Usage.Cached)
 	require.Empty(t, r.server(t, "b").Requests(), "nobody else is asked to say it")
 }

@@ -143,13 +143,13 @@ func (r *rig) as(t testing.TB, caller string) *client.Client {
 }
 
 // ask asks with headers, which are name and value in turn.
-func (r *rig) ask(t testing.TB, subject, body string, headers ...string) doortest.Message {
+func (r *rig) ask(t testing.TB, body string, headers ...string) doortest.Message {
 	t.Helper()
 	header := make(map[string][]string)
 	for i := 0; i+1 < len(headers); i += 2 {
 		header[headers[i]] = []string{headers[i+1]}
 	}
-	return r.AskWith(t, subject, header, []byte(body))
+	return r.AskWith(t, interactive, header, []byte(body))
 }
 
 // text joins what a stream says, whose messages must be no errors.
