@@ -26,6 +26,8 @@ func comparedPlainly() map[string]string {
 		"internal/service.Reveal":                           "compares a value with the one before it",
 		"pkg/webhook.secret":                                "looks whether there is anything",
 		"pkg/webhook.VersionHMAC":                           "is the name of a version",
+		"services/dispatcher.Reveal":                        "compares a key of ours with the one before it",
+		"services/generator/internal/engine.Reveal":         "compares our keys with our keys",
 		"services/dispatcher/internal/keyring.schemeSecret": "is the name of a scheme",
 		"services/dispatcher/internal/registry.SignHMAC":    "is the name of a kind",
 		"services/dispatcher/internal/target.SignHMAC":      "is the name of a kind",

@@ -68,16 +68,25 @@ func (o *options) adapter(p route.Provider, client *http.Client) (llm.Adapter, e
 	case route.HuggingFace:
 		return huggingface.New(p.Name, p.BaseURL, client, huggingface.Options{BillTo: o.text("bill_to"), Suffix: o.text("suffix"), Header: header(p.Header)})
 	case route.Azure:
-		return openai.NewAdapter(p.Name, p.BaseURL, client, openai.Options{
-			KeyHeader: "api-key", APIVersion: o.text("api_version"), Header: header(p.Header), MaxTokensField: o.text("max_tokens_field"),
-			NoStreamOptions: o.yes("no_stream_options"), Refuse: o.list("refuse"),
-		})
+		settings := openai.Azure(p.BaseURL, o.text("api_version"))
+		o.compatible(&settings, p)
+		return openai.NewAdapter(p.Name, p.BaseURL, client, settings)
 	default:
-		return openai.NewAdapter(p.Name, p.BaseURL, client, openai.Options{
-			KeyHeader: o.text("key_header"), Header: header(p.Header), MaxTokensField: o.text("max_tokens_field"),
-			NoStreamOptions: o.yes("no_stream_options"), Refuse: o.list("refuse"),
-		})
+		settings := openai.Options{KeyHeader: o.text("key_header")}
+		if p.BaseURL == openAIBaseURL { // its reasoning models refuse the older name
+			settings.MaxTokensField = openai.MaxCompletionTokens
+		}
+		o.compatible(&settings, p)
+		return openai.NewAdapter(p.Name, p.BaseURL, client, settings)
 	}
+}
+
+// compatible reads the options of all who speak OpenAI's protocol.
+func (o *options) compatible(settings *openai.Options, p route.Provider) {
+	if field := o.text("max_tokens_field"); field != "" {
+		settings.MaxTokensField = field
+	}
+	settings.Header, settings.NoStreamOptions, settings.Refuse = header(p.Header), o.yes("no_stream_options"), o.list("refuse")
 }
 
 // header makes the header that is sent with each request.

@@ -164,7 +164,7 @@ func badChats() []bad {
 		invalid("n", `{"prompt":"x","n":0}`),
 		invalid("stop", `{"prompt":"x","stop":[1]}`),
 		invalid("five stops", `{"prompt":"x","stop":["1","2","3","4","5"]}`),
-		invalid("model without a provider", `{"model":"echo","prompt":"x"}`),
+		{name: "model without a provider", body: `{"model":"echo","prompt":"x"}`, code: events.CodeNotFound},
 		{name: "unknown model", body: `{"model":"local/nothing","prompt":"x"}`, code: events.CodeNotFound},
 		{name: "unknown model, streamed", body: `{"model":"local/nothing","prompt":"x","stream":true}`, code: events.CodeNotFound},
 		{name: "unknown provider", body: `{"model":"nobody/echo","prompt":"x"}`, code: events.CodeNotFound},
