@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
@@ -27,48 +29,66 @@ type reporter struct {
 
 	mu     sync.Mutex
 	closed bool
-	queue  chan bus.Msg
+	queue  chan report
+}
+
+// report is what is told about one request; nobody changes it any more.
+type report struct {
+	ended   time.Time
+	span    trace.SpanContext
+	payload *events.RequestProcessed
 }
 
 // newReporter returns a reporter whose queue is not yet emptied: see run.
 func newReporter(b *bus.Bus, source string, log *slog.Logger, m *metrics) *reporter {
-	return &reporter{bus: b, source: source, log: log, metrics: m, queue: make(chan bus.Msg, maxReports)}
+	return &reporter{bus: b, source: source, log: log, metrics: m, queue: make(chan report, maxReports)}
 }
 
 // report puts one report in the queue. The event belongs to the trace of ctx.
 func (r *reporter) report(ctx context.Context, payload *events.RequestProcessed) {
-	ev, err := events.New(r.source, *payload)
-	if err != nil {
-		r.lost(ctx, 1, err)
-		return
-	}
-	trace := make(map[string][]string)
-	bus.InjectTrace(ctx, trace)
-	ev.TraceParent = events.HeaderValue(trace, events.HeaderTraceParent)
-	ev.TraceState = events.HeaderValue(trace, events.HeaderTraceState)
-	subject, header, body, err := ev.Message(r.bus.Subjects())
-	if err != nil {
-		r.lost(ctx, 1, err)
-		return
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
 		return
 	}
 	select {
-	case r.queue <- bus.Msg{Subject: subject, ID: ev.ID, Header: header, Body: body}:
+	case r.queue <- report{ended: time.Now(), span: trace.SpanContextFromContext(ctx), payload: payload}:
 	default:
 		r.metrics.lost.Inc()
 	}
 }
 
+// message makes the event of a report.
+func (r *reporter) message(ctx context.Context, p report) (bus.Msg, error) {
+	ev, err := events.New(r.source, *p.payload)
+	if err != nil {
+		return bus.Msg{}, err
+	}
+	ev.Time = p.ended.UTC()
+	if p.span.IsValid() {
+		carrier := make(map[string][]string)
+		bus.InjectTrace(trace.ContextWithSpanContext(ctx, p.span), carrier)
+		ev.TraceParent = events.HeaderValue(carrier, events.HeaderTraceParent)
+		ev.TraceState = events.HeaderValue(carrier, events.HeaderTraceState)
+	}
+	subject, header, body, err := ev.Message(r.bus.Subjects())
+	return bus.Msg{Subject: subject, ID: ev.ID, Header: header, GiveHeader: true, Body: body}, err
+}
+
 // run publishes reports until the queue is closed and empty.
 func (r *reporter) run(ctx context.Context) {
+	batch := make([]bus.Msg, 0, reportBatch)
 	for first := range r.queue {
-		batch := append(make([]bus.Msg, 0, reportBatch), first)
-		for len(batch) < reportBatch && len(r.queue) > 0 { // this goroutine is the only reader
-			batch = append(batch, <-r.queue)
+		for more := true; more; {
+			msg, err := r.message(ctx, first)
+			if err != nil {
+				r.lost(ctx, 1, err)
+			} else {
+				batch = append(batch, msg)
+			}
+			if more = len(batch) < reportBatch && len(r.queue) > 0; more { // this goroutine is the only reader
+				first = <-r.queue
+			}
 		}
 		bounded, cancel := context.WithTimeout(ctx, flushTimeout)
 		err := r.bus.PublishAll(bounded, batch)
@@ -76,6 +96,8 @@ func (r *reporter) run(ctx context.Context) {
 		if err != nil {
 			r.lost(ctx, len(batch), err)
 		}
+		clear(batch)
+		batch = batch[:0]
 	}
 }
 

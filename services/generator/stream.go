@@ -3,9 +3,6 @@ package generator
 import (
 	"errors"
 
-	"github.com/go-json-experiment/json"
-	jsonv1 "github.com/go-json-experiment/json/v1"
-
 	"github.com/neuron7x/mlsdm-integrations/internal/door"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/engine"
@@ -35,7 +32,7 @@ func (s *sender) send(chunk *events.ChatChunk) error {
 		}
 		chunk = &own
 	}
-	body, err := encode(chunk)
+	body, err := encodeChunk(chunk)
 	if err != nil {
 		return err
 	}
@@ -47,17 +44,12 @@ func wantsUsage(req *events.ChatRequest) bool {
 	return req.StreamOptions != nil && req.StreamOptions.IncludeUsage
 }
 
-// encode writes JSON as encoding/json does, but for < and > and &, which stay as they are.
-func encode(v any) ([]byte, error) {
-	return json.Marshal(v, jsonv1.OmitEmptyWithLegacySemantics(true))
-}
-
 // encodeAnswer writes a whole answer that fits into one message.
 func encodeAnswer(answer *events.ChatResponse, limit int) ([]byte, error) {
 	if answer == nil {
 		return nil, events.Errorf(events.CodeInvalidArgument, "the answer is too long to be kept: ask for a shorter one with max_completion_tokens")
 	}
-	body, err := encode(answer)
+	body, err := encodeResponse(answer)
 	if err != nil {
 		return nil, err
 	}
