@@ -100,7 +100,7 @@ func (a *Adapter) body(call *llm.Call, stream bool) ([]byte, error) {
 			out.MaxTokens, out.MaxCompletionTokens = nil, &limit
 		}
 	}
-	return a.Encode(&out)
+	return a.encode(&out)
 }
 
 // given is an optional part of a request; what says nothing is left out.
