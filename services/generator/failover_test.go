@@ -83,7 +83,8 @@ func TestStreamFailsOverUnseen(t *testing.T) {
 func TestStreamThatHasSaidSomethingEnds(t *testing.T) {
 	t.Parallel()
 	r := serve(t, twoProviders)
-	r.server(t, "a").Script(llmtest.Stream(say("one ") + say("two"))) // and no end
+	const usage = `"usage":{"prompt_tokens":7,"completion_tokens":2,"total_tokens":9}}` + "\n\n" // that some servers tell all the time
+	r.server(t, "a").Script(llmtest.Stream(say("one ") + `data: {"id":"1","choices":[{"index":0,"delta":{"content":"two"}}],` + usage)) // and no end
 	messages, end := r.StreamWith(t, interactive, nil, []byte(streamFast))
 	require.Equal(t, "one two", text(t, messages))
 	require.NotNil(t, end.Err())
@@ -92,8 +93,9 @@ func TestStreamThatHasSaidSomethingEnds(t *testing.T) {
 	partial := doortest.JSON[events.ErrorReply](t, end).Partial
 	require.Equal(t, "one two", partial.Choices[0].Message.Content.Text)
 	require.Equal(t, "a/m", partial.Model)
+	require.Equal(t, 9, partial.Usage.TotalTokens, "what was used so far")
 	told := r.Processed(t)
-	require.Equal(t, []any{"a/m", 1, events.CodeUnavailable}, []any{told.AnsweredBy, told.Attempts, told.Code})
+	require.Equal(t, []any{"a/m", 1, events.CodeUnavailable, 9}, []any{told.AnsweredBy, told.Attempts, told.Code, told.TotalTokens})
 	require.Empty(t, r.server(t, "b").Requests(), "nobody else was asked")
 }
 

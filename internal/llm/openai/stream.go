@@ -62,28 +62,10 @@ func (a *Adapter) Stream(ctx context.Context, call *llm.Call, emit func(*events.
 	}
 	defer closeNow(res)
 	s := stream{a: a, emit: emit, alive: call.Alive}
-	reader := sse.NewReader(res.Body)
-	for {
-		event, err := reader.Next()
-		switch {
-		case errors.Is(err, io.EOF):
-			return s.end(false)
-		case errors.Is(err, sse.ErrTooLarge):
-			return a.Bad("%w", err)
-		case err != nil:
-			return a.Broke(ctx, err)
-		}
-		data := bytes.TrimSpace(event.Data)
-		if string(data) == "[DONE]" {
-			return s.end(true)
-		}
-		if event.Name == "error" {
-			return a.InBand(data)
-		}
-		if err := s.add(data); err != nil {
-			return err
-		}
+	if err := s.read(ctx, sse.NewReader(res.Body)); err != nil {
+		return s.failed(err)
 	}
+	return nil
 }
 
 // closeNow closes the connection of a stream without waiting for what is left of it.
@@ -101,6 +83,42 @@ type stream struct {
 	out     events.ChatChunk
 	choices []choiceState
 	usage   *events.ChatUsage
+	left    bool // emit has failed
+}
+
+// read reads the stream to its end.
+func (s *stream) read(ctx context.Context, reader *sse.Reader) error {
+	for {
+		event, err := reader.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return s.end(false)
+		case errors.Is(err, sse.ErrTooLarge):
+			return s.a.Bad("%w", err)
+		case err != nil:
+			return s.a.Broke(ctx, err)
+		}
+		data := bytes.TrimSpace(event.Data)
+		if string(data) == "[DONE]" {
+			return s.end(true)
+		}
+		if event.Name == "error" {
+			return s.a.InBand(data)
+		}
+		if err := s.add(data); err != nil {
+			return err
+		}
+	}
+}
+
+// failed tells what a stream that broke off has used, if the server said: that was bought.
+func (s *stream) failed(err error) error {
+	if s.usage == nil || s.left {
+		return err
+	}
+	s.out.Choices, s.out.Usage = []events.ChatChunkChoice{}, s.usage
+	_ = s.hand() // what ends the stream is err, whether the reader is still there or not
+	return err
 }
 
 // add reads one event and hands out what there is in it.
@@ -144,7 +162,9 @@ func (s *stream) hand() error {
 	if s.out.Created <= 0 {
 		s.out.Created = time.Now().Unix()
 	}
-	return s.emit(&s.out)
+	err := s.emit(&s.out)
+	s.left = err != nil
+	return err
 }
 
 // end judges a stream that said [DONE], or that just ended, as some servers' do: then it is complete if all its choices are.
