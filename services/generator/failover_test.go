@@ -83,7 +83,7 @@ func TestStreamFailsOverUnseen(t *testing.T) {
 func TestStreamThatHasSaidSomethingEnds(t *testing.T) {
 	t.Parallel()
 	r := serve(t, twoProviders)
-	const usage = `"usage":{"prompt_tokens":7,"completion_tokens":2,"total_tokens":9}}` + "\n\n" // that some servers tell all the time
+	const usage = `"usage":{"prompt_tokens":7,"completion_tokens":2,"total_tokens":9}}` + "\n\n"                                        // that some servers tell all the time
 	r.server(t, "a").Script(llmtest.Stream(say("one ") + `data: {"id":"1","choices":[{"index":0,"delta":{"content":"two"}}],` + usage)) // and no end
 	messages, end := r.StreamWith(t, interactive, nil, []byte(streamFast))
 	require.Equal(t, "one two", text(t, messages))
