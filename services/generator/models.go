@@ -129,7 +129,7 @@ func (m *models) alias(caller string, to *route.Route) events.Model {
 		for _, target := range tier {
 			targets = append(targets, events.ModelTarget{Model: target.ID, Weight: target.Weight})
 			state := m.worker.engine.Available(target.Provider, target.Model)
-			if state.Available {
+			if state.Available && !all.Available { // it is the first that would be asked
 				all.Available, all.Reason, all.RetryAfterMS = true, "", 0
 				all.Limits = m.limiter.Left(limits.Scope{Caller: caller, Provider: target.Provider, Model: target.ID, Alias: to.Name})
 			}
