@@ -87,10 +87,11 @@ func (m *metrics) count(r *events.RequestProcessed) {
 	if model == "" {
 		return
 	}
-	for kind, n := range map[string]int{"prompt": r.PromptTokens, "completion": r.CompletionTokens} {
-		if n > 0 {
-			m.tokens.WithLabelValues(r.Kind, model, kind).Add(float64(n))
-		}
+	if r.PromptTokens > 0 {
+		m.tokens.WithLabelValues(r.Kind, model, "prompt").Add(float64(r.PromptTokens))
+	}
+	if r.CompletionTokens > 0 {
+		m.tokens.WithLabelValues(r.Kind, model, "completion").Add(float64(r.CompletionTokens))
 	}
 	if r.Inputs > 0 {
 		m.inputs.WithLabelValues(model, "hit").Add(float64(r.CachedInputs))

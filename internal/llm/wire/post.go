@@ -59,16 +59,18 @@ func (s *Server) Do(ctx context.Context, r Request) (*http.Response, error) {
 	if err != nil {
 		return nil, s.Invalid("the request cannot be made: %w", err)
 	}
+	const own = 4 // headers that are set here
+	req.Header = make(http.Header, len(r.Header)+own)
 	maps.Copy(req.Header, r.Header)
+	values := []string{TypeJSON, r.Accept, "mlsdm-integrations"}
 	if r.Body != nil {
-		req.Header.Set("Content-Type", TypeJSON)
+		req.Header["Content-Type"] = values[0:1:1]
 	}
-	req.Header.Set("Accept", r.Accept)
-	req.Header.Set("User-Agent", "mlsdm-integrations")
+	req.Header["Accept"], req.Header["User-Agent"] = values[1:2:2], values[2:3:3]
 	if err := s.authenticate(req, r); err != nil {
 		return nil, err
 	}
-	res, err := s.cfg.HTTP.Do(req)
+	res, err := s.send(req)
 	if err != nil {
 		return nil, s.Broke(ctx, err)
 	}
@@ -93,31 +95,49 @@ func (s *Server) Call(ctx context.Context, r Request, out any) error {
 		return err
 	}
 	defer Close(res)
-	answer, err := s.read(ctx, res)
-	if err != nil {
+	buf, ok := s.buffers.Get().(*bytes.Buffer)
+	if !ok {
+		buf = new(bytes.Buffer)
+	}
+	defer func() {
+		if buf.Cap() <= maxKept { // what was decoded holds nothing of it
+			buf.Reset()
+			s.buffers.Put(buf)
+		}
+	}()
+	if err := s.read(ctx, res, buf); err != nil {
 		return err
 	}
-	return s.Decode(answer, out)
+	return s.Decode(buf.Bytes(), out)
 }
 
+// maxKept is the largest buffer that is used again, in bytes.
+const maxKept = 64 << 10
+
 // read reads the whole answer.
-func (s *Server) read(ctx context.Context, res *http.Response) ([]byte, error) {
-	const usual = 4 << 10
-	size := res.ContentLength
-	if size > MaxAnswer {
-		return nil, s.tooLarge()
+func (s *Server) read(ctx context.Context, res *http.Response, buf *bytes.Buffer) error {
+	if res.ContentLength > MaxAnswer {
+		return s.tooLarge()
 	}
-	if size < 0 {
-		size = usual
+	if size := res.ContentLength; size > 0 {
+		buf.Grow(int(size) + bytes.MinRead)
 	}
-	buf := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
 	if _, err := buf.ReadFrom(io.LimitReader(res.Body, MaxAnswer+1)); err != nil {
-		return nil, s.Broke(ctx, err)
+		return s.Broke(ctx, err)
 	}
 	if buf.Len() > MaxAnswer {
-		return nil, s.tooLarge()
+		return s.tooLarge()
 	}
-	return buf.Bytes(), nil
+	return nil
+}
+
+// send makes one request. [http.Client] does more only for redirects, cookies, a timeout of its own and credentials in URLs, none of
+// which there are, and copies all headers for it.
+func (s *Server) send(req *http.Request) (*http.Response, error) {
+	if c := s.cfg.HTTP; c.Transport == nil || c.Jar != nil || c.Timeout > 0 {
+		return c.Do(req)
+	}
+	return s.cfg.HTTP.Transport.RoundTrip(req)
 }
 
 func (s *Server) tooLarge() *llm.Fault {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
@@ -35,6 +36,8 @@ type Server struct {
 	cfg  Config
 	base string
 	sent sentKeys
+
+	buffers sync.Pool // of *bytes.Buffer
 }
 
 // New checks cfg and returns a Server. It connects to nothing.
