@@ -1,6 +1,7 @@
 package generator_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -12,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
+	"github.com/neuron7x/mlsdm-integrations/pkg/client"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
@@ -39,7 +41,7 @@ func TestKilledAgainAndAgain(t *testing.T) {
 	for i := range requests {
 		msg := nats.NewMsg("mlsdm.requests.generate")
 		msg.Header.Set(events.HeaderMsgID, fmt.Sprintf("q-%d", i))
-		msg.Data = fmt.Appendf(nil, `{"prompt":"question %d"}`, i)
+		msg.Data = fmt.Appendf(nil, `{"prompt":"question %d","stream":%t}`, i, streamed(i))
 		_, err := js.PublishMsg(t.Context(), msg)
 		require.NoError(t, err)
 	}
@@ -54,6 +56,7 @@ func TestKilledAgainAndAgain(t *testing.T) {
 	h.start(t)
 
 	stored := h.results(t, js, requests)
+	h.requireKept(t, requests)
 	repeated, twice := 0, 0
 	for i := range requests {
 		when := stored[fmt.Sprintf("question %d", i)]
@@ -74,6 +77,35 @@ func TestKilledAgainAndAgain(t *testing.T) {
 	dead, err := js.Stream(t.Context(), events.Subjects{}.StreamName(events.StreamDeadLetters))
 	require.NoError(t, err)
 	require.Zero(t, dead.CachedInfo().State.Msgs, "nothing was given up")
+}
+
+// streamed reports whether the answer to a request is kept in chunks, too.
+func streamed(request int) bool { return request%4 == 0 }
+
+// requireKept checks the chunks that are kept: whoever reads them now gets the whole answer.
+func (h *house) requireKept(t *testing.T, requests int) {
+	t.Helper()
+	c, err := client.Connect(t.Context(), h.URL())
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	for i := range requests {
+		if !streamed(i) {
+			continue
+		}
+		said := make(map[int]string) // by attempt
+		last := 0
+		for chunk, err := range c.Attach(ctx, fmt.Sprintf("q-%d", i)) {
+			require.NoError(t, err, "request %d", i)
+			require.GreaterOrEqual(t, chunk.Attempt, last)
+			last = chunk.Attempt
+			for _, choice := range chunk.Choices {
+				said[last] += choice.Delta.Content
+			}
+		}
+		require.Equal(t, fmt.Sprintf("answer to question %d", i), said[last])
+	}
 }
 
 // hurry sets after which time what nobody shows a sign of is handed out again.

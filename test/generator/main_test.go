@@ -48,7 +48,7 @@ func newHouse(t *testing.T, environment map[string]string) *house {
 	t.Helper()
 	h := &house{Server: bustest.Start(t), provider: newProvider(t)}
 	h.nc = h.Conn(t)
-	h.env = map[string]string{"NATS_URL": h.URL(), "MLSDM_ADMIN_ADDR": "off", "GENERATOR_DEFAULT_MODEL": "house/m"}
+	h.env = map[string]string{"NATS_URL": h.URL(), "MLSDM_ADMIN_ADDR": "off", "GENERATOR_DEFAULT_MODEL": "house/m", "HOUSE_KEY": providerKey}
 	maps.Copy(h.env, environment)
 	h.configure(t, "")
 	return h
@@ -59,7 +59,7 @@ func newHouse(t *testing.T, environment map[string]string) *house {
 func (h *house) configure(t *testing.T, rest string) {
 	t.Helper()
 	h.env["GENERATOR_CONFIG"] = filepath.Join(t.TempDir(), "generator.yaml")
-	text := "providers:\n  house: {protocol: openai, base_url: \"" + h.provider.URL + "\", models: [m]}\n" + rest
+	text := "providers:\n  house: {protocol: openai, base_url: \"" + h.provider.URL + "\", keys: [env:HOUSE_KEY], models: [m]}\n" + rest
 	require.NoError(t, os.WriteFile(h.env["GENERATOR_CONFIG"], []byte(text), 0o600))
 }
 

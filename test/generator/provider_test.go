@@ -3,14 +3,19 @@ package generator_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 )
 
-// provider is a server that answers "answer to " and the question, and is paid for each.
+// providerKey is the key that it takes.
+const providerKey = "sk-of-the-house"
+
+// provider is a server that answers "answer to " and the question, as a stream if that is asked for, and is paid for each.
 type provider struct {
 	*httptest.Server
 
@@ -34,8 +39,9 @@ func newProvider(t *testing.T) *provider {
 func (p *provider) answer(w http.ResponseWriter, r *http.Request) {
 	var asked struct {
 		Messages []struct{ Content string }
+		Stream   bool
 	}
-	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil || len(asked.Messages) != 1 {
+	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil || len(asked.Messages) != 1 || r.Header.Get("Authorization") != "Bearer "+providerKey {
 		http.Error(w, "what?", http.StatusBadRequest)
 		return
 	}
@@ -44,17 +50,43 @@ func (p *provider) answer(w http.ResponseWriter, r *http.Request) {
 	p.calls[question] = append(p.calls[question], time.Now())
 	p.count++
 	p.mu.Unlock()
-	if p.takes > 0 {
-		select {
-		case <-time.After(p.takes):
-		case <-r.Context().Done():
-			return
-		}
+	if asked.Stream {
+		p.stream(w, r, question)
+		return
+	}
+	if !p.pause(r, p.takes) {
+		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = fmt.Fprintf(w, `{"id":"1","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":`+
 		`{"role":"assistant","content":"answer to %s"},"finish_reason":"stop"}],`+
 		`"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}`, question) // to a client that may have gone
+}
+
+// stream answers word by word.
+func (p *provider) stream(w http.ResponseWriter, r *http.Request, question string) {
+	words := strings.SplitAfter("answer to "+question, " ")
+	w.Header().Set("Content-Type", "text/event-stream")
+	for _, word := range words {
+		if !p.pause(r, p.takes/time.Duration(len(words))) {
+			return
+		}
+		_, err := fmt.Fprintf(w, `data: {"id":"1","choices":[{"index":0,"delta":{"content":%q}}]}`+"\n\n", word)
+		if err != nil || http.NewResponseController(w).Flush() != nil {
+			return
+		}
+	}
+	_, _ = io.WriteString(w, `data: {"id":"1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`+"\n\ndata: [DONE]\n\n") // as above
+}
+
+// pause waits a while, and reports whether the caller is still there.
+func (p *provider) pause(r *http.Request, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-r.Context().Done():
+		return false
+	}
 }
 
 // paid is how many calls there were.
