@@ -2,6 +2,7 @@ package services_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -198,5 +199,16 @@ models:
 		ask()
 	}
 	require.Equal(t, 3, c.refusals(), "once for each")
+	// Who only asks what there is gets by as well.
+	c.change(func() {
+		c.stored = first
+		c.taken = map[string]bool{first: true}
+	})
+	reply, err := c.Conn(t).Request("mlsdm.models", []byte(`{"provider":"house"}`), patience)
+	require.NoError(t, err)
+	var list events.ModelsList
+	require.NoError(t, json.Unmarshal(reply.Data, &list))
+	require.Contains(t, list.Errors["house"], "no such route", "its key was taken")
+	require.Equal(t, 4, c.refusals())
 	c.requireQuiet(t)
 }

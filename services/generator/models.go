@@ -21,9 +21,10 @@ import (
 
 // Bounds of the list of models.
 const (
-	listTimeout = 5 * time.Second // for all providers together
-	listFor     = time.Minute     // for which what a provider has told is told again
-	maxModels   = 2000            // of one provider
+	listTimeout = 5 * time.Second  // for all providers together
+	listFor     = time.Minute      // for which what a provider has told is told again
+	failedFor   = 10 * time.Second // for which it is told again that it could not be asked
+	maxModels   = 2000             // of one provider
 )
 
 // models answers which models there are.
@@ -41,6 +42,14 @@ type told struct {
 	at    time.Time
 	names []string
 	err   error
+}
+
+// lasts is how long it is told again.
+func (t told) lasts() time.Duration {
+	if t.err != nil {
+		return failedFor
+	}
+	return listFor
 }
 
 // handle answers one request.
@@ -176,7 +185,7 @@ func (m *models) askOne(ctx context.Context, p route.Provider, lister llm.Lister
 	m.mu.Lock()
 	known, ok := m.told[p.Name]
 	m.mu.Unlock()
-	if ok && time.Since(known.at) < listFor {
+	if ok && time.Since(known.at) < known.lasts() {
 		return known
 	}
 	var key secret.Value
@@ -184,7 +193,13 @@ func (m *models) askOne(ctx context.Context, p route.Provider, lister llm.Lister
 		key = p.Keys[0].Value
 	}
 	answer := told{}
-	answer.names, answer.err = lister.Models(ctx, key)
+	sent := secret.NewValue(key.Reveal())
+	answer.names, answer.err = lister.Models(ctx, sent)
+	if key.IsLive() && events.CodeOf(answer.err) == events.CodeUnauthenticated {
+		if _, changed := key.Renew(ctx, sent.Reveal()); changed {
+			answer.names, answer.err = lister.Models(ctx, secret.NewValue(key.Reveal()))
+		}
+	}
 	answer.at = time.Now()
 	if len(answer.names) > maxModels {
 		answer.names = answer.names[:maxModels]
