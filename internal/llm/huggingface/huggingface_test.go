@@ -48,6 +48,7 @@ func dialect() llmtest.Dialect {
 			Class: llm.ClassModel, Code: events.CodeNotFound, Says: "not supported by any provider",
 		},
 	}
+	d.Wrapped = true
 	d.Refuses["n"] = `{"n":2}`
 	return d
 }

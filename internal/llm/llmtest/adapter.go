@@ -36,6 +36,9 @@ func RunAdapter(t *testing.T, d Dialect) {
 		"secrets":       (*Dialect).secrets,
 		"mutated":       (*Dialect).mutated,
 	} {
+		if d.Wrapped && slices.Contains([]string{"truncated", "large", "hostile", "mutated"}, name) {
+			continue
+		}
 		t.Run(name, func(t *testing.T) { row(&d, t) })
 	}
 }

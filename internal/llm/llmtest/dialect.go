@@ -32,6 +32,9 @@ type Dialect struct {
 	// Finishes are the server's own words for why a model stopped, and ours for them. Those for stop and tool_calls are used in all
 	// other answers; where there is none for tool_calls, it is that for stop.
 	Finishes map[string]string
+	// Wrapped says that the adapter reads with another one that runs the contract itself: the rows about what is broken or hostile in
+	// the middle of an answer, which take their time, are left to that.
+	Wrapped bool
 	// Tools is set when the server can call tools; Choices when it can make several choices.
 	Tools, Choices bool
 	// OwnIDs is set when the server gives tool calls no ids, so that the adapter makes them.

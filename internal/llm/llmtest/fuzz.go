@@ -19,7 +19,7 @@ func (d *Dialect) mutated(t *testing.T) {
 	}
 	t.Run("plain", func(t *testing.T) {
 		t.Parallel()
-		all := Mutate(d.Answer(several))
+		all := some(Mutate(d.Answer(several)), mutations)
 		require.Greater(t, len(all), 200)
 		synctest.Test(t, func(t *testing.T) {
 			for _, m := range all {
@@ -29,7 +29,7 @@ func (d *Dialect) mutated(t *testing.T) {
 	})
 	t.Run("stream", func(t *testing.T) {
 		t.Parallel()
-		all := MutateStream(d.Stream(several))
+		all := some(MutateStream(d.Stream(several)), mutations)
 		require.Greater(t, len(all), 200)
 		synctest.Test(t, func(t *testing.T) {
 			for _, m := range all {
@@ -38,6 +38,9 @@ func (d *Dialect) mutated(t *testing.T) {
 		})
 	})
 }
+
+// mutations is how many mutations of each form are read.
+const mutations = 500
 
 // survives gives an adapter a mutation to read.
 func (d *Dialect) survives(t *testing.T, m Mutation, streamed bool) {

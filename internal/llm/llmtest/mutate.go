@@ -134,6 +134,18 @@ func MutateStream(pieces []string) []Mutation {
 	return all
 }
 
+// some returns at most n of all, evenly spread, so that what is done many times stays a matter of seconds.
+func some[T any](all []T, n int) []T {
+	if len(all) <= n {
+		return all
+	}
+	few := make([]T, n)
+	for i := range few {
+		few[i] = all[i*len(all)/n]
+	}
+	return few
+}
+
 // edges are the places where one kind of byte ends and another begins.
 func edges(text string) []int {
 	kind := func(c byte) int {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -23,6 +24,10 @@ const (
 	// MaxAnswer bounds a whole answer.
 	MaxAnswer    = 32 << 20
 	maxErrorBody = 64 << 10
+	// trusted is for how much of an answer memory is made because the server has announced it.
+	trusted = 256 << 10
+	// smallest is the memory with which reading begins where a server does not say how much comes.
+	smallest = 4 << 10
 )
 
 // Media types of answers.
@@ -95,40 +100,51 @@ func (s *Server) Call(ctx context.Context, r Request, out any) error {
 		return err
 	}
 	defer Close(res)
-	buf, ok := s.buffers.Get().(*bytes.Buffer)
+	buf, ok := s.buffers.Get().(*[]byte)
 	if !ok {
-		buf = new(bytes.Buffer)
+		buf = new([]byte)
 	}
+	answer, err := s.read(ctx, res, (*buf)[:0])
 	defer func() {
-		if buf.Cap() <= maxKept { // what was decoded holds nothing of it
-			buf.Reset()
+		if cap(answer) <= maxKept { // what was decoded holds nothing of it
+			*buf = answer
 			s.buffers.Put(buf)
 		}
 	}()
-	if err := s.read(ctx, res, buf); err != nil {
+	if err != nil {
 		return err
 	}
-	return s.Decode(buf.Bytes(), out)
+	return s.Decode(answer, out)
 }
 
 // maxKept is the largest buffer that is used again, in bytes.
 const maxKept = 64 << 10
 
-// read reads the whole answer.
-func (s *Server) read(ctx context.Context, res *http.Response, buf *bytes.Buffer) error {
+// read reads the whole answer into buf, which it makes larger as more comes, up to the bound.
+func (s *Server) read(ctx context.Context, res *http.Response, buf []byte) ([]byte, error) {
+	const most = MaxAnswer + 1 // one byte more than may come tells that it is more
 	if res.ContentLength > MaxAnswer {
-		return s.tooLarge()
+		return buf, s.tooLarge()
 	}
-	if size := res.ContentLength; size > 0 {
-		buf.Grow(int(size) + bytes.MinRead)
+	if size := res.ContentLength; size > 0 { // what a server says of its size is no reason to trust it with memory
+		buf = slices.Grow(buf, int(min(size, trusted))+1)
 	}
-	if _, err := buf.ReadFrom(io.LimitReader(res.Body, MaxAnswer+1)); err != nil {
-		return s.Broke(ctx, err)
+	for len(buf) < most {
+		if len(buf) == cap(buf) {
+			grown := make([]byte, len(buf), min(max(2*cap(buf), smallest), most))
+			copy(grown, buf)
+			buf = grown
+		}
+		n, err := res.Body.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if errors.Is(err, io.EOF) {
+			return buf, nil
+		}
+		if err != nil {
+			return buf, s.Broke(ctx, err)
+		}
 	}
-	if buf.Len() > MaxAnswer {
-		return s.tooLarge()
-	}
-	return nil
+	return buf, s.tooLarge()
 }
 
 // send makes one request. [http.Client] does more only for redirects, cookies, a timeout of its own and credentials in URLs, none of

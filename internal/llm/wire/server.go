@@ -37,7 +37,7 @@ type Server struct {
 	base string
 	sent sentKeys
 
-	buffers sync.Pool // of *bytes.Buffer
+	buffers sync.Pool // of *[]byte
 }
 
 // New checks cfg and returns a Server. It connects to nothing.
