@@ -25,7 +25,8 @@ func TestProtocols(t *testing.T) {
 		answer   string
 	}{
 		"openai": {
-			`{protocol: openai, base_url: "$x", keys: ["$key"]}`, []string{"OPENAI_API_KEY=$key", "OPENAI_BASE_URL=$x"},
+			`{protocol: openai, base_url: "$x", keys: ["$key"]}`,
+			[]string{"OPENAI_API_KEY=$key", "OPENAI_BASE_URL=$x"},
 			"/v1/chat/completions", "Authorization", "Bearer " + llmtest.Key, openAI,
 		},
 		"azure": {
@@ -33,23 +34,28 @@ func TestProtocols(t *testing.T) {
 			"/v1/chat/completions", "Api-Key", llmtest.Key, openAI,
 		},
 		"huggingface": {
-			`{protocol: huggingface, base_url: "$x", keys: ["$key"]}`, []string{"HUGGINGFACE_API_KEY=$key", "HUGGINGFACE_BASE_URL=$x"},
+			`{protocol: huggingface, base_url: "$x", keys: ["$key"]}`,
+			[]string{"HUGGINGFACE_API_KEY=$key", "HUGGINGFACE_BASE_URL=$x"},
 			"/v1/chat/completions", "Authorization", "Bearer " + llmtest.Key, openAI,
 		},
 		"anthropic": {
-			`{protocol: anthropic, base_url: "$x", keys: ["$key"]}`, []string{"ANTHROPIC_API_KEY=$key", "ANTHROPIC_BASE_URL=$x"},
+			`{protocol: anthropic, base_url: "$x", keys: ["$key"]}`,
+			[]string{"ANTHROPIC_API_KEY=$key", "ANTHROPIC_BASE_URL=$x"},
 			"/v1/messages", "X-Api-Key", llmtest.Key,
 			`{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"hi there"}],` +
 				`"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":1,"output_tokens":2}}`,
 		},
 		"cohere": {
-			`{protocol: cohere, base_url: "$root/v2", keys: ["$key"]}`, []string{"COHERE_API_KEY=$key", "COHERE_CHAT_BASE_URL=$root/v2"},
+			`{protocol: cohere, base_url: "$root/v2", keys: ["$key"]}`,
+			[]string{"COHERE_API_KEY=$key", "COHERE_CHAT_BASE_URL=$root/v2"},
 			"/v2/chat", "Authorization", "Bearer " + llmtest.Key,
 			`{"id":"c","finish_reason":"COMPLETE","message":{"role":"assistant","content":[{"type":"text","text":"hi there"}]},` +
 				`"usage":{"billed_units":{"input_tokens":1,"output_tokens":2},"tokens":{"input_tokens":1,"output_tokens":2}}}`,
 		},
 		"ollama": {
-			`{protocol: ollama, base_url: "$root"}`, []string{"OLLAMA_BASE_URL=$root"}, "/api/chat", "Authorization", "",
+			`{protocol: ollama, base_url: "$root"}`,
+			[]string{"OLLAMA_BASE_URL=$root"},
+			"/api/chat", "Authorization", "",
 			`{"model":"m","created_at":"2026-01-01T00:00:00Z","message":{"role":"assistant","content":"hi there"},"done":true,` +
 				`"done_reason":"stop","prompt_eval_count":1,"eval_count":2}`,
 		},
