@@ -40,9 +40,9 @@ func (c *Client) Call(ctx context.Context, operation string, req, resp any) erro
 
 // askCancelable is ask for what takes long and costs something: when ctx ends before the reply is there, the work ends too.
 func (c *Client) askCancelable(ctx context.Context, subject string, req, resp any, options ...GenerateOption) error {
-	id := events.NewID()
+	id, sent := events.NewID(), ctx.Err() == nil // what has no time is not sent at all
 	err := c.ask(ctx, subject, id, req, resp, options...)
-	if ctx.Err() != nil {
+	if sent && ctx.Err() != nil {
 		c.cancel(id)
 	}
 	return err
