@@ -11,8 +11,7 @@ import (
 
 // budget has a limit of a day's money for a, of which each request takes 0.8, and none for b.
 const budget = twoProviders + `  slow: {targets: [b/m, a/m]}
-limits:
-  - {name: money, provider: a, each: [caller], cost_per_day: 2}
+limits: {wait: 20s, rules: [{name: money, provider: a, each: [caller], cost_per_day: 2}]}
 prices: {version: v1, models: {a/m: {input: 100000, output: 200000}}}
 `
 

@@ -21,8 +21,7 @@ providers:
 models:
   fast: {targets: [a/m x3, [b/small, b/large x2]], retries: 0}
   only: {targets: b/small, retries: 0}
-limits:
-  - {provider: b, model: b/small, each: [caller], requests_per_minute: 10000}
+limits: {wait: 20s, rules: [{provider: b, model: b/small, each: [caller], requests_per_minute: 10000}]}
 prices:
   version: v1
   models: {a/m: {input: 3, output: 4, cached_input: 1}, b/*: 2}

@@ -37,7 +37,7 @@ func TestThreeReplicasSpendOneCap(t *testing.T) {
 		for range 5 {
 			// Each has a name, and so counts, of its own.
 			runs++
-			h.configure(t, fmt.Sprintf("limits: [{name: run %d, requests_per_minute: %d}]\n", runs, limit))
+			h.configure(t, fmt.Sprintf("limits: {wait: 8s, rules: [{name: run %d, requests_per_minute: %d}]}\n", runs, limit))
 			if within = h.spend(t, killed); within {
 				break
 			}
