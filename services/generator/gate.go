@@ -15,12 +15,17 @@ type gate struct {
 	prices  *price.Table
 }
 
+// maxEstimate is more tokens than any limit allows.
+const maxEstimate = 1 << 48
+
 // Reserve implements [engine.Gate].
 func (g *gate) Reserve(ctx context.Context, a engine.Attempt) (engine.Lease, error) {
 	most, _ := a.Request.TokenLimit()
 	prompt, completion := g.limiter.Guess(promptBytes(a.Request), most)
+	// What a caller writes may be as large as a number can be: sums of it must not begin below zero again.
+	completion = min(completion, maxEstimate)
 	if n := a.Request.N; n != nil {
-		completion *= *n
+		completion = min(completion*(*n), maxEstimate)
 	}
 	cost, _ := g.prices.Estimate(a.Target.ID, prompt, completion) // a model without a price counts nothing
 	scope := limits.Scope{Caller: a.Caller, Provider: a.Target.Provider, Model: a.Target.ID}

@@ -103,11 +103,16 @@ func (s *Service) Run(ctx context.Context) error {
 	after, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var group errgroup.Group
-	group.Go(func() error { return s.filter.Run(after) })
+	group.Go(func() error {
+		defer stop() // after a failure it is never ready
+		return s.filter.Run(after)
+	})
 	group.Go(func() error {
 		defer stop()
 		select {
 		case <-s.filter.Ready():
+		case <-after.Done():
+			return nil
 		case <-ctx.Done():
 			return nil
 		}

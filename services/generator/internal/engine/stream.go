@@ -129,6 +129,8 @@ func (s *stream) hold(c *events.ChatChunk) error {
 	kept := *c
 	kept.Choices = slices.Clone(c.Choices)
 	for i := range kept.Choices {
+		kept.Choices[i].Logprobs = slices.Clone(kept.Choices[i].Logprobs)
+		kept.Choices[i].Delta.Annotations = slices.Clone(kept.Choices[i].Delta.Annotations)
 		if reason := kept.Choices[i].FinishReason; reason != nil {
 			text := *reason
 			kept.Choices[i].FinishReason = &text

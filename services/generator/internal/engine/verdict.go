@@ -63,6 +63,10 @@ func (v *verdict) blocked(b *blocked) {
 // limited takes note of a target that the gate keeps from being asked.
 func (v *verdict) limited(number int, err *events.Error, now time.Time) {
 	v.failed(number, &llm.Fault{Class: llm.ClassLimit, Err: err})
+	if !err.Retryable { // it is more than the limit has at all
+		v.hopeless |= 1 << number
+		return
+	}
 	v.gated |= 1 << number
 	if opens := now.Add(err.RetryAfter); v.opens.IsZero() || opens.Before(v.opens) {
 		v.opens = opens
