@@ -1,8 +1,8 @@
 package generator_test
 
 import (
-	"context"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -150,39 +150,48 @@ func TestAWrongRequestGoesNoFurther(t *testing.T) {
 // One that hangs leaves time for another; when all hang, the caller's deadline ends it, and their connections.
 func TestCallersDeadline(t *testing.T) {
 	t.Parallel()
-	for _, body := range []string{askFast, streamFast} {
-		r := serve(t, twoProviders)
-		var gone []<-chan struct{}
-		hang := func(name string) {
-			handler, ended := hangs()
-			r.server(t, name).Script(handler)
-			gone = append(gone, ended)
-		}
-		hang("a")
-		message := r.ask(t, body, events.HeaderTimeoutMS, "3000")
-		require.Nil(t, message.Err())
-		require.Contains(t, string(message.Body), `"model":"b/m"`)
-		require.Equal(t, "b/m", r.Processed(t).AnsweredBy)
+	for name, body := range map[string]string{"whole": askFast, "stream": streamFast} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := serve(t, twoProviders)
+			var all []*hanging
+			hang := func(name string) {
+				h := &hanging{ended: make(chan struct{})}
+				r.server(t, name).Script(h.serve)
+				all = append(all, h)
+			}
+			hang("a")
+			message := r.ask(t, body, events.HeaderTimeoutMS, "9000") // of which b has at least a third
+			require.Nil(t, message.Err())
+			require.Contains(t, string(message.Body), `"model":"b/m"`)
+			require.Equal(t, "b/m", r.Processed(t).AnsweredBy)
+			require.True(t, all[0].asked.Load())
 
-		hang("a")
-		hang("b")
-		failure := r.ask(t, body, events.HeaderTimeoutMS, "1000").Err()
-		require.NotNil(t, failure)
-		require.Equal(t, events.CodeDeadlineExceeded, failure.Code)
-		require.Equal(t, events.CodeDeadlineExceeded, r.Processed(t).Code)
-		for _, ended := range gone {
-			wait(t, ended, "the connection is closed")
-		}
+			hang("a")
+			hang("b")
+			failure := r.ask(t, body, events.HeaderTimeoutMS, "1000").Err()
+			require.NotNil(t, failure)
+			require.Equal(t, events.CodeDeadlineExceeded, failure.Code)
+			require.Equal(t, events.CodeDeadlineExceeded, r.Processed(t).Code)
+			for _, h := range all {
+				if h.asked.Load() { // who was not had no time left
+					wait(t, h.ended, "the connection is closed")
+				}
+			}
+		})
 	}
 }
 
-// hangs is a provider that does not answer; ended is closed when its caller is gone.
-func hangs() (handler http.HandlerFunc, ended <-chan struct{}) {
-	ctx, cancel := context.WithCancel(context.Background())
-	return func(_ http.ResponseWriter, r *http.Request) {
-		defer cancel()
-		<-r.Context().Done()
-	}, ctx.Done()
+// hanging is a provider that does not answer, until its caller is gone.
+type hanging struct {
+	asked atomic.Bool
+	ended chan struct{}
+}
+
+func (h *hanging) serve(_ http.ResponseWriter, r *http.Request) {
+	h.asked.Store(true)
+	<-r.Context().Done()
+	close(h.ended)
 }
 
 // wait waits until something has happened.
