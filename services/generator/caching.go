@@ -34,6 +34,9 @@ func (w *worker) caching(call *door.Call, to *route.Route, req *events.ChatReque
 	if w.answers == nil || !c.writes {
 		return caching{}, nil
 	}
+	if _, asked := req.Extra["logprobs"]; asked && req.Stream { // what is put together from chunks has none
+		c.writes = false
+	}
 	key, err := answers.KeyOf(call.Caller, to.Name, req)
 	c.key = key
 	return c, err
