@@ -17,6 +17,8 @@ const (
 	maxReports   = 4096            // reports that may wait
 	reportBatch  = 256             // reports that are published together
 	flushTimeout = 5 * time.Second // for one batch, and for all that is left at the end
+	// gatherTime is for how long a report waits for others: one by one, each would cost a wake-up and a write.
+	gatherTime = 10 * time.Millisecond
 )
 
 // reporter publishes request.processed without ever delaying a request: a queue of bounded length, and one goroutine that
@@ -29,6 +31,7 @@ type reporter struct {
 
 	mu     sync.Mutex
 	closed bool
+	ending chan struct{} // closed with the queue
 	queue  chan report
 }
 
@@ -41,7 +44,7 @@ type report struct {
 
 // newReporter returns a reporter whose queue is not yet emptied: see run.
 func newReporter(b *bus.Bus, source string, log *slog.Logger, m *metrics) *reporter {
-	return &reporter{bus: b, source: source, log: log, metrics: m, queue: make(chan report, maxReports)}
+	return &reporter{bus: b, source: source, log: log, metrics: m, queue: make(chan report, maxReports), ending: make(chan struct{})}
 }
 
 // report puts one report in the queue. The event belongs to the trace of ctx.
@@ -79,6 +82,7 @@ func (r *reporter) message(ctx context.Context, p report) (bus.Msg, error) {
 func (r *reporter) run(ctx context.Context) {
 	batch := make([]bus.Msg, 0, reportBatch)
 	for first := range r.queue {
+		r.gather()
 		for more := true; more; {
 			msg, err := r.message(ctx, first)
 			if err != nil {
@@ -101,6 +105,19 @@ func (r *reporter) run(ctx context.Context) {
 	}
 }
 
+// gather waits a little for more reports, unless there are enough of them, or the last is there.
+func (r *reporter) gather() {
+	if len(r.queue) >= reportBatch {
+		return
+	}
+	timer := time.NewTimer(gatherTime)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.ending:
+	}
+}
+
 // lost says that reports could not be published.
 func (r *reporter) lost(ctx context.Context, n int, err error) {
 	r.metrics.lost.Add(float64(n))
@@ -115,5 +132,6 @@ func (r *reporter) close() {
 	if !r.closed {
 		r.closed = true
 		close(r.queue)
+		close(r.ending)
 	}
 }
