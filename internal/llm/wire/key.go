@@ -29,8 +29,8 @@ func (s *Server) Clean(text string, n int) string {
 	return llm.Bound(s.sent.cut(text), n)
 }
 
-// maxSent is how many keys are remembered.
-const maxSent = 16
+// maxSent is how many keys are remembered: more than a provider may have, and some that were replaced.
+const maxSent = 128
 
 // sentKeys are the last keys that were sent to a server, which may repeat them in what it says: the answer to a request may come
 // after its key was replaced.

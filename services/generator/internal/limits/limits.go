@@ -162,6 +162,25 @@ func (l *Limiter) matching(s Scope) []*counter {
 	return found
 }
 
+// look is matching for who only asks: it remembers nothing, so that a list of a thousand models takes no place from what is used.
+func (l *Limiter) look(s Scope) []*counter {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	var found []*counter
+	for _, limit := range l.limits {
+		if !limit.rule.matches(s) {
+			continue
+		}
+		key := counterKey{limit, limit.rule.scope(s)}
+		c := l.counters[key]
+		if c == nil {
+			c = &counter{limiter: l, limit: limit, scope: key.scope}
+		}
+		found = append(found, c)
+	}
+	return found
+}
+
 // units is what an estimate, or a use, makes of a limit's count.
 func (k kind) units(used int, spent float64) int64 {
 	switch k {
@@ -184,7 +203,7 @@ func (l *Limiter) Left(s Scope) []events.ModelLimit {
 	}
 	now := l.now()
 	var all []events.ModelLimit
-	for _, c := range l.matching(s) {
+	for _, c := range l.look(s) {
 		unit := c.limit.kind.unit()
 		all = append(all, events.ModelLimit{
 			What: c.limit.kind.what(), Limit: float64(c.limit.max) / unit, Left: float64(c.left(now)) / unit,
