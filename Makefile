@@ -147,6 +147,10 @@ lint: bin/golangci-lint ## Run the linters, import fences included (.golangci.ym
 generate: ## Write schemas, AsyncAPI and the generated tables of the docs anew
 	$(GO) run ./cmd/eventsgen
 
+.PHONY: weights
+weights: ## Download and convert the weights of the local embedding model again; they are in the repository
+	$(GO) run ./cmd/weights internal/llm/local/uselite
+
 .PHONY: generate-check
 generate-check: ## Fail where a generated file is not what `make generate` writes
 	$(GO) run ./cmd/eventsgen -check

@@ -1,0 +1,35 @@
+package uselite_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/local/uselite"
+)
+
+func BenchmarkEmbed(b *testing.B) {
+	const long = "The quick brown fox jumps over the lazy dog while the service handles requests. "
+	for name, texts := range map[string][]string{
+		"tokens=8":          {"How do I reset my password?"},
+		"tokens=128":        {strings.Repeat("a ", 128)},
+		"texts=16,tokens=8": strings.Split(strings.Repeat("How do I reset my password?|", 15)+"How do I reset my password?", "|"),
+		"text=4KiB":         {strings.Repeat(long, 4<<10/len(long))},
+	} {
+		b.Run(name, func(b *testing.B) {
+			var model uselite.Model
+			_, err := model.Embed(b.Context(), llm.EmbedRequest{Model: uselite.Name, Texts: texts}) // reads the weights
+			require.NoError(b, err)
+			tokens := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				res, err := model.Embed(b.Context(), llm.EmbedRequest{Model: uselite.Name, Texts: texts})
+				require.NoError(b, err)
+				tokens += res.PromptTokens
+			}
+			b.ReportMetric(float64(tokens)/b.Elapsed().Seconds(), "tokens/s")
+		})
+	}
+}
