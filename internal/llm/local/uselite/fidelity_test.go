@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/local/uselite"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/local/uselite/weights"
 )
 
 // reference is a text with the tokens and the vector that the original weights give it.
@@ -57,7 +58,7 @@ func TestWeightsAreThoseThatTheToolWrites(t *testing.T) {
 	file, err := os.ReadFile("use-lite-512.bin")
 	require.NoError(t, err)
 	sum := sha256.Sum256(file)
-	require.Equal(t, uselite.WeightsSHA256, hex.EncodeToString(sum[:]), "run `make weights`")
+	require.Equal(t, weights.SHA256, hex.EncodeToString(sum[:]), "run `make weights`")
 }
 
 func TestNotice(t *testing.T) {

@@ -34,9 +34,6 @@ const (
 	Dimensions = weights.Wide
 )
 
-// WeightsSHA256 is the hash of the file of weights, as `make weights` writes it. Other weights are another model.
-const WeightsSHA256 = "8baa2f3ac3207e9613a15af80e270e67f3d4e71d7169723da01a1f111f3262fe"
-
 //go:embed use-lite-512.bin
 var file []byte
 

@@ -33,6 +33,9 @@ const (
 	Panel = 16
 )
 
+// SHA256 is the hash of the file that package uselite embeds, in hexadecimal. Other weights are another model.
+const SHA256 = "8baa2f3ac3207e9613a15af80e270e67f3d4e71d7169723da01a1f111f3262fe"
+
 // magic is how the file begins.
 const magic = "USELITE1"
 
