@@ -2,6 +2,7 @@ package uselite
 
 import (
 	"math"
+	"slices"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/local/uselite/weights"
 )
@@ -9,60 +10,41 @@ import (
 // attend makes, of qkv, what each row takes from the rows of its window, head beside head, and leaves it in heads.
 func (r *run) attend(width, begin, end int) {
 	size := width / weights.Heads
+	stride := 3 * width
 	scale := 1 / math.Sqrt(float64(size))
+	var room [maxTokens]float32
 	for _, s := range r.segments {
+		shares := room[:s.end-s.begin]
+		keys, values := r.qkv[s.begin*stride+width:], r.qkv[s.begin*stride+2*width:]
 		for row := max(begin, s.begin); row < min(end, s.end); row++ {
-			for at := 0; at < width; at += size {
-				query := r.qkv[row*3*width+at:][:size]
-				var shares [maxTokens]float32
-				r.share(query, shares[:s.end-s.begin], s.begin*3*width+width+at, 3*width, scale)
-				r.collect(shares[:s.end-s.begin], r.heads[row*width+at:][:size], s.begin*3*width+2*width+at, 3*width)
+			queries, to := r.qkv[row*stride:], r.heads[row*width:]
+			for head := 0; head < width; head += size {
+				clear(shares)
+				for at := head; at < head+size; at += chunk {
+					dots(queries[at:], keys[at:], stride, shares)
+				}
+				softmax(shares, scale)
+				for at := head; at < head+size; at += chunk {
+					blend(shares, values[at:], stride, to[at:])
+				}
 			}
 		}
 	}
 }
 
-// share sets how much of each row a query asks for, 1 in all. The first of their keys begins at first, the others follow by stride.
-func (r *run) share(query, shares []float32, first, stride int, scale float64) {
-	most := math.Inf(-1)
-	for i := range shares {
-		shares[i] = dot(query, r.qkv[first+i*stride:][:len(query)])
-		most = max(most, float64(shares[i]))
-	}
+// softmax makes shares, 1 in all, of numbers times scale.
+func softmax(list []float32, scale float64) {
+	most := float64(slices.Max(list))
 	sum := 0.0
-	for i, v := range shares {
+	for i, v := range list {
 		e := math.Exp((float64(v) - most) * scale)
-		shares[i] = float32(e)
+		list[i] = float32(e)
 		sum += e
 	}
 	part := float32(1 / sum)
-	for i := range shares {
-		shares[i] *= part
+	for i := range list {
+		list[i] *= part
 	}
-}
-
-// collect adds up the rows' values by their shares.
-func (r *run) collect(shares, to []float32, first, stride int) {
-	clear(to)
-	for i, share := range shares {
-		value := r.qkv[first+i*stride:][:len(to)]
-		for j, v := range value {
-			to[j] += share * v
-		}
-	}
-}
-
-// dot multiplies two vectors whose length is a multiple of 4. Four sums do not wait for each other.
-func dot(a, b []float32) float32 {
-	var s0, s1, s2, s3 float32
-	for len(a) >= 4 && len(b) >= 4 {
-		s0 += a[0] * b[0]
-		s1 += a[1] * b[1]
-		s2 += a[2] * b[2]
-		s3 += a[3] * b[3]
-		a, b = a[4:], b[4:]
-	}
-	return s0 + s1 + (s2 + s3)
 }
 
 // standardise gives each row the mean 0 and the variance 1, and then the layer's own scale and bias.

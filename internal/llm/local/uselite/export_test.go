@@ -7,14 +7,23 @@ const (
 	MaxTokens = maxTokens
 	Overlap   = overlap
 	TileRows  = tileRows
+	Chunk     = chunk
 )
 
 // Sums is what a tile comes to.
 type Sums = sums
 
-// Tile is the tile of this machine, TilePlain that of every machine.
-func Tile(x []float32, columns []byte, s *Sums)      { tile(x, columns, s) }
-func TilePlain(x []float32, columns []byte, s *Sums) { tilePlain(x, columns, s) }
+// Kernel is the loops that take the time.
+type Kernel struct {
+	Tile  func(x []float32, columns []byte, s *Sums)
+	Dots  func(query, keys []float32, stride int, shares []float32)
+	Blend func(shares, values []float32, stride int, to []float32)
+}
+
+// Kernels are the one of this machine and that of every machine.
+func Kernels() map[string]Kernel {
+	return map[string]Kernel{"machine's": {tile, dots, blend}, "plain": {tilePlain, dotsPlain, blendPlain}}
+}
 
 // Windows returns the windows of tokens.
 func Windows(tokens []int32) (list [][]int32) {

@@ -1,0 +1,152 @@
+#include "textflag.h"
+
+// func tileAVX2(x *float32, n int, columns *byte, s *sums)
+//
+// SI, R9, R10, R11 are the four rows, AX counts their numbers. Y0 to Y7 are the sums: two of 8 columns for each row. In each turn, 16
+// signed bytes of the columns become floats in Y8 and Y9, and one number of each row is multiplied by them.
+TEXT ·tileAVX2(SB), NOSPLIT, $0-32
+	MOVQ x+0(FP), SI
+	MOVQ n+8(FP), CX
+	MOVQ columns+16(FP), DX
+	MOVQ s+24(FP), DI
+
+	LEAQ (SI)(CX*4), R9
+	LEAQ (R9)(CX*4), R10
+	LEAQ (R10)(CX*4), R11
+	XORQ AX, AX
+
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+turn:
+	VPMOVSXBD (DX), Y8
+	VPMOVSXBD 8(DX), Y9
+	VCVTDQ2PS Y8, Y8
+	VCVTDQ2PS Y9, Y9
+
+	VBROADCASTSS (SI)(AX*4), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (R9)(AX*4), Y11
+	VFMADD231PS  Y8, Y11, Y2
+	VFMADD231PS  Y9, Y11, Y3
+	VBROADCASTSS (R10)(AX*4), Y12
+	VFMADD231PS  Y8, Y12, Y4
+	VFMADD231PS  Y9, Y12, Y5
+	VBROADCASTSS (R11)(AX*4), Y13
+	VFMADD231PS  Y8, Y13, Y6
+	VFMADD231PS  Y9, Y13, Y7
+
+	ADDQ $16, DX
+	INCQ AX
+	CMPQ AX, CX
+	JLT  turn
+
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	VMOVUPS Y3, 96(DI)
+	VMOVUPS Y4, 128(DI)
+	VMOVUPS Y5, 160(DI)
+	VMOVUPS Y6, 192(DI)
+	VMOVUPS Y7, 224(DI)
+	VZEROUPPER
+	RET
+
+// func dotsAVX2(query, keys *float32, stride int, shares *float32, n int)
+//
+// Y0 to Y7 are the query. Y8 and Y9 become the sums for the key at DX.
+TEXT ·dotsAVX2(SB), NOSPLIT, $0-40
+	MOVQ query+0(FP), SI
+	MOVQ keys+8(FP), DX
+	MOVQ stride+16(FP), R8
+	MOVQ shares+24(FP), DI
+	MOVQ n+32(FP), CX
+	SHLQ $2, R8
+
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	VMOVUPS 64(SI), Y2
+	VMOVUPS 96(SI), Y3
+	VMOVUPS 128(SI), Y4
+	VMOVUPS 160(SI), Y5
+	VMOVUPS 192(SI), Y6
+	VMOVUPS 224(SI), Y7
+
+key:
+	VMULPS      (DX), Y0, Y8
+	VMULPS      32(DX), Y1, Y9
+	VFMADD231PS 64(DX), Y2, Y8
+	VFMADD231PS 96(DX), Y3, Y9
+	VFMADD231PS 128(DX), Y4, Y8
+	VFMADD231PS 160(DX), Y5, Y9
+	VFMADD231PS 192(DX), Y6, Y8
+	VFMADD231PS 224(DX), Y7, Y9
+
+	VADDPS       Y9, Y8, Y8
+	VEXTRACTF128 $1, Y8, X9
+	VADDPS       X9, X8, X8
+	VHADDPS      X8, X8, X8
+	VHADDPS      X8, X8, X8
+	VADDSS       (DI), X8, X8
+	VMOVSS       X8, (DI)
+
+	ADDQ R8, DX
+	ADDQ $4, DI
+	DECQ CX
+	JNZ  key
+	VZEROUPPER
+	RET
+
+// func blendAVX2(shares *float32, n int, values *float32, stride int, to *float32)
+//
+// Y0 to Y7 are the sums; Y8 is the share of the value at DX.
+TEXT ·blendAVX2(SB), NOSPLIT, $0-40
+	MOVQ shares+0(FP), SI
+	MOVQ n+8(FP), CX
+	MOVQ values+16(FP), DX
+	MOVQ stride+24(FP), R8
+	MOVQ to+32(FP), DI
+	SHLQ $2, R8
+
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+value:
+	VBROADCASTSS (SI), Y8
+	VFMADD231PS  (DX), Y8, Y0
+	VFMADD231PS  32(DX), Y8, Y1
+	VFMADD231PS  64(DX), Y8, Y2
+	VFMADD231PS  96(DX), Y8, Y3
+	VFMADD231PS  128(DX), Y8, Y4
+	VFMADD231PS  160(DX), Y8, Y5
+	VFMADD231PS  192(DX), Y8, Y6
+	VFMADD231PS  224(DX), Y8, Y7
+
+	ADDQ R8, DX
+	ADDQ $4, SI
+	DECQ CX
+	JNZ  value
+
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	VMOVUPS Y3, 96(DI)
+	VMOVUPS Y4, 128(DI)
+	VMOVUPS Y5, 160(DI)
+	VMOVUPS Y6, 192(DI)
+	VMOVUPS Y7, 224(DI)
+	VZEROUPPER
+	RET
