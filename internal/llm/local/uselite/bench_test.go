@@ -33,3 +33,12 @@ func BenchmarkEmbed(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkLoad is what the first use costs.
+func BenchmarkLoad(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		_, err := new(uselite.Model).Tokens(b.Context(), "hello")
+		require.NoError(b, err)
+	}
+}

@@ -26,7 +26,6 @@ func newEncoder(w *weights.Model) *encoder {
 			row[j], row[len(w.Frequencies)+j] = float32(sin), float32(cos)
 		}
 	}
-	e.runs.New = func() any { return newRun(e) }
 	return e
 }
 
@@ -34,7 +33,6 @@ func newEncoder(w *weights.Model) *encoder {
 // the more tokens there are. Its memory, 2.6 MB, serves one call after the other.
 type run struct {
 	*encoder
-	ctx      context.Context //nolint:containedctx // a run is part of one call
 	segments []segment
 	rows     int
 
@@ -60,26 +58,24 @@ func newRun(e *encoder) *run {
 }
 
 // start begins the run of a call.
-func (e *encoder) start(ctx context.Context) *run {
-	r, ok := e.runs.Get().(*run)
-	if !ok {
-		r = newRun(e)
+func (e *encoder) start() *run {
+	if r, ok := e.runs.Get().(*run); ok {
+		return r
 	}
-	r.ctx = ctx
-	return r
+	return newRun(e)
 }
 
 // release gives the memory back.
 func (r *run) release() {
 	clear(r.segments) // the vectors are the caller's
-	r.ctx, r.segments, r.rows = nil, r.segments[:0], 0
+	r.segments, r.rows = r.segments[:0], 0
 	r.runs.Put(r)
 }
 
 // add takes a window in. Its vector, times the number of its tokens, is added to sum now or when the run is flushed.
-func (r *run) add(window []int32, sum []float32) error {
+func (r *run) add(ctx context.Context, window []int32, sum []float32) error {
 	if r.rows+len(window) > maxTokens {
-		if err := r.flush(); err != nil {
+		if err := r.flush(ctx); err != nil {
 			return err
 		}
 	}
@@ -97,9 +93,9 @@ func (r *run) add(window []int32, sum []float32) error {
 }
 
 // flush encodes the windows that were added.
-func (r *run) flush() error {
-	if r.ctx.Err() != nil {
-		return context.Cause(r.ctx)
+func (r *run) flush(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	if r.rows == 0 {
 		return nil
