@@ -24,6 +24,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/local/uselite/weights"
 )
 
@@ -96,8 +97,7 @@ func download(ctx context.Context, url string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("download: %w", err)
 	}
-	client := &http.Client{Timeout: patience}
-	res, err := client.Do(req)
+	res, err := llm.NewHTTPClient().Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("download: %w", err)
 	}

@@ -20,7 +20,7 @@ type provider[T any] struct {
 	models  []string
 }
 
-// Add puts an adapter under a provider name. With models it answers for these only; without, every model name is passed
+// Add puts an adapter under a provider name; one provider may have several, each with its models. With models it answers for these only; without, every model name is passed
 // on and the provider itself decides.
 func (p *Providers[T]) Add(name string, adapter T, models ...string) {
 	p.entries = append(p.entries, provider[T]{name: name, adapter: adapter, models: models})
@@ -39,8 +39,8 @@ func (p *Providers[T]) Resolve(model string) (adapter T, name, rest string, err 
 		if e.name != name {
 			continue
 		}
-		if len(e.models) > 0 && !slices.Contains(e.models, rest) {
-			break
+		if len(e.models) > 0 && !slices.Contains(e.models, rest) { // another adapter of the provider may have it
+			continue
 		}
 		return e.adapter, name, rest, nil
 	}

@@ -126,8 +126,8 @@ func TestBadRequests(t *testing.T) {
 		"lists of ids":     {`{"input":[[1,2],[3]]}`, events.CodeUnsupported, "token"},
 		"too many":         {string(many), events.CodeInvalidArgument, "2048"},
 		"model a number":   {`{"model":5,"input":"a"}`, events.CodeInvalidArgument, "model"},
-		"no provider":      {`{"model":"hash-384","input":"a"}`, events.CodeInvalidArgument, "local/hash-384, openai/*"},
-		"unknown model":    {`{"model":"local/bert","input":"a"}`, events.CodeNotFound, "local/hash-384, openai/*"},
+		"no provider":      {`{"model":"hash-384","input":"a"}`, events.CodeInvalidArgument, "local/hash-384, local/use-lite-512, openai/*"},
+		"unknown model":    {`{"model":"local/bert","input":"a"}`, events.CodeNotFound, "local/hash-384, local/use-lite-512, openai/*"},
 		"unknown provider": {`{"model":"cohere/embed-v4.0","input":"a"}`, events.CodeNotFound, "local/hash-384"},
 		"not at provider":  {`{"model":"openai/no-such-model","input":"a"}`, events.CodeNotFound, "does not exist"},
 		"dimensions":       {`{"input":"a","dimensions":5}`, events.CodeUnsupported, "384"},
@@ -300,4 +300,30 @@ func TestDeadlineReachesTheProvider(t *testing.T) {
 	case <-ctx.Done():
 		t.Fatal("the provider still works for nobody")
 	}
+}
+
+// TestARealModelWithNothingConfigured: what means the same is near, and what does not is far.
+func TestARealModelWithNothingConfigured(t *testing.T) {
+	t.Parallel()
+	s, _, _ := start(t, nil)
+	body := []byte(`{"model":"local/use-lite-512","input":["I have to reset my password","I forgot my login","What is the weather in Paris?"]}`)
+	res := response(t, s.Ask(t, interactive, body))
+	require.Equal(t, "local/use-lite-512", res.Model)
+	require.Len(t, res.Data, 3)
+	require.Positive(t, res.Usage.PromptTokens)
+	near := cosine(res.Data[0].Embedding.Values, res.Data[1].Embedding.Values)
+	far := cosine(res.Data[0].Embedding.Values, res.Data[2].Embedding.Values)
+	require.Len(t, res.Data[0].Embedding.Values, 512)
+	require.Greater(t, near, far+0.3)
+	again := s.Ask(t, interactive, body)
+	require.Equal(t, res.Data, response(t, again).Data)
+}
+
+// cosine is that of two vectors of length 1.
+func cosine(a, b []float32) float64 {
+	sum := 0.0
+	for i := range a {
+		sum += float64(a[i]) * float64(b[i])
+	}
+	return sum
 }

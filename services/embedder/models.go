@@ -5,6 +5,7 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/local"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/local/uselite"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/openai"
 )
 
@@ -23,6 +24,7 @@ const cohereBatch = 96
 func (c Config) models(client *http.Client) (*llm.Providers[source], error) {
 	models := &llm.Providers[source]{}
 	models.Add(local.Provider, source{Embedder: local.Hash{}}, local.HashModel)
+	models.Add(local.Provider, source{Embedder: &uselite.Model{}, address: uselite.Name}, uselite.Name)
 	add := func(cfg openai.Config) error {
 		cfg.HTTP, cfg.Attempts = client, llm.DefaultAttempts()
 		adapter, err := openai.New(cfg)

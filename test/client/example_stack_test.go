@@ -128,7 +128,7 @@ func ExampleClient_Subscribe() {
 func startStack(names ...string) (url string, stop func()) {
 	dir, err := os.MkdirTemp("", "mlsdm-example-")
 	must(err)
-	srv, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: dir, NoLog: true, NoSigs: true})
+	srv, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: dir, JetStreamMaxStore: 1 << 40, NoLog: true, NoSigs: true})
 	must(err)
 	srv.Start()
 	if !srv.ReadyForConnections(patience) {

@@ -75,6 +75,7 @@ func (s *Server) start(t testing.TB) {
 		o = s.closed.options(t)
 	}
 	o.ServerName, o.Host, o.Port, o.JetStream, o.StoreDir = "bustest", "127.0.0.1", s.port, true, s.dir
+	o.JetStreamMaxStore = 1 << 40 // streams reserve their bounds, which a test does not fill: a small disk is no reason to refuse them
 	o.NoLog, o.NoSigs, o.MaxPayload = true, true, maxPayload
 	if s.configure != nil {
 		s.configure(o)

@@ -43,7 +43,10 @@ func startServer(o Options, u users) (srv *server.Server, stop func(), err error
 	}
 	srv, err = server.NewServer(&server.Options{
 		ServerName: "mlsdm", Host: host, Port: port, JetStream: true, StoreDir: dir, MaxPayload: maxPayload,
-		NoSigs: true, NoSystemAccount: false, JetStreamMaxMemory: 256 << 20,
+		// Streams reserve their bounds, some gigabytes together. By default the server has three quarters of what is free, and a
+		// small disk would be refused though nothing is on it.
+		JetStreamMaxStore: 1 << 40,
+		NoSigs:            true, NoSystemAccount: false, JetStreamMaxMemory: 256 << 20,
 		Nkeys: u.nkeys, NoAuthUser: u.anyone,
 	})
 	if err != nil {
