@@ -122,7 +122,7 @@ func (m *model) answer(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	flush := http.NewResponseController(w)
 	for _, chunk := range m.chunks {
-		_, _ = w.Write(chunk)
+		_, _ = w.Write(chunk) // a client that has gone sees no more
 		if flush.Flush() != nil {
 			return
 		}
