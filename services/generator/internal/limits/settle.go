@@ -116,8 +116,11 @@ func (s *settler) write(ctx context.Context) error {
 			s.again = append(s.again, work[i])
 		}
 	}
-	if len(s.again) > 0 {
+	switch {
+	case len(s.again) > 0:
 		s.plan(settleAgain)
+	case len(s.pending) > 0: // more than was taken at once, or what has come since
+		s.plan(settleAfter)
 	}
 	return errors.Join(errs...)
 }
@@ -134,12 +137,23 @@ func (s *settler) take() []correction {
 		s.lost = 0
 	}
 	for at, by := range s.pending {
-		if by != 0 && !at.over(now) && len(work) < maxUnsettled {
+		switch {
+		case by == 0 || at.over(now):
+		case len(work) >= maxUnsettled: // what does not fit waits for the next time
+			continue
+		default:
 			work = append(work, correction{at, by, s.limiter.id()})
 		}
+		delete(s.pending, at)
 	}
-	clear(s.pending)
 	return work
+}
+
+// empty reports whether nothing waits.
+func (s *settler) empty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.pending) == 0 && len(s.again) == 0
 }
 
 // correct makes one correction, and takes in what the counter says.
@@ -175,8 +189,11 @@ func (l *Limiter) Close(ctx context.Context) error {
 	var why error
 	for {
 		err := l.settler.write(ctx)
-		if err == nil {
+		if err == nil && l.settler.empty() {
 			return nil
+		}
+		if err == nil { // there was more than is taken at once
+			continue
 		}
 		if why == nil || !errors.Is(err, ctx.Err()) {
 			why = err
