@@ -17,6 +17,7 @@ type counts struct{}
 
 func (counts) Increment(_ context.Context, _, _ string, by int64) (int64, error) { return by, nil }
 func (counts) Connected() error                                                  { return nil }
+func (counts) Closed() <-chan struct{}                                           { return nil }
 func (counts) Subjects() events.Subjects                                         { return events.Subjects{} }
 
 func TestNoNumberIsTooLargeToBeLimited(t *testing.T) {

@@ -139,10 +139,13 @@ func (c *counter) serve() {
 		if window != of {
 			excess = 0 // nobody asks for that window any more
 		}
-		value, err := c.increment(subject, id, sum-excess)
+		value, sent, err := c.increment(subject, id, sum-excess)
 		if err != nil {
 			c.fail(batch, err)
-			if excess > 0 {
+			switch {
+			case sent: // it may be counted: the same one is sent until that is known, and only then what nobody has is given back
+				c.limiter.settler.redo(correction{account: account{c, window}, by: sum - excess, id: id, back: sum})
+			case excess > 0:
 				c.limiter.settler.add(c, window, -excess)
 			}
 			excess = 0
@@ -190,24 +193,28 @@ func (c *counter) next(excess, of int64) (batch []*ask, sum, window int64, subje
 }
 
 // increment adds to the counter. Who waits for it may have gone before it ends. Where it is not known whether an increment was counted,
-// the same one is sent again, which tells: it counts once.
-func (c *counter) increment(subject, id string, by int64) (value int64, err error) {
+// the same one is sent again, which tells: it counts once. With an error, sent says that it may be counted all the same.
+func (c *counter) increment(subject, id string, by int64) (value int64, sent bool, err error) {
 	if err := c.limiter.counter.Connected(); err != nil { // it would be sent when it is of no use any more
-		return 0, err
+		return 0, false, err
 	}
-	sent := false // and perhaps counted
 	for range tries {
 		ctx, cancel := context.WithTimeout(context.Background(), answerIn)
 		value, err = c.limiter.counter.Increment(ctx, subject, id, by)
 		sent = sent || errors.Is(err, context.DeadlineExceeded)
 		if err == nil || !sent {
 			cancel()
-			return value, err
+			return value, false, err
 		}
-		<-ctx.Done()
+		select {
+		case <-ctx.Done():
+		case <-c.limiter.counter.Closed():
+			cancel()
+			return 0, true, err
+		}
 		cancel()
 	}
-	return 0, err
+	return 0, true, err
 }
 
 // answer lets in those for whom there is room, and returns how much was reserved for the others.

@@ -19,14 +19,26 @@ type shared struct {
 	away   bool          // they cannot be reached
 	takes  time.Duration // how long each increment takes
 	loses  int           // answers
+	closed chan struct{} // when they are
 }
 
 var errAway = errors.New("away")
 
-func newShared() *shared { return &shared{counts: map[string]int64{}, seen: map[string]bool{}} }
+func newShared() *shared {
+	return &shared{counts: map[string]int64{}, seen: map[string]bool{}, closed: make(chan struct{})}
+}
 
 func (s *shared) Subjects() events.Subjects { return events.Subjects{} }
-func (s *shared) Connected() error          { return nil }
+func (s *shared) Closed() <-chan struct{}   { return s.closed }
+
+func (s *shared) Connected() error {
+	select {
+	case <-s.closed:
+		return errAway
+	default:
+		return nil
+	}
+}
 
 func (s *shared) Increment(ctx context.Context, subject, id string, by int64) (value int64, err error) {
 	s.mu.Lock()
@@ -45,9 +57,12 @@ func (s *shared) Increment(ctx context.Context, subject, id string, by int64) (v
 		s.loses--
 		defer func() {
 			s.mu.Unlock()
-			<-ctx.Done()
+			select {
+			case <-ctx.Done():
+			case <-time.After(10 * time.Second): // as long as the bus waits
+			}
 			s.mu.Lock()
-			value, err = 0, ctx.Err()
+			value, err = 0, context.DeadlineExceeded
 		}()
 	}
 	if id == "" || !s.seen[id] {

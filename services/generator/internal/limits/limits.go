@@ -33,6 +33,8 @@ type Counter interface {
 	Increment(ctx context.Context, subject, id string, by int64) (int64, error)
 	// Connected returns nil while counters can be reached, as far as that is known.
 	Connected() error
+	// Closed is closed when they never can be any more.
+	Closed() <-chan struct{}
 	// Subjects are those of the installation.
 	Subjects() events.Subjects
 }

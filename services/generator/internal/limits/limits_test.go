@@ -353,6 +353,49 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
+// What was reserved too much is given back once, also when all answers to the increment that does it are lost. What was reserved with
+// it is given back, too.
+func TestLostAnswersGiveBackOnce(t *testing.T) {
+	t.Parallel()
+	for _, lost := range []int{5, 10, 11, 50} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newShared()
+			here, there := limiter(s, perMinute(10)), limiter(s, perMinute(10))
+			for range 5 {
+				pass(t, here, shop, limits.Estimate{})
+			}
+			for range 5 {
+				pass(t, there, shop, limits.Estimate{})
+			}
+			s.set(false, 10*time.Millisecond)
+			refusedBy(t, here, shop, limits.Estimate{}) // it does not know of the others, and reserves one too many
+			require.EqualValues(t, 11, s.total("limits.requests"))
+			s.lose(lost)
+			<-time.After(50 * time.Second)
+			s.lose(0)
+			require.EqualValues(t, 10, s.total("limits.requests"))
+			refusedBy(t, there, shop, limits.Estimate{})
+			<-time.After(9 * time.Second)
+			require.EqualValues(t, 10, s.total("limits.requests"))
+		})
+	}
+}
+
+// Who is told that the counts cannot be reached has nothing reserved in the end, whether it was counted or not.
+func TestLostAnswersReserveNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newShared()
+		l := limits.New(limits.Config{Rules: []limits.Rule{perMinute(10)}, Wait: 30 * time.Second}, s, limits.Options{})
+		s.lose(10)
+		_, err := l.Reserve(t.Context(), shop, limits.Estimate{})
+		require.Equal(t, events.CodeUnavailable, events.CodeOf(err))
+		require.EqualValues(t, 1, s.total("limits.requests"))
+		<-time.After(5 * time.Second)
+		require.Zero(t, s.total("limits.requests"))
+	})
+}
+
 // When the counts cannot be reached, requests are refused, quickly, or let through, as the operator wants.
 func TestCountsThatCannotBeReached(t *testing.T) {
 	t.Parallel()
@@ -410,6 +453,30 @@ func TestClose(t *testing.T) {
 		require.EqualValues(t, 50, s.total("limits.tokens"))
 		<-time.After(5 * time.Second) // until nothing is planned any more
 	})
+}
+
+// What can never be counted any more is not waited for.
+func TestCloseWhenTheCountsAreClosed(t *testing.T) {
+	t.Parallel()
+	for _, away := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newShared()
+			l := limiter(s, rule(func(r *limits.Rule) { r.TokensPerMinute = 100 }))
+			pass(t, l, shop, limits.Estimate{Tokens: 5}).Settle(50, 0)
+			begin := time.Now()
+			if away { // it is closed while it is waited for
+				s.set(true, 0)
+				time.AfterFunc(time.Second, func() { close(s.closed) })
+			} else {
+				close(s.closed)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			require.ErrorIs(t, l.Close(ctx), errAway)
+			require.LessOrEqual(t, time.Since(begin), time.Second)
+			<-time.After(2 * time.Minute) // until the window is over, and nothing is tried any more
+		})
+	}
 }
 
 func TestGuess(t *testing.T) {

@@ -19,6 +19,8 @@ const (
 	settlers = 16
 	// maxUnsettled bounds how many counts wait to be corrected.
 	maxUnsettled = 100_000
+	// sameFor is how long an increment of the same id surely counts once; streams of counters remember ids for 30 seconds.
+	sameFor = 20 * time.Second
 )
 
 // settler corrects counts behind the answers of requests.
@@ -45,6 +47,15 @@ type correction struct {
 
 	by int64
 	id string
+	// back is how much of it is given back as soon as it is known to be counted.
+	back int64
+	// maybe is since when it may be counted, without an answer that says so; zero: it is not.
+	maybe time.Time
+}
+
+// uncertain reports whether an increment may count a second time if it is sent again, and make the count too low.
+func (c *correction) uncertain() bool {
+	return (c.by < 0 || c.back > 0) && !c.maybe.IsZero() && time.Since(c.maybe) > sameFor
 }
 
 // open makes a settler.
@@ -71,6 +82,15 @@ func (s *settler) add(c *counter, window, by int64) {
 	}
 	s.pending[at] += by
 	s.plan(settleAfter)
+}
+
+// redo sends an increment again that may be counted already.
+func (s *settler) redo(c correction) {
+	c.maybe = time.Now().Add(-tries * answerIn)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.again = append(s.again, c)
+	s.plan(settleAgain)
 }
 
 // plan sees to it that there will be a flush. The lock is held.
@@ -101,19 +121,23 @@ func (s *settler) write(ctx context.Context) error {
 	var working sync.WaitGroup
 	room := make(chan struct{}, settlers)
 	errs := make([]error, len(work))
-	for i, c := range work {
+	for i := range work {
 		room <- struct{}{}
 		working.Go(func() {
 			defer func() { <-room }()
-			errs[i] = s.correct(ctx, c)
+			errs[i] = s.correct(ctx, &work[i])
 		})
 	}
 	working.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, err := range errs {
-		if err != nil && !work[i].over(s.limiter.now()) {
-			s.again = append(s.again, work[i])
+		switch c := work[i]; {
+		case err == nil || c.over(s.limiter.now()):
+		case c.uncertain():
+			s.lost++
+		default:
+			s.again = append(s.again, c)
 		}
 	}
 	switch {
@@ -133,7 +157,7 @@ func (s *settler) take() []correction {
 	work := s.again
 	s.again = nil
 	if s.lost > 0 {
-		s.limiter.log.Warn("what requests have used is not all counted: too much waits for that", "requests", s.lost)
+		s.limiter.log.Warn("what requests have used is not all counted: too much waits for that, or nobody has said for too long whether it is", "counts", s.lost)
 		s.lost = 0
 	}
 	for at, by := range s.pending {
@@ -142,7 +166,7 @@ func (s *settler) take() []correction {
 		case len(work) >= maxUnsettled: // what does not fit waits for the next time
 			continue
 		default:
-			work = append(work, correction{at, by, s.limiter.id()})
+			work = append(work, correction{account: at, by: by, id: s.limiter.id()})
 		}
 		delete(s.pending, at)
 	}
@@ -157,14 +181,21 @@ func (s *settler) empty() bool {
 }
 
 // correct makes one correction, and takes in what the counter says.
-func (s *settler) correct(ctx context.Context, c correction) error {
+func (s *settler) correct(ctx context.Context, c *correction) error {
 	l := s.limiter
 	if err := l.counter.Connected(); err != nil {
 		return err
 	}
+	begun := time.Now()
 	value, err := l.counter.Increment(ctx, c.counter.limit.subject(l.subjects, c.counter.scope, c.window), c.id, c.by)
 	if err != nil {
+		if c.maybe.IsZero() && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
+			c.maybe = begun
+		}
 		return err
+	}
+	if c.back > 0 {
+		s.add(c.counter, c.window, -c.back)
 	}
 	c.counter.mu.Lock()
 	defer c.counter.mu.Unlock()
@@ -172,7 +203,7 @@ func (s *settler) correct(ctx context.Context, c correction) error {
 	return nil
 }
 
-// Close waits until what was settled is counted, or until ctx ends. Nothing may be reserved after it.
+// Close waits until what was settled is counted, until ctx ends, or the counts are closed. Nothing may be reserved after it.
 func (l *Limiter) Close(ctx context.Context) error {
 	if l == nil {
 		return nil
@@ -185,6 +216,7 @@ func (l *Limiter) Close(ctx context.Context) error {
 	select {
 	case <-idle:
 	case <-ctx.Done():
+	case <-l.counter.Closed():
 	}
 	var why error
 	for {
@@ -200,6 +232,8 @@ func (l *Limiter) Close(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
+			return fmt.Errorf("what requests have used is not all counted: %w", why)
+		case <-l.counter.Closed():
 			return fmt.Errorf("what requests have used is not all counted: %w", why)
 		case <-time.After(settleAfter):
 		}
