@@ -26,6 +26,8 @@ type Failure struct {
 	Header http.Header
 	// Reasons are the provider's own machine-readable words, such as OpenAI's error.code and error.type.
 	Reasons []string
+	// Param is the request's field that the provider says is wrong, such as OpenAI's error.param; it may be empty.
+	Param string
 	// Message is the provider's text. The API key must be gone from it; its length does not matter.
 	Message string
 	// Reset is when the limit that is used up starts anew, by the provider's own headers; zero when they do not say. It counts only
@@ -40,14 +42,12 @@ func (f Failure) Error() *events.Error { return f.Fault().Err }
 func (f Failure) Fault() *Fault {
 	class, code, retryable := classify(f.Status)
 	for _, reason := range f.Reasons {
-		switch reason {
-		case "insufficient_quota", "credit_balance_exhausted", "billing_hard_limit_reached", "billing_error":
-			class, code, retryable = ClassQuota, events.CodeRateLimited, false // money, not time, cures these
-		case "content_filter", "content_policy_violation":
-			class, code, retryable = ClassContent, events.CodeContentRejected, false
-		case "model_not_found":
-			class, code, retryable = ClassModel, events.CodeNotFound, false
+		if c, e, ok := reasoned(reason); ok {
+			class, code, retryable = c, e, false
 		}
+	}
+	if class == ClassCaller && f.Param == "model" {
+		class, code = ClassModel, events.CodeNotFound
 	}
 	message := Bound(f.Message, maxMessage)
 	if message == "" {
@@ -57,19 +57,62 @@ func (f Failure) Fault() *Fault {
 		Code: code, Retryable: retryable, Provider: f.Provider,
 		Message: "status " + strconv.Itoa(f.Status) + ": " + message,
 	}}
-	if !retryable {
-		return fault
+	if retryable {
+		fault.wait(f.Header, f.Reset)
 	}
-	now := time.Now()
-	wait := RetryAfter(f.Header, now)
-	if wait <= 0 && f.Reset.After(now) {
-		wait = min(f.Reset.Sub(now), maxRetryAfter)
-	}
-	if wait > 0 {
-		fault.Err.RetryAfter, fault.Until = wait, now.Add(wait)
-	}
+	fault.heed(f.Header.Get("X-Should-Retry"))
 	return fault
 }
+
+// wait takes over when the provider says that it can be asked again.
+func (f *Fault) wait(h http.Header, reset time.Time) {
+	now := time.Now()
+	wait := RetryAfter(h, now)
+	if wait <= 0 && reset.After(now) {
+		wait = min(reset.Sub(now), maxRetryAfter)
+	}
+	if wait > 0 {
+		f.Err.RetryAfter, f.Until = wait, now.Add(wait)
+	}
+}
+
+// heed takes over the server's own word on a repetition, the header x-should-retry of OpenAI and Anthropic. Whose fault it is stays as
+// it was: "true" allows a repetition of what looks like the caller's mistake, but cures no key and buys no tokens; "false" forbids one
+// now, but where the server also says when it can be asked again, then is not never.
+func (f *Fault) heed(word string) {
+	switch strings.ToLower(strings.TrimSpace(word)) {
+	case "true":
+		if f.Class == ClassCaller {
+			f.Err.Retryable = true
+		}
+	case "false":
+		f.Final = true
+		if f.Until.IsZero() {
+			f.Err.Retryable = false
+		}
+	}
+}
+
+// reasoned is the table of the providers' own words, which go before the status.
+func reasoned(reason string) (class Class, code events.Code, known bool) {
+	switch reason {
+	case "insufficient_quota", "credit_balance_exhausted", "billing_hard_limit_reached", "billing_error":
+		return ClassQuota, events.CodeRateLimited, true // money, not time, cures these
+	case "content_filter", "content_policy_violation":
+		return ClassContent, events.CodeContentRejected, true
+	case "model_not_found", "model_not_supported", "model_decommissioned", "invalid_model", "unknown_model":
+		return ClassModel, events.CodeNotFound, true
+	case "unsupported_parameter", "unsupported_value", "OperationNotSupported": // by this model
+		return ClassUnsupported, events.CodeUnsupported, true
+	case ReasonTooLong, "exceed_context_size_error", "string_above_max_length": // for this model; another may take more
+		return ClassUnsupported, events.CodeInvalidArgument, true
+	default:
+		return "", "", false
+	}
+}
+
+// ReasonTooLong is OpenAI's word for a conversation that is longer than the model takes.
+const ReasonTooLong = "context_length_exceeded"
 
 // classify is the table of HTTP statuses: whose fault they are, what they mean and whether the same request may succeed later.
 func classify(status int) (class Class, code events.Code, retryable bool) {
@@ -105,7 +148,7 @@ func classify(status int) (class Class, code events.Code, retryable bool) {
 // that come inside an answer whose own status was 200.
 func StatusOf(reason string) int {
 	switch reason {
-	case "invalid_request_error", "context_length_exceeded", "invalid_request":
+	case "invalid_request_error", ReasonTooLong, "exceed_context_size_error", "unsupported_parameter", "unsupported_value", "invalid_request":
 		return http.StatusBadRequest
 	case "authentication_error", "invalid_api_key":
 		return http.StatusUnauthorized
@@ -113,7 +156,7 @@ func StatusOf(reason string) int {
 		return http.StatusPaymentRequired
 	case "permission_error":
 		return http.StatusForbidden
-	case "not_found_error", "model_not_found":
+	case "not_found_error", "model_not_found", "invalid_model", "unknown_model":
 		return http.StatusNotFound
 	case "request_too_large":
 		return http.StatusRequestEntityTooLarge

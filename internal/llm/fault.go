@@ -16,7 +16,8 @@ const (
 	ClassCaller Class = "caller"
 	// ClassContent: the provider refuses the content. Another one might not, but is not asked to.
 	ClassContent Class = "content"
-	// ClassUnsupported: this server cannot do what is asked for; another may.
+	// ClassUnsupported: this server, or this model of its, cannot do what is asked for; another may. A conversation that is too long
+	// for the model is one such, with the code invalid_argument.
 	ClassUnsupported Class = "unsupported"
 	// ClassModel: this server has no such model; another may.
 	ClassModel Class = "model"
@@ -45,6 +46,9 @@ type Fault struct { //nolint:errname // FaultError would say it twice
 	Until time.Time
 	// Err is what the caller is told. It names the provider and holds no key, no address and no prompt.
 	Err *events.Error
+	// Final says that the server asks not to be sent the same again now (x-should-retry: false), whatever the class allows. Another
+	// server may be.
+	Final bool
 	// RequestID is the provider's own name of the request; it may be empty.
 	RequestID string
 }

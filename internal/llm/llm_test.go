@@ -91,6 +91,65 @@ func TestFailure(t *testing.T) {
 	}
 }
 
+// What a model cannot do is told apart from what nobody can: another model may be asked.
+func TestFailureOfTheModel(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		status        int
+		reason, param string
+		class         llm.Class
+		code          events.Code
+	}{
+		{404, "model_not_found", "", llm.ClassModel, events.CodeNotFound},
+		{403, "model_not_found", "", llm.ClassModel, events.CodeNotFound},
+		{400, "model_decommissioned", "", llm.ClassModel, events.CodeNotFound},
+		{400, "invalid_model", "", llm.ClassModel, events.CodeNotFound},
+		{400, "invalid_request_error", "model", llm.ClassModel, events.CodeNotFound},
+		{403, "", "model", llm.ClassKey, events.CodePermissionDenied},
+		{429, "", "model", llm.ClassLimit, events.CodeRateLimited},
+		{400, "unsupported_parameter", "model", llm.ClassUnsupported, events.CodeUnsupported},
+		{400, "unsupported_value", "temperature", llm.ClassUnsupported, events.CodeUnsupported},
+		{400, llm.ReasonTooLong, "messages", llm.ClassUnsupported, events.CodeInvalidArgument},
+		{500, "exceed_context_size_error", "", llm.ClassUnsupported, events.CodeInvalidArgument},
+		{400, "invalid_request_error", "messages", llm.ClassCaller, events.CodeInvalidArgument},
+		{413, "", "", llm.ClassCaller, events.CodeInvalidArgument},
+	} {
+		fault := llm.Failure{Provider: "acme", Status: c.status, Reasons: []string{c.reason}, Param: c.param}.Fault()
+		require.Equal(t, []any{c.class, c.code}, []any{fault.Class, fault.Err.Code}, "%+v", c)
+	}
+}
+
+// The server's word on a repetition changes whether there is one, never whose fault it is.
+func TestShouldRetry(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		status           int
+		word, after      string
+		class            llm.Class
+		retryable, final bool
+	}{
+		{500, "", "", llm.ClassProvider, true, false},
+		{500, "true", "", llm.ClassProvider, true, false},
+		{500, "false", "", llm.ClassProvider, false, true},
+		{529, " False ", "", llm.ClassProvider, false, true},
+		{503, "false", "9", llm.ClassProvider, true, true},
+		{504, "false", "", llm.ClassTimeout, false, true},
+		{429, "false", "", llm.ClassLimit, false, true},
+		{429, "false", "9", llm.ClassLimit, true, true},
+		{400, "true", "", llm.ClassCaller, true, false},
+		{400, "perhaps", "", llm.ClassCaller, false, false},
+		{401, "true", "", llm.ClassKey, false, false},
+		{402, "true", "", llm.ClassQuota, false, false},
+		{404, "true", "", llm.ClassModel, false, false},
+		{501, "true", "", llm.ClassUnsupported, false, false},
+	} {
+		header := http.Header{"X-Should-Retry": {c.word}, "Retry-After": {c.after}}
+		fault := llm.Failure{Provider: "acme", Status: c.status, Header: header}.Fault()
+		require.Equal(t, []any{c.class, c.retryable, c.final}, []any{fault.Class, fault.Err.Retryable, fault.Final}, "%+v", c)
+		require.Equal(t, c.after != "", !fault.Until.IsZero(), "%+v", c)
+	}
+}
+
 func TestFailureMessageIsBounded(t *testing.T) {
 	t.Parallel()
 	err := llm.Failure{Provider: "acme", Status: 400, Message: "bad\x00\r\nthing \xff" + strings.Repeat("é", 5000)}.Error()
