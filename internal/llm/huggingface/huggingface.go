@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
@@ -85,9 +84,6 @@ func readError(body []byte) llm.Failure {
 	f := wire.ReadError(body)
 	if strings.Contains(f.Message, "no longer supported") && strings.Contains(f.Message, "router.huggingface.co") {
 		f.Message += " (the provider's base URL has to be " + BaseURL + ")"
-	}
-	if slices.Contains(f.Reasons, "model_not_supported") { // by any provider that the owner of the token has switched on
-		f.Reasons = append(f.Reasons, "model_not_found")
 	}
 	return f
 }

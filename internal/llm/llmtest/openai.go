@@ -64,7 +64,7 @@ func OpenAI() Dialect {
 			},
 			{
 				Name: "too long", Status: 400, Body: `{"error":{"message":"maximum context length is 8192 tokens","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}`,
-				Class: llm.ClassCaller, Code: events.CodeInvalidArgument, Says: "maximum context length",
+				Class: llm.ClassUnsupported, Code: events.CodeInvalidArgument, Says: "maximum context length",
 			},
 			{
 				Name: "Azure's gate", Status: 401, Body: `{"statusCode":401,"message":"Access denied due to invalid subscription key"}`,
@@ -95,7 +95,8 @@ func OpenAI() Dialect {
 			{Name: "error with a number", Body: piece(begun) + `data: {"error":{"message":"slow down","code":429}}` + "\n\n", Class: llm.ClassLimit, Code: events.CodeRateLimited, Retryable: true},
 			{Name: "error with a type", Body: `data: {"error":{"message":"bad","type":"invalid_request_error"}}` + "\n\n", Class: llm.ClassCaller, Code: events.CodeInvalidArgument},
 			{Name: "error event", Body: piece(begun) + "event: error\ndata: {\"message\":\"it broke\"}\n\n", Class: llm.ClassProvider, Code: events.CodeUnavailable, Retryable: true, Says: "it broke"},
-			{Name: "error of vLLM", Body: `data: {"object":"error","message":"it broke","type":"BadRequestError","code":400}` + "\n\n", Class: llm.ClassProvider, Code: events.CodeUnavailable, Retryable: true, Says: "it broke"},
+			{Name: "error of vLLM", Body: `data: {"object":"error","message":"it broke","type":"BadRequestError","code":400}` + "\n\n", Class: llm.ClassCaller, Code: events.CodeInvalidArgument, Says: "it broke"},
+			{Name: "failure of vLLM", Body: `data: {"object":"error","message":"it broke","type":"InternalServerError","code":500}` + "\n\n", Class: llm.ClassProvider, Code: events.CodeUnavailable, Retryable: true, Says: "it broke"},
 			{Name: "nothing", Body: "", Class: llm.ClassNetwork, Code: events.CodeUnavailable, Retryable: true},
 			{Name: "done at once", Body: done, Class: llm.ClassAnswer, Code: events.CodeInternal},
 			{Name: "broke off", Body: piece(begun), Class: llm.ClassNetwork, Code: events.CodeUnavailable, Retryable: true},

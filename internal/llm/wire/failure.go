@@ -1,11 +1,10 @@
 package wire
 
 import (
-	"encoding/json"
 	"io"
 	"mime"
 	"net/http"
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
@@ -32,7 +31,7 @@ func (s *Server) failure(res *http.Response) *llm.Fault {
 	if s.cfg.Reset != nil {
 		f.Reset = s.cfg.Reset(res.Header, time.Now())
 	}
-	fault := f.Fault()
+	fault := understood(f).Fault()
 	fault.RequestID = s.Clean(res.Header.Get(s.cfg.RequestID), 100)
 	return fault
 }
@@ -53,45 +52,26 @@ func (s *Server) InBand(body []byte) *llm.Fault {
 	if f.Message == "" {
 		f.Message = "it broke off with an error that it does not explain"
 	}
-	return f.Fault()
+	return understood(f).Fault()
 }
 
-// ReadError reads the error bodies that are about: OpenAI's and Anthropic's {"error": {…}}, {"error": "…"} of Hugging Face and
-// Ollama, {"message": "…"} of Cohere, {"detail": "…"} of Python servers. What is none of them has no message.
-func ReadError(body []byte) llm.Failure {
-	var outer struct {
-		Error   json.RawMessage `json:"error"`
-		Message json.RawMessage `json:"message"`
-		Detail  json.RawMessage `json:"detail"`
-	}
-	var f llm.Failure
-	if json.Unmarshal(body, &outer) != nil {
-		return f
-	}
-	var inner struct {
-		Message string          `json:"message"`
-		Type    string          `json:"type"`
-		Code    json.RawMessage `json:"code"` // a string, a number or null
-	}
-	if json.Unmarshal(outer.Error, &inner) == nil && (inner.Message != "" || inner.Type != "" || inner.Code != nil) {
-		f.Message, f.Reasons = inner.Message, []string{inner.Type, text(inner.Code)}
-		f.Status, _ = strconv.Atoi(string(inner.Code)) // 0, unknown, unless the code is a number
-		return f
-	}
-	for _, raw := range []json.RawMessage{outer.Error, outer.Message, outer.Detail} {
-		if s := text(raw); s != "" {
-			f.Message = s
-			break
+// understood adds to a failure the reason that most servers have no word for, only a text: the conversation is too long for the model.
+func understood(f llm.Failure) llm.Failure {
+	switch f.Status {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+		said := strings.ToLower(f.Message)
+		for _, words := range []string{
+			"maximum context length",        // OpenAI's imitators, vLLM
+			"prompt is too long",            // Anthropic
+			"too many tokens",               // Cohere
+			"request too large for",         // Groq
+			"exceeds the available context", // llama.cpp
+		} {
+			if strings.Contains(said, words) {
+				f.Reasons = append(f.Reasons, llm.ReasonTooLong)
+				break
+			}
 		}
 	}
 	return f
-}
-
-// text returns the string that raw is, or "".
-func text(raw json.RawMessage) string {
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
-		return ""
-	}
-	return s
 }
