@@ -19,50 +19,65 @@ type breaker struct {
 	failures int
 	pause    time.Duration // 0: closed
 	until    time.Time
-	probing  bool
+	probe    *entry // that is under way
 }
 
-// enter returns how long the scorer is to be left alone; 0 lets a request pass, which then ends with leave, worked or failed.
-func (b *breaker) enter(now time.Time) time.Duration {
+// entry is the right to ask once.
+type entry struct{ breaker *breaker }
+
+// enter returns how long the scorer is to be left alone; 0 lets a request pass, whose entry then ends with worked or failed, or with
+// leave in any case.
+func (b *breaker) enter(now time.Time) (*entry, time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	e := &entry{b}
 	if b.pause == 0 {
-		return 0
+		return e, 0
 	}
 	if wait := b.until.Sub(now); wait > 0 {
-		return wait
+		return nil, wait
 	}
-	if b.probing {
-		return time.Second // about when the probe's outcome is known
+	if b.probe != nil {
+		return nil, time.Second // about when the probe's outcome is known
 	}
-	b.probing = true
-	return 0
+	b.probe = e
+	return e, 0
 }
 
-// leave ends a request that says nothing of the scorer.
-func (b *breaker) leave() {
-	b.mu.Lock()
-	b.probing = false
-	b.mu.Unlock()
+// leave ends a request that says nothing of the scorer. After worked and failed it does nothing.
+func (e *entry) leave() {
+	e.breaker.mu.Lock()
+	defer e.breaker.mu.Unlock()
+	e.release()
+}
+
+// release lets another probe pass if this was the one, and reports whether it was. The lock is held.
+func (e *entry) release() bool {
+	if e.breaker.probe != e {
+		return false
+	}
+	e.breaker.probe = nil
+	return true
 }
 
 // worked ends a request that had a score. It reports whether that closes the breaker.
-func (b *breaker) worked() bool {
+func (e *entry) worked() bool {
+	b := e.breaker
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	closes := b.pause > 0
-	b.failures, b.pause, b.probing = 0, 0, false
+	b.failures, b.pause, b.probe = 0, 0, nil
 	return closes
 }
 
 // failed ends a request that had none; until is when the scorer says that it can be asked again, zero if it does not. It reports
 // whether that opens a breaker that was closed.
-func (b *breaker) failed(now, until time.Time) bool {
+func (e *entry) failed(now, until time.Time) bool {
+	b := e.breaker
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.failures++
-	wasProbe := b.probing
-	b.probing = false
+	wasProbe := e.release()
 	switch {
 	case b.pause == 0 && b.failures >= breakAfter:
 		b.pause = breakFor

@@ -118,7 +118,7 @@ func (f *Filter) open(ctx context.Context) (bucket, error) {
 			return kv, nil
 		}
 		if !said && ctx.Err() == nil {
-			f.log.WarnContext(ctx, "the state of the moral filter cannot be reached; this replica goes on alone until it can", "err", err)
+			f.log.WarnContext(ctx, "the state of the moral filter cannot be reached; it is not ready until it can", "err", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -151,6 +151,50 @@ func TestBucketThatComesLater(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
+// Who waits for the bucket is not ready: nobody goes on alone.
+func TestNobodyGoesOnAlone(t *testing.T) {
+	t.Parallel()
+	said := make(chan string, 100)
+	handler := slog.NewTextHandler(heard(said), nil)
+	srv := bustest.Start(t, bustest.Bare())
+	f, err := moral.New(moral.Default(), moral.Deps{
+		Bus: srv.Connect(t, events.ServiceGenerator), HTTP: client(t), Source: "/mlsdm/generator", Logger: slog.New(handler),
+	})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f.Run(ctx) }()
+	for line := ""; !strings.Contains(line, "cannot be reached"); {
+		select {
+		case line = <-said:
+		case <-time.After(patience):
+			require.Fail(t, "nothing is said")
+		}
+		require.NotContains(t, line, "alone")
+	}
+	select {
+	case <-f.Ready():
+		require.Fail(t, "it is ready")
+	default:
+	}
+	srv.Provision(t)
+	<-f.Ready()
+	cancel()
+	require.NoError(t, <-done)
+}
+
+// heard takes what is logged.
+type heard chan<- string
+
+// Write implements [io.Writer].
+func (h heard) Write(line []byte) (int, error) {
+	select {
+	case h <- string(line):
+	default:
+	}
+	return len(line), nil
+}
+
 // Every decision is an event, with score, threshold and reason, and without the text.
 func TestEvents(t *testing.T) {
 	t.Parallel()

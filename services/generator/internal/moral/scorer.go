@@ -100,11 +100,13 @@ func newGuard(c *ScorerConfig, client *http.Client, log *slog.Logger) (*guard, e
 // score asks for a score, twice at most. Every error is an [llm.Fault]; of what the scorer said in it nothing may be repeated, since it
 // may be the text.
 func (g *guard) score(ctx context.Context, q question) (verdict, error) {
-	if wait := g.breaker.enter(time.Now()); wait > 0 {
+	entry, wait := g.breaker.enter(time.Now())
+	if wait > 0 {
 		fault := llm.FaultOf(llm.Unavailable(scorerName, "it has failed too often"))
 		fault.Err.RetryAfter = wait
 		return verdict{}, fault
 	}
+	defer entry.leave() // whatever happens: others wait for how a probe ends
 	begin := time.Now()
 	bounded, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
@@ -114,11 +116,10 @@ func (g *guard) score(ctx context.Context, q question) (verdict, error) {
 		v, err = g.scorer.score(bounded, g.key, q)
 	}
 	if err != nil && ctx.Err() != nil { // who asked is gone: that says nothing of the scorer
-		g.breaker.leave()
 		return verdict{}, llm.FaultOf(context.Cause(ctx))
 	}
 	g.observe(time.Since(begin), err == nil)
-	g.learn(ctx, err)
+	g.learn(ctx, entry, err)
 	return v, err
 }
 
@@ -139,19 +140,18 @@ func (g *guard) worthATry(ctx context.Context, err error, sent string) bool {
 }
 
 // learn tells the breaker how it went.
-func (g *guard) learn(ctx context.Context, err error) {
+func (g *guard) learn(ctx context.Context, entry *entry, err error) {
 	if err == nil {
-		if g.breaker.worked() {
+		if entry.worked() {
 			g.log.InfoContext(ctx, "the scorer of the moral filter works again")
 		}
 		return
 	}
 	fault := llm.FaultOf(err)
 	if fault.Class == llm.ClassCaller || fault.Class == llm.ClassContent { // it is there, and does not want this text
-		g.breaker.leave()
 		return
 	}
-	if g.breaker.failed(time.Now(), fault.Until) {
+	if entry.failed(time.Now(), fault.Until) {
 		g.log.ErrorContext(ctx, "the scorer of the moral filter fails, and is left alone for a while",
 			"class", string(fault.Class), "code", string(fault.Err.Code))
 	}

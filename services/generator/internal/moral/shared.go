@@ -119,8 +119,11 @@ func (s *shared) note(accepted bool) {
 func (s *shared) add(accepted bool) {
 	s.now = s.policy.next(s.now, accepted)
 	if len(s.pending) == maxPending {
-		s.pending = slices.Delete(s.pending, s.flying, s.flying+1)
 		s.lost(1)
+		if s.flying == len(s.pending) { // none of these can be given up any more
+			return
+		}
+		s.pending = slices.Delete(s.pending, s.flying, s.flying+1)
 	}
 	s.pending = append(s.pending, accepted)
 	if len(s.pending) >= flushAfter && s.flying == 0 {

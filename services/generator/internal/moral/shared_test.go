@@ -333,3 +333,27 @@ func TestManyReplicas(t *testing.T) {
 	require.EqualValues(t, 2*moral.MaxReplicas, c.Count)
 	require.Less(t, len(kv.value), 4096)
 }
+
+// As many outcomes as are kept are being written, and more come.
+func TestMoreThanIsKeptWhileAllIsWritten(t *testing.T) {
+	t.Parallel()
+	lost := 0
+	s := moral.NewShared(moral.Default(), bustest.Logger(t), func(n int) { lost += n })
+	kv := &memory{}
+	for range moral.MaxPending {
+		s.Decide(0.95)
+	}
+	kv.before = func() error {
+		kv.before = nil
+		for range 10 {
+			s.Decide(0.95)
+		}
+		return nil
+	}
+	require.NoError(t, s.Flush(t.Context(), kv))
+	require.Equal(t, 10, lost)
+	require.EqualValues(t, moral.MaxPending, kv.content(t).Count)
+	s.Decide(0.95)
+	require.NoError(t, s.Flush(t.Context(), kv))
+	require.EqualValues(t, moral.MaxPending+1, kv.content(t).Count)
+}
