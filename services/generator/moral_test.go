@@ -233,3 +233,19 @@ func TestOutputFilter(t *testing.T) {
 	require.False(t, response(t, r.ask(t, askFast, events.HeaderCache, "on")).Usage.Cached)
 	require.Empty(t, r.server(t, "b").Requests(), "nobody else is asked to say it")
 }
+
+// What was held back when an answer broke off is not told with the error, unless it passes.
+func TestPartialAnswersAreJudged(t *testing.T) {
+	t.Parallel()
+	s := newScorer(t)
+	r := serve(t, judged(s.URL, "  output: on\n  window: 40\n  overlap: 10\n"))
+	good := "a fine sentence of which there are many. "
+	for _, last := range []string{"an evil thing", "a fair thing"} {
+		r.server(t, "a").Script(llmtest.Stream(say(good) + say(last)))
+		messages, end := r.StreamWith(t, interactive, nil, []byte(streamFast))
+		require.Equal(t, good, text(t, messages))
+		require.NotNil(t, end.Err())
+		require.NotContains(t, string(end.Body), "evil")
+		require.Equal(t, last == "a fair thing", strings.Contains(string(end.Body), last))
+	}
+}

@@ -64,6 +64,36 @@ func TestRequestProcessed(t *testing.T) {
 	require.Equal(t, "2026-11", told.PriceVersion)
 }
 
+// What an attempt had used before it failed is counted, too, at its own model's price; a caller is told of the answer only.
+func TestFailedAttemptsAreCounted(t *testing.T) {
+	t.Parallel()
+	r := serve(t, twoProviders+`
+prices:
+  version: "2026-11"
+  models: {a/m: {input: 100000, output: 200000}, b/m: {input: 1000000, output: 1000000}}
+`)
+	begins := `data: {"id":"1","choices":[],"usage":{"prompt_tokens":10,"completion_tokens":2,"total_tokens":12}}` + "\n\n"
+	r.server(t, "a").Script(llmtest.Stream(begins))
+	messages, end := r.StreamWith(t, interactive, nil, []byte(streamFast))
+	require.Equal(t, "you said: hello", text(t, messages))
+	var own events.ChatUsage
+	require.NoError(t, json.Unmarshal([]byte(end.Value(events.HeaderUsage)), &own))
+	told := r.Processed(t)
+	require.Equal(t, []any{"b/m", 2}, []any{told.AnsweredBy, told.Attempts})
+	require.Equal(t, []int{10 + own.PromptTokens, 2 + own.CompletionTokens, 12 + own.TotalTokens},
+		[]int{told.PromptTokens, told.CompletionTokens, told.TotalTokens})
+	require.InDelta(t, 1+0.4+*own.Cost, told.Cost, 1e-9)
+	require.False(t, told.Unpriced)
+
+	// Also when nobody answers in the end.
+	r.server(t, "a").Script(llmtest.Stream(begins))
+	r.server(t, "b").Script(llmtest.Stream(begins))
+	_, end = r.StreamWith(t, interactive, nil, []byte(streamFast))
+	require.NotNil(t, end.Err())
+	told = r.Processed(t)
+	require.Equal(t, []int{20, 4, 24}, []int{told.PromptTokens, told.CompletionTokens, told.TotalTokens})
+}
+
 // Without a table nothing is said of prices.
 func TestNoPrices(t *testing.T) {
 	t.Parallel()

@@ -1,11 +1,13 @@
 package generator
 
 import (
+	"context"
 	"errors"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/door"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/engine"
+	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/moral"
 )
 
 // sender sends the chunks of one stream.
@@ -60,10 +62,16 @@ func encodeAnswer(answer *events.ChatResponse, limit int) ([]byte, error) {
 	return body, nil
 }
 
-// brokenOff gives the error of a stream that broke off the form in which the door tells of it.
-func brokenOff(err error) error {
-	if partial, ok := errors.AsType[*engine.PartialError](err); ok {
-		return &partialError{error: partial.Err, said: partial.Partial}
+// brokenOff gives the error of a stream that broke off the form in which the door tells of it. What was said may hold what the filter
+// has not released yet: it is told only if it passes.
+func (w *worker) brokenOff(ctx context.Context, about moral.Subject, err error) error {
+	partial, ok := errors.AsType[*engine.PartialError](err)
+	if !ok {
+		return err
 	}
-	return err
+	told := &partialError{error: partial.Err, said: partial.Partial}
+	if told.said != nil && w.filter.Completion(ctx, about, told.said) != nil {
+		told.said = nil
+	}
+	return told
 }

@@ -2,6 +2,7 @@ package generator
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/door"
@@ -88,7 +89,7 @@ func (w *worker) ask(ctx context.Context, call *door.Call, about moral.Subject, 
 	}
 	w.note(call, result, time.Since(begun))
 	if err != nil {
-		return nil, brokenOff(err)
+		return nil, w.brokenOff(ctx, about, err)
 	}
 	return result, nil
 }
@@ -129,23 +130,37 @@ func (w *worker) note(call *door.Call, result *engine.Result, took time.Duration
 	if r.Stream && result.FirstOutput > 0 {
 		r.FirstTokenMS = float64(min(result.FirstOutput, took).Microseconds()) / 1000
 	}
+	for i := range result.Attempts {
+		w.noteAttempt(r, &result.Attempts[i])
+	}
 	if result.Usage == nil {
 		return
 	}
 	usage := w.priced(result.Target.ID, *result.Usage)
 	call.Usage = &usage
-	noteTokens(call, &usage)
 	if result.Response != nil {
 		result.Response.Usage = &usage
 	}
-	if w.prices.Version() == "" && usage.Cost == nil {
+}
+
+// noteAttempt adds to the report what one attempt used, whether it answered or not: it is paid for in any case.
+func (w *worker) noteAttempt(r *events.RequestProcessed, t *engine.Tried) {
+	if t.Usage == nil {
 		return
 	}
-	r.PriceVersion, r.Unpriced = w.prices.Version(), usage.Cost == nil
-	if usage.Cost != nil {
-		r.Cost = *usage.Cost
+	r.PromptTokens = plus(r.PromptTokens, t.Usage.PromptTokens)
+	r.CompletionTokens = plus(r.CompletionTokens, t.Usage.CompletionTokens)
+	r.TotalTokens = plus(r.TotalTokens, t.Usage.TotalTokens)
+	cost, known := w.prices.Cost(t.Target.ID, *t.Usage)
+	if w.prices.Version() == "" && !known {
+		return
 	}
+	r.PriceVersion, r.Unpriced = w.prices.Version(), r.Unpriced || !known
+	r.Cost += cost
 }
+
+// plus adds a count that a provider told: none below zero, and to no more than a number can be.
+func plus(sum, n int) int { return sum + min(max(n, 0), math.MaxInt-sum) }
 
 // priced returns the usage with what it cost, if there is a price.
 func (w *worker) priced(model string, usage events.ChatUsage) events.ChatUsage {

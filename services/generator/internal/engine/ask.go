@@ -50,6 +50,8 @@ type Tried struct {
 	Waited, Took time.Duration
 	// RequestID is the provider's name of a request that failed; it may be empty.
 	RequestID string
+	// Usage counts its tokens, also where it failed after some were bought; nil: that is unknown, or there were none.
+	Usage *events.ChatUsage
 }
 
 // PartialError ends a stream of which something has been passed on already. The request is not repeated: whoever reads would read

@@ -27,7 +27,7 @@ func (r *run) attempt(ctx context.Context, a *attempts, t *turn, lease Lease) (o
 		o, usage = r.stream(ctx, a, t)
 	}
 	now := time.Now()
-	tried := Tried{Target: r.Target, Key: t.key.name, Waited: began.Sub(r.last), Took: now.Sub(began)}
+	tried := Tried{Target: r.Target, Key: t.key.name, Waited: began.Sub(r.last), Took: now.Sub(began), Usage: usage}
 	r.last = now
 	if o.fault != nil {
 		if ctx.Err() != nil && !o.begun {
