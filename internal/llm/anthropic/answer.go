@@ -28,11 +28,12 @@ type answer struct {
 
 // said is one block of an answer.
 type said struct {
-	Type  string         `json:"type"`
-	Text  string         `json:"text"`
-	ID    string         `json:"id"`
-	Name  string         `json:"name"`
-	Input jsontext.Value `json:"input"`
+	Type     string         `json:"type"`
+	Text     string         `json:"text"`
+	Thinking string         `json:"thinking"`
+	ID       string         `json:"id"`
+	Name     string         `json:"name"`
+	Input    jsontext.Value `json:"input"`
 }
 
 // stopDetails say why the model refused.
@@ -102,13 +103,15 @@ func (c *Client) isMessage(got *answer) error {
 
 // speak makes a message of the blocks of an answer.
 func (c *Client) speak(m *events.ChatMessage, blocks []said) error {
-	var texts []string
+	var texts, thoughts []string
 	for i := range blocks {
 		b := &blocks[i]
 		switch b.Type {
 		case blockText:
 			texts = append(texts, b.Text)
-		case blockThinking, blockRedactedThinking:
+		case blockThinking:
+			thoughts = append(thoughts, b.Thinking)
+		case blockRedactedThinking: // in a cipher
 		case blockToolUse:
 			if err := c.checkCall(b, func(id string) bool {
 				return slices.ContainsFunc(m.ToolCalls, func(t events.ToolCall) bool { return t.ID == id })
@@ -126,6 +129,7 @@ func (c *Client) speak(m *events.ChatMessage, blocks []said) error {
 			return c.unknownBlock(b.Type)
 		}
 	}
+	m.ReasoningContent = strings.Join(thoughts, "")
 	m.Content = events.TextContent(strings.Join(texts, ""))
 	m.Content.Null = m.Content.Text == "" && len(m.ToolCalls) > 0
 	return nil

@@ -29,7 +29,11 @@ func TestAnswers(t *testing.T) {
 		},
 		"thoughts only": {
 			message(`[{"type":"thinking","thinking":"hm","signature":"x"},{"type":"redacted_thinking","data":"x"}]`, `"max_tokens"`, ``),
-			`"choices":[{"index":0,"message":{"role":"assistant","content":""},"finish_reason":"length"}]`,
+			`"choices":[{"index":0,"message":{"role":"assistant","content":"","reasoning_content":"hm"},"finish_reason":"length"}]`,
+		},
+		"thoughts in between": {
+			message(`[{"type":"thinking","thinking":"a"},{"type":"text","text":"x"},{"type":"thinking","thinking":"b"}]`, `"end_turn"`, ``),
+			`"choices":[{"index":0,"message":{"role":"assistant","content":"x","reasoning_content":"ab"},"finish_reason":"stop"}]`,
 		},
 		"a call": {
 			message(`[{"type":"tool_use","id":"c","name":"f","input":{ "a" : [1, "x y"], "b" : 1.0 }}]`, `"tool_use"`, ``),

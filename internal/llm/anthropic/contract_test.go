@@ -234,6 +234,7 @@ func badStreams() []llmtest.Failing {
 		broken("an empty block", begin+event("content_block_start", `,"index":0`), "saying which"),
 		broken("a block of another kind", begin+event("content_block_start", `,"index":0,"content_block":{"type":"web_search_tool_result"}`), "web_search"),
 		broken("a text in a call", call+delta(`"text_delta","text":"hi"`), "text_delta"),
+		broken("a thought in a text", text+delta(`"thinking_delta","thinking":"hm"`), "thinking_delta"),
 		broken("arguments in a text", text+delta(`"input_json_delta","partial_json":"{}"`), "input_json_delta"),
 		broken("a piece of another kind", text+delta(`"smell_delta"`), "smell_delta"),
 		broken("a call without a name", begin+event("content_block_start", `,"index":0,"content_block":{"type":"tool_use","id":"a"}`), "no name"),

@@ -23,6 +23,7 @@
 //
 // # Answers
 //
-// Texts are joined without anything in between. Thoughts are not passed on; a stream takes each for a sign of life. Their tokens are
-// counted in the usage, whose prompt tokens include those that were read from and written to the cache.
+// Texts are joined without anything in between, and so are thoughts, which are reasoning_content; those in a cipher, and signatures, are
+// left out, and are signs of life in a stream. The prompt tokens of the usage include those that were read from and written to the
+// cache. A stream that breaks off tells what was counted until then: of the prompt all, of the answer what the server has said.
 package anthropic

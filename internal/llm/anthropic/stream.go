@@ -31,31 +31,14 @@ func (c *Client) Stream(ctx context.Context, call *llm.Call, emit func(*events.C
 		_ = res.Body.Close()
 	}()
 	reader, s := sse.NewReader(res.Body), stream{c: c, emit: emit}
-	for {
-		event, err := reader.Next()
-		switch {
-		case errors.Is(err, io.EOF):
-			return c.server.BrokeOff("the stream ended before the answer did")
-		case errors.Is(err, sse.ErrTooLarge):
-			return c.server.Bad("%w", err)
-		case err != nil:
-			return c.server.Broke(ctx, err)
-		}
-		emitted := s.emitted
-		if err := s.event(event.Data); err != nil {
-			return err
-		}
-		if s.done {
-			if res.ProtoMajor < 2 {
-				// The answer is complete whatever comes now. Only when the end of the body was seen, the connection can be used again.
-				_, _ = reader.Next()
-			}
-			return nil
-		}
-		if s.emitted == emitted && call.Alive != nil {
-			call.Alive()
-		}
+	if err := s.read(ctx, reader, call.Alive); err != nil {
+		return s.failed(err)
 	}
+	if res.ProtoMajor < 2 {
+		// The answer is complete whatever comes now. Only when the end of the body was seen, the connection can be used again.
+		_, _ = reader.Next()
+	}
+	return nil
 }
 
 // stream follows one stream.
@@ -69,6 +52,7 @@ type stream struct {
 	place   int // of the call, which points here
 
 	started, done bool
+	left          bool // emit has failed
 	blocks        []open
 	ids           []string // of the calls so far
 	stop, refusal string
@@ -83,6 +67,38 @@ type open struct {
 	input  string // the call's arguments, should no piece of them come
 }
 
+// read reads the stream until the answer is complete.
+func (s *stream) read(ctx context.Context, reader *sse.Reader, alive func()) error {
+	for !s.done {
+		event, err := reader.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return s.c.server.BrokeOff("the stream ended before the answer did")
+		case errors.Is(err, sse.ErrTooLarge):
+			return s.c.server.Bad("%w", err)
+		case err != nil:
+			return s.c.server.Broke(ctx, err)
+		}
+		emitted := s.emitted
+		if err := s.event(event.Data); err != nil {
+			return err
+		}
+		if s.emitted == emitted && alive != nil {
+			alive()
+		}
+	}
+	return nil
+}
+
+// failed tells what a stream that broke off has used, as far as the server said: the prompt is counted at the start, and is paid for.
+func (s *stream) failed(err error) error {
+	if s.usage == nil || s.left {
+		return err
+	}
+	_ = s.count() // what ends the stream is err, whether the reader is still there or not
+	return err
+}
+
 // event is one event of a stream; what belongs to other types is empty.
 type event struct {
 	Type    string  `json:"type"`
@@ -92,6 +108,7 @@ type event struct {
 	Delta   struct {
 		Type        string       `json:"type"`
 		Text        string       `json:"text"`
+		Thinking    string       `json:"thinking"`
 		PartialJSON string       `json:"partial_json"`
 		StopReason  string       `json:"stop_reason"`
 		StopDetails *stopDetails `json:"stop_details"`
@@ -167,7 +184,7 @@ func (s *stream) open(index int, b *said) error {
 		return s.text(b.Text)
 	case blockThinking, blockRedactedThinking:
 		s.blocks = append(s.blocks, next)
-		return nil
+		return s.think(b.Thinking)
 	case blockToolUse:
 	default:
 		return s.c.unknownBlock(b.Type)
@@ -200,7 +217,12 @@ func (s *stream) piece(b *open, e *event) error {
 		}
 		b.input = ""
 		return s.calls(b.call, events.ToolCall{Function: events.ToolFunction{Arguments: e.Delta.PartialJSON}})
-	case "thinking_delta", "signature_delta", "citations_delta":
+	case "thinking_delta":
+		if b.kind != blockThinking {
+			break
+		}
+		return s.think(e.Delta.Thinking)
+	case "signature_delta", "citations_delta":
 		return nil
 	}
 	return s.c.server.Bad("the stream has a piece of type %q in a block of type %s", s.c.server.Clean(e.Delta.Type, 40), b.kind)
@@ -249,8 +271,21 @@ func (s *stream) end() error {
 	if s.usage == nil {
 		return nil
 	}
+	return s.count()
+}
+
+// count emits what was used.
+func (s *stream) count() error {
 	s.chunk.Choices, s.chunk.Usage = []events.ChatChunkChoice{}, s.usage.chat()
-	return s.emit(&s.chunk)
+	return s.hand()
+}
+
+// think emits a piece of what the model thinks.
+func (s *stream) think(thought string) error {
+	if thought == "" {
+		return nil
+	}
+	return s.say(events.ChatDelta{ReasoningContent: thought}, nil)
 }
 
 // text emits a piece of the text.
@@ -277,5 +312,12 @@ func (s *stream) say(delta events.ChatDelta, finish *string) error {
 	s.emitted++
 	s.choice[0] = events.ChatChunkChoice{Delta: delta, FinishReason: finish}
 	s.chunk.Choices = s.choice[:]
-	return s.emit(&s.chunk)
+	return s.hand()
+}
+
+// hand gives the chunk away.
+func (s *stream) hand() error {
+	err := s.emit(&s.chunk)
+	s.left = err != nil
+	return err
 }

@@ -70,8 +70,8 @@ func TestStreams(t *testing.T) {
 				block("2", `"tool_use","id":"c2","name":"g","input":{}`) + closed("2") +
 				block("3", `"tool_use","id":"c3","name":"g","input":{ "b" : 2 }`) + closed("3") + end(`"tool_use"}`),
 			[]string{
-				"~", "~", "~", "~", "~",
-				`[{"index":0,"delta":{"role":"assistant","tool_calls":[{"index":0,"id":"c1","type":"function","function":{"name":"f","arguments":""}}]},"finish_reason":null}]`, "~",
+				"~", "~", `[{"index":0,"delta":{"role":"assistant","reasoning_content":"hm"},"finish_reason":null}]`, "~", "~",
+				`[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c1","type":"function","function":{"name":"f","arguments":""}}]},"finish_reason":null}]`, "~",
 				`[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\"a\""}}]},"finish_reason":null}]`,
 				`[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":":1}"}}]},"finish_reason":null}]`, "~",
 				`[{"index":0,"delta":{"tool_calls":[{"index":1,"id":"c2","type":"function","function":{"name":"g","arguments":""}}]},"finish_reason":null}]`,
@@ -109,6 +109,16 @@ func TestStreams(t *testing.T) {
 					`"completion_tokens_details":{"reasoning_tokens":1}}`,
 			},
 		},
+		"thoughts in a cipher, and one that starts at once": {
+			begin + block("0", `"redacted_thinking","data":"x"`) + closed("0") + block("1", `"thinking","thinking":"a"`) +
+				delta("1", `"thinking_delta","thinking":""`) + delta("1", `"thinking_delta","thinking":"b"`) + closed("1") + end(`"end_turn"}`),
+			[]string{
+				"~", "~", "~", `[{"index":0,"delta":{"role":"assistant","reasoning_content":"a"},"finish_reason":null}]`, "~",
+				`[{"index":0,"delta":{"reasoning_content":"b"},"finish_reason":null}]`, "~", "~",
+				`[{"index":0,"delta":{},"finish_reason":"stop"}]`,
+				`[],"usage":{"prompt_tokens":25,"completion_tokens":1,"total_tokens":26}`,
+			},
+		},
 		"a call that is cut off": {
 			begin + block("0", `"tool_use","id":"c1","name":"f"`) + delta("0", `"input_json_delta","partial_json":"{"`) + end(`"max_tokens"}`),
 			[]string{
@@ -125,6 +135,45 @@ func TestStreams(t *testing.T) {
 			got, err := watched(t, r.client(t, anthropic.Config{}), call(t, `{}`))
 			require.NoError(t, err)
 			require.Equal(t, c.want, got)
+		})
+	}
+}
+
+// TestBrokenStreamsTellWhatTheyUsed has streams that break off at any place: what the server has counted was bought.
+func TestBrokenStreamsTellWhatTheyUsed(t *testing.T) {
+	t.Parallel()
+	const prompt = `[],"usage":{"prompt_tokens":25,"completion_tokens":1,"total_tokens":26}`
+	pieces := streamOf(calling())
+	failed := "event: error\ndata: " + failure("overloaded_error", "said so") + "\n\n"
+	begin := event("message_start", start)
+	for name, c := range map[string]struct {
+		stream, usage string
+		class         llm.Class
+	}{
+		"before anything":   {"", "", llm.ClassNetwork},
+		"error at once":     {failed, "", llm.ClassProvider},
+		"after the start":   {begin, prompt, llm.ClassNetwork},
+		"error after it":    {begin + ping + failed, prompt, llm.ClassProvider},
+		"after some words":  {strings.Join(pieces[:3], ""), prompt, llm.ClassNetwork},
+		"error after those": {strings.Join(pieces[:3], "") + failed, prompt, llm.ClassProvider},
+		"nonsense":          {strings.Join(pieces[:3], "") + "data: {\n\n", prompt, llm.ClassAnswer},
+		"all but the end": {
+			strings.Join(pieces[:len(pieces)-1], ""),
+			`[],"usage":{"prompt_tokens":30,"completion_tokens":20,"total_tokens":50,"prompt_tokens_details":{"cached_tokens":10},"completion_tokens_details":{"reasoning_tokens":5}}`,
+			llm.ClassNetwork,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := &recorder{body: c.stream}
+			got, err := watched(t, r.client(t, anthropic.Config{}), call(t, `{}`))
+			require.Equal(t, c.class, llm.FaultOf(err).Class)
+			if c.usage == "" {
+				require.NotContains(t, strings.Join(got, ""), "usage")
+				return
+			}
+			last, _, _ := strings.Cut(got[len(got)-1], `,"service_tier"`)
+			require.Equal(t, c.usage, strings.Replace(last, `"service_tier":"standard",`, "", 1))
 		})
 	}
 }
