@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
@@ -32,6 +33,8 @@ type models struct {
 	worker    *worker
 	limiter   *limits.Limiter
 	providers []engine.Provider
+
+	asking singleflight.Group // one call to a provider answers all who ask meanwhile
 
 	mu   sync.Mutex
 	told map[string]told // by provider
@@ -180,14 +183,48 @@ func (m *models) ask(ctx context.Context, provider string) map[string]told {
 	return answers
 }
 
-// askOne asks one provider, unless it was asked a short while ago.
+// askOne asks one provider, unless it was asked a short while ago, or is being asked.
 func (m *models) askOne(ctx context.Context, p route.Provider, lister llm.Lister) told {
-	m.mu.Lock()
-	known, ok := m.told[p.Name]
-	m.mu.Unlock()
-	if ok && time.Since(known.at) < known.lasts() {
+	if known, ok := m.known(p.Name); ok {
 		return known
 	}
+	asked := m.asking.DoChan(p.Name, func() (any, error) {
+		if known, ok := m.known(p.Name); ok { // somebody else has just asked
+			return known, nil
+		}
+		// Whoever asked first may leave: others wait, too.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), listTimeout)
+		defer cancel()
+		answer := list(ctx, p, lister)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.told == nil {
+			m.told = make(map[string]told)
+		}
+		m.told[p.Name] = answer
+		return answer, nil
+	})
+	select {
+	case result := <-asked:
+		if answer, ok := result.Val.(told); ok {
+			return answer
+		}
+		return told{err: events.Errorf(events.CodeInternal, "asking for the models of %s failed", p.Name)}
+	case <-ctx.Done():
+		return told{err: events.AsError(context.Cause(ctx))}
+	}
+}
+
+// known is what a provider has told a short while ago, if it has.
+func (m *models) known(provider string) (told, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known, ok := m.told[provider]
+	return known, ok && time.Since(known.at) < known.lasts()
+}
+
+// list asks a provider for its models.
+func list(ctx context.Context, p route.Provider, lister llm.Lister) told {
 	var key secret.Value
 	if len(p.Keys) > 0 {
 		key = p.Keys[0].Value
@@ -204,15 +241,6 @@ func (m *models) askOne(ctx context.Context, p route.Provider, lister llm.Lister
 	if len(answer.names) > maxModels {
 		answer.names = answer.names[:maxModels]
 	}
-	if answer.err != nil && ctx.Err() != nil { // who asked had no time: the next one may have
-		return answer
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.told == nil {
-		m.told = make(map[string]told)
-	}
-	m.told[p.Name] = answer
 	return answer
 }
 
