@@ -36,7 +36,7 @@ type Reader struct {
 func NewReader(r io.Reader) *Reader {
 	s := bufio.NewScanner(r)
 	s.Buffer(make([]byte, 0, 8<<10), MaxEvent)
-	s.Split(scanLine)
+	s.Split(new(lines).scan)
 	return &Reader{scanner: s, first: true}
 }
 
@@ -87,9 +87,18 @@ func (r *Reader) Next() (Event, error) {
 	return Event{}, io.EOF
 }
 
-// scanLine splits at LF, CR and CRLF. A CR that is the last byte so far is not yet a line: an LF may follow.
-func scanLine(data []byte, atEOF bool) (advance int, token []byte, err error) {
-	if i := bytes.IndexAny(data, "\r\n"); i >= 0 {
+// lines finds lines.
+type lines struct {
+	// seen is how many bytes of the line were searched in vain: a long one that comes in small pieces is searched once.
+	seen int
+}
+
+// scan is a [bufio.SplitFunc] that splits at LF, CR and CRLF. A CR that is the last byte so far is not yet a line: an LF may follow.
+func (l *lines) scan(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	from := l.seen
+	l.seen = 0
+	if i := bytes.IndexAny(data[from:], "\r\n"); i >= 0 {
+		i += from
 		switch {
 		case data[i] == '\n':
 			return i + 1, data[:i], nil
@@ -98,11 +107,13 @@ func scanLine(data []byte, atEOF bool) (advance int, token []byte, err error) {
 		case i+1 < len(data) || atEOF:
 			return i + 1, data[:i], nil
 		default:
+			l.seen = i
 			return 0, nil, nil
 		}
 	}
 	if atEOF && len(data) > 0 {
 		return len(data), data, nil
 	}
+	l.seen = len(data)
 	return 0, nil, nil
 }

@@ -78,6 +78,15 @@ func TestReaderIsBounded(t *testing.T) {
 	}
 }
 
+// A long line that comes in small pieces is searched once, and not as a whole for each piece: that would take minutes.
+func TestReaderOfSmallPieces(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", sse.MaxEvent-16)
+	got, err := read(iotest.OneByteReader(strings.NewReader("data: " + long + "\r\ndata: a\r\r")))
+	require.NoError(t, err)
+	require.Equal(t, []string{"|" + long + "\na"}, got)
+}
+
 func TestReaderPassesOnErrors(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("connection reset")
