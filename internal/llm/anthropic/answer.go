@@ -2,7 +2,6 @@ package anthropic
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -104,6 +103,7 @@ func (c *Client) isMessage(got *answer) error {
 // speak makes a message of the blocks of an answer.
 func (c *Client) speak(m *events.ChatMessage, blocks []said) error {
 	var texts, thoughts []string
+	var ids native.Calls
 	for i := range blocks {
 		b := &blocks[i]
 		switch b.Type {
@@ -113,9 +113,7 @@ func (c *Client) speak(m *events.ChatMessage, blocks []said) error {
 			thoughts = append(thoughts, b.Thinking)
 		case blockRedactedThinking: // in a cipher
 		case blockToolUse:
-			if err := c.checkCall(b, func(id string) bool {
-				return slices.ContainsFunc(m.ToolCalls, func(t events.ToolCall) bool { return t.ID == id })
-			}); err != nil {
+			if err := c.checkCall(b, &ids); err != nil {
 				return err
 			}
 			arguments, ok := native.Object(b.Input)
@@ -135,15 +133,12 @@ func (c *Client) speak(m *events.ChatMessage, blocks []said) error {
 	return nil
 }
 
-// checkCall checks the names of a call; used tells which ids came before.
-func (c *Client) checkCall(b *said, used func(id string) bool) error {
-	switch {
-	case b.ID == "" || b.Name == "":
+// checkCall checks the names of a call; ids are those of the calls before it.
+func (c *Client) checkCall(b *said, ids *native.Calls) error {
+	if b.ID == "" || b.Name == "" {
 		return c.server.Bad("a call has no id or no name")
-	case used(b.ID):
-		return c.server.Bad("two calls have the same id")
 	}
-	return nil
+	return ids.Add(c.server, b.ID)
 }
 
 // unknownBlock is the fault of a block that has no place in OpenAI's shape. It stands for something that the model said or did, so

@@ -237,6 +237,7 @@ func badStreams() []llmtest.Failing {
 		broken("a thought in a text", text+delta(`"thinking_delta","thinking":"hm"`), "thinking_delta"),
 		broken("arguments in a text", text+delta(`"input_json_delta","partial_json":"{}"`), "input_json_delta"),
 		broken("a piece of another kind", text+delta(`"smell_delta"`), "smell_delta"),
+		broken("a long id", begin+event("content_block_start", `,"index":0,"content_block":{"type":"tool_use","id":"`+strings.Repeat("a", 2000)+`","name":"f"}`), "2000 bytes"),
 		broken("a call without a name", begin+event("content_block_start", `,"index":0,"content_block":{"type":"tool_use","id":"a"}`), "no name"),
 		broken("an unknown reason", text+event("message_delta", `,"delta":{"stop_reason":"bored"}`)+event("message_stop", ""), "bored"),
 		broken("no reason", text+event("message_stop", ""), "reason"),

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
@@ -54,10 +53,19 @@ type stream struct {
 	started, done bool
 	left          bool // emit has failed
 	blocks        []open
-	ids           []string // of the calls so far
+	ids           native.Calls
+	kept          int // bytes of arguments that are kept
 	stop, refusal string
 	usage         *usage
 }
+
+// Bounds on what is remembered of a stream.
+const (
+	// maxBlocks is how many blocks it may have.
+	maxBlocks = 16 << 10
+	// maxKept is how many bytes of arguments may come at the starts of calls.
+	maxKept = 8 << 20
+)
 
 // open is one block of a stream.
 type open struct {
@@ -174,6 +182,8 @@ func (s *stream) open(index int, b *said) error {
 	switch {
 	case b == nil:
 		return s.c.server.Bad("the stream starts a block without saying which")
+	case index == maxBlocks:
+		return s.c.server.Bad("the stream has more than %d blocks", maxBlocks)
 	case index != len(s.blocks):
 		return s.c.server.Bad("the stream starts block %d as its block %d", index, len(s.blocks))
 	}
@@ -189,14 +199,17 @@ func (s *stream) open(index int, b *said) error {
 	default:
 		return s.c.unknownBlock(b.Type)
 	}
-	if err := s.c.checkCall(b, func(id string) bool { return slices.Contains(s.ids, id) }); err != nil {
+	next.call, next.input = len(s.ids), "{}"
+	if err := s.c.checkCall(b, &s.ids); err != nil {
 		return err
 	}
-	next.call, next.input = len(s.ids), "{}"
 	if input, ok := native.Object(b.Input); ok {
 		next.input = input
 	}
-	s.blocks, s.ids = append(s.blocks, next), append(s.ids, b.ID)
+	if s.kept += len(next.input); s.kept > maxKept {
+		return s.c.server.Bad("the stream starts with more than %d MiB of arguments", maxKept>>20)
+	}
+	s.blocks = append(s.blocks, next)
 	return s.calls(next.call, events.ToolCall{ID: b.ID, Type: "function", Function: events.ToolFunction{Name: b.Name}})
 }
 

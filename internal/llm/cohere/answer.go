@@ -3,11 +3,11 @@ package cohere
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/native"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/wire"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
@@ -16,8 +16,9 @@ import (
 type answer struct {
 	ID           string `json:"id"`
 	FinishReason string `json:"finish_reason"`
-	Message      *said  `json:"message"`
-	Usage        *usage `json:"usage"`
+	// Message is a text where the answer is an error.
+	Message object[said] `json:"message"`
+	Usage   *usage       `json:"usage"`
 }
 
 // said is what the model says.
@@ -51,15 +52,16 @@ func (c *Client) Chat(ctx context.Context, call *llm.Call) (*events.ChatResponse
 		return nil, err
 	}
 	choice := events.ChatChoice{Message: events.ChatMessage{Role: events.RoleAssistant}}
-	if got.Message != nil {
-		if err := c.speak(&choice.Message, got.Message); err != nil {
-			return nil, err
-		}
+	if got.Message.Text != "" && got.FinishReason == "" {
+		return nil, c.failed(http.StatusServiceUnavailable, got.Message.Text)
+	}
+	if err := c.speak(&choice.Message, &got.Message.Value); err != nil {
+		return nil, err
 	}
 	if choice.FinishReason, err = c.finish(got.FinishReason, "", len(choice.Message.ToolCalls)); err != nil {
 		return nil, err
 	}
-	if got.Message == nil {
+	if !got.Message.Given {
 		return nil, c.server.Bad("it has no message")
 	}
 	return &events.ChatResponse{
@@ -71,6 +73,7 @@ func (c *Client) Chat(ctx context.Context, call *llm.Call) (*events.ChatResponse
 // speak makes a message of what the model said.
 func (c *Client) speak(m *events.ChatMessage, got *said) error {
 	var texts, thoughts []string
+	var ids native.Calls
 	for i := range got.Content {
 		switch p := &got.Content[i]; p.Type {
 		case typeText:
@@ -84,9 +87,7 @@ func (c *Client) speak(m *events.ChatMessage, got *said) error {
 	thoughts = append(thoughts, got.ToolPlan)
 	for i := range got.ToolCalls {
 		made := &got.ToolCalls[i]
-		if err := c.checkCall(made, func(id string) bool {
-			return slices.ContainsFunc(m.ToolCalls, func(t events.ToolCall) bool { return t.ID == id })
-		}); err != nil {
+		if err := c.checkCall(made, &ids); err != nil {
 			return err
 		}
 		arguments := made.Function.Arguments
@@ -109,17 +110,15 @@ func (c *Client) unknownPart(kind string) error {
 	return c.server.Bad("it has a part of type %q, which nothing was asked for that needs it", c.server.Clean(kind, 40))
 }
 
-// checkCall checks the names of a call; used tells which ids came before.
-func (c *Client) checkCall(made *call, used func(id string) bool) error {
+// checkCall checks the names of a call; ids are those of the calls before it.
+func (c *Client) checkCall(made *call, ids *native.Calls) error {
 	switch {
 	case made.ID == "" || made.Function.Name == "":
 		return c.server.Bad("a call has no id or no name")
 	case made.Type != "" && made.Type != "function":
 		return c.server.Bad("a call is of type %q instead of function", c.server.Clean(made.Type, 40))
-	case used(made.ID):
-		return c.server.Bad("two calls have the same id")
 	}
-	return nil
+	return ids.Add(c.server, made.ID)
 }
 
 // finish is the table of reasons to stop; why explains an error, if the server does, calls is how many calls the answer has.

@@ -11,6 +11,8 @@ type event struct {
 	ID    string        `json:"id"`
 	Index int           `json:"index"`
 	Delta object[delta] `json:"delta"`
+	// Message is a text where the event is an error.
+	Message object[struct{}] `json:"message"`
 }
 
 // delta is what an event adds.
@@ -35,17 +37,28 @@ type content struct {
 	Thinking string `json:"thinking"`
 }
 
-// object is an object that may be missing, or stand where the protocol also has a list.
+// object is an object that may be missing, or stand where the protocol also has a list or a text.
 type object[T any] struct {
 	Value T
 	Given bool
+	// Text is what it is instead of an object.
+	Text string
+	// Other is set when it is neither of these, nor null.
+	Other bool
 }
 
 // UnmarshalJSONFrom implements [json.UnmarshalerFrom].
 func (o *object[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
-	if d.PeekKind() != '{' {
+	switch d.PeekKind() {
+	case '{':
+		o.Given = true
+		return json.UnmarshalDecode(d, &o.Value)
+	case '"':
+		return json.UnmarshalDecode(d, &o.Text)
+	case 'n':
+		return d.SkipValue()
+	default:
+		o.Other = true
 		return d.SkipValue()
 	}
-	o.Given = true
-	return json.UnmarshalDecode(d, &o.Value)
 }

@@ -1,6 +1,8 @@
 package cohere_test
 
 import (
+	"strings"
+
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/llmtest"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
@@ -34,6 +36,8 @@ func badAnswers() []llmtest.Failing {
 			Name: "took too long", Body: `{"id":"r1","finish_reason":"TIMEOUT","message":{"role":"assistant","content":[]}}`,
 			Class: llm.ClassTimeout, Code: events.CodeDeadlineExceeded, Retryable: true, Says: "too long",
 		},
+		{Name: "an error", Body: failure("out of luck"), Class: llm.ClassProvider, Code: events.CodeUnavailable, Retryable: true, Says: "out of luck"},
+		bad("a message that is a list", `{"id":"r1","finish_reason":"COMPLETE","message":[]}`, "no message"),
 		bad("no reason", `{"id":"r1","message":{"role":"assistant","content":[{"type":"text","text":"a"}]}}`, `reason ""`),
 		bad("unknown reason", `{"id":"r1","finish_reason":"ERROR_TOXIC","message":{}}`, "ERROR_TOXIC"),
 		bad("no message", `{"id":"r1","finish_reason":"COMPLETE"}`, "no message"),
@@ -66,7 +70,13 @@ func badStreams() []llmtest.Failing {
 		bad("an end without a start", event("message-end", `,"delta":{"finish_reason":"COMPLETE"}`), "before its start"),
 		bad("no reason", ended(``), `reason ""`),
 		bad("a call without a call", ended(`"finish_reason":"TOOL_CALL"`), "has none"),
-		bad("calls that are a list", start+message("tool-call-start", "0", `"tool_calls":[{"id":"c"}]`), "without saying which"),
+		{Name: "an error without a type", Body: start + "data: {\"id\":\"e1\",\"message\":\"out of luck\"}\n\n", Class: llm.ClassProvider, Code: events.CodeUnavailable, Retryable: true, Says: "out of luck"},
+		{Name: "an error at once", Body: "event: error\ndata: {\"message\":\"out of luck\"}\n\n", Class: llm.ClassProvider, Code: events.CodeUnavailable, Retryable: true, Says: "out of luck"},
+		bad("calls that are a list", start+message("tool-call-start", "0", `"tool_calls":[{"id":"c"}]`), "with a list"),
+		bad("calls that are null", start+message("tool-call-start", "0", `"tool_calls":null`), "without saying which"),
+		bad("pieces that are a list", start+begun+message("tool-call-delta", "0", `"tool_calls":[{"function":{"arguments":"{}"}}]`), "with a list"),
+		bad("a text that is a list", start+message("content-delta", "0", `"content":[{"type":"text","text":"a"}]`), "with a list"),
+		bad("a long id", start+message("tool-call-start", "0", `"tool_calls":{"id":"`+strings.Repeat("c", 2000)+`","function":{"name":"f"}}`), "2000 bytes"),
 		bad("a call without a name", start+message("tool-call-start", "0", `"tool_calls":{"id":"c"}`), "no name"),
 		bad("a call twice", start+begun+begun, "while it is open"),
 		bad("an id twice", start+begun+event("tool-call-end", `,"index":0`)+begun, "same id"),

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/native"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/sse"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/wire"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
@@ -70,11 +72,11 @@ type stream struct {
 
 	started, done bool
 	calls         []open
+	ids           native.Calls
 }
 
 // open is one call of a stream.
 type open struct {
-	id       string
 	index    int  // the server's number of it
 	argued   bool // a piece of its arguments came
 	complete bool
@@ -93,10 +95,18 @@ func (s *stream) event(data []byte) error {
 		if !s.started {
 			return s.c.server.Bad("the stream has an event %s before its start", e.Type)
 		}
+	case "", "error":
+		if e.Message.Text != "" { // as the body of an error
+			return s.c.failed(http.StatusServiceUnavailable, e.Message.Text)
+		}
+		return nil
 	default: // content-end, citations, debug, and what is new, which is to be passed over
 		return nil
 	}
 	m := &e.Delta.Value.Message.Value
+	if m.Content.Other || m.ToolCalls.Other {
+		return s.c.server.Bad("the stream has an event %s with a list where the protocol has an object", e.Type)
+	}
 	switch e.Type {
 	case "content-start":
 		if p := &m.Content.Value; p.Type != "" && p.Type != typeText && p.Type != typeThinking {
@@ -150,18 +160,16 @@ func (s *stream) open(index int, begun *object[call]) error {
 	if !begun.Given {
 		return s.c.server.Bad("the stream starts a call without saying which")
 	}
-	used := false
 	for i := range s.calls {
 		if s.calls[i].index == index && !s.calls[i].complete {
 			return s.c.server.Bad("the stream starts call %d while it is open", index)
 		}
-		used = used || s.calls[i].id == begun.Value.ID
 	}
-	if err := s.c.checkCall(&begun.Value, func(string) bool { return used }); err != nil {
+	if err := s.c.checkCall(&begun.Value, &s.ids); err != nil {
 		return err
 	}
 	f := begun.Value.Function
-	s.calls = append(s.calls, open{id: begun.Value.ID, index: index, argued: f.Arguments != ""})
+	s.calls = append(s.calls, open{index: index, argued: f.Arguments != ""})
 	return s.tool(len(s.calls)-1, events.ToolCall{
 		ID: begun.Value.ID, Type: "function", Function: events.ToolFunction{Name: f.Name, Arguments: f.Arguments},
 	})
@@ -201,8 +209,10 @@ func (s *stream) end(d *delta) error {
 	if d.FinishReason == "" && d.Error != "" {
 		d.FinishReason = "ERROR"
 	}
+	used := d.Usage.chat()
 	reason, err := s.c.finish(d.FinishReason, d.Error, len(s.calls))
 	if err != nil {
+		_ = s.count(used) // what ends the stream is err, whether the reader is still there or not
 		return err
 	}
 	for i := range s.calls {
@@ -217,10 +227,15 @@ func (s *stream) end(d *delta) error {
 		return err
 	}
 	s.done = true
-	if s.chunk.Usage = d.Usage.chat(); s.chunk.Usage == nil {
+	return s.count(used)
+}
+
+// count emits what was used, if it is known.
+func (s *stream) count(used *events.ChatUsage) error {
+	if used == nil {
 		return nil
 	}
-	s.chunk.Choices = []events.ChatChunkChoice{}
+	s.chunk.Choices, s.chunk.Usage = []events.ChatChunkChoice{}, used
 	return s.emit(&s.chunk)
 }
 

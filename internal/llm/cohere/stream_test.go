@@ -122,6 +122,17 @@ func calling() llmtest.Reply {
 	}
 }
 
+// TestFailedAnswersTellWhatTheyUsed has an end that is a failure, and counts: that was bought.
+func TestFailedAnswersTellWhatTheyUsed(t *testing.T) {
+	t.Parallel()
+	r := &recorder{body: start + message("content-delta", "0", `"content":{"text":"a"}`) +
+		event("message-end", `,"delta":{"finish_reason":"ERROR","error":"out of luck","usage":{"tokens":{"input_tokens":3,"output_tokens":1}}}`)}
+	got, err := watched(t, r.client(t), call(t, `{}`))
+	require.ErrorContains(t, err, "out of luck")
+	require.Equal(t, llm.ClassProvider, llm.FaultOf(err).Class)
+	require.Equal(t, `[],"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4}`, got[len(got)-1])
+}
+
 // TestReaderLeaves ends the stream with the reader's own error, at whichever chunk it leaves.
 func TestReaderLeaves(t *testing.T) {
 	t.Parallel()

@@ -33,6 +33,7 @@ func RunAdapter(t *testing.T, d Dialect) {
 		"redirects":     (*Dialect).redirects,
 		"large":         (*Dialect).large,
 		"hostile":       (*Dialect).hostile,
+		"many calls":    (*Dialect).manyCalls,
 		"secrets":       (*Dialect).secrets,
 		"mutated":       (*Dialect).mutated,
 	} {

@@ -161,6 +161,23 @@ func (d *Dialect) large(t *testing.T) {
 	}
 }
 
+// manyCalls: an answer with more calls than any model makes is refused, before they are compared with each other or fill the memory.
+func (d *Dialect) manyCalls(t *testing.T) {
+	if !d.Tools {
+		return
+	}
+	const many = 100_000
+	calls := make([]Called, many)
+	for i := range calls {
+		calls[i] = Called{"call_" + strconv.Itoa(i), "f", "{}"}
+	}
+	reply := d.calls("", calls...)
+	r, _ := d.recall(t, wire.TypeJSON, strings.NewReader(d.Answer(reply)))
+	require.Equal(t, llm.ClassAnswer, d.fault(t, r.ask(t.Context(), hello(), false)).Class)
+	r, _ = d.recall(t, d.streamType(), strings.NewReader(strings.Join(d.Stream(reply), "")))
+	require.Equal(t, llm.ClassAnswer, d.fault(t, r.ask(t.Context(), hello(), true)).Class)
+}
+
 // allocated is how much this process has allocated until now, in bytes.
 func allocated() uint64 {
 	var stats runtime.MemStats

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"math"
 	"net/http"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -163,6 +165,19 @@ func TestAnswers(t *testing.T) {
 		require.Equal(t, want, native.Count(n))
 	}
 	require.Zero(t, native.Count(math.NaN()))
+}
+
+func TestCalls(t *testing.T) {
+	t.Parallel()
+	r := reader(t)
+	var calls native.Calls
+	require.NoError(t, calls.Add(r.Server, "a"))
+	require.ErrorContains(t, calls.Add(r.Server, "a"), "same id")
+	require.ErrorContains(t, calls.Add(r.Server, strings.Repeat("a", 1025)), "1025 bytes")
+	for len(calls) < native.MaxCalls {
+		require.NoError(t, calls.Add(r.Server, strconv.Itoa(len(calls))))
+	}
+	require.ErrorContains(t, calls.Add(r.Server, "b"), "more than 1024 calls")
 }
 
 // FuzzData has URLs of all kinds; what is taken for base64 can be decoded.

@@ -3,7 +3,6 @@ package ollama
 import (
 	"context"
 	"crypto/rand"
-	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -49,13 +48,13 @@ func (c *Client) Chat(ctx context.Context, call *llm.Call) (*events.ChatResponse
 	m := events.ChatMessage{
 		Role: events.RoleAssistant, Content: events.TextContent(got.Message.Content), ReasoningContent: got.Message.Thinking,
 	}
-	var ids []string
+	var ids native.Calls
 	for i := range got.Message.ToolCalls {
-		made, err := c.call(&got.Message.ToolCalls[i], ids)
+		made, err := c.call(&got.Message.ToolCalls[i], &ids)
 		if err != nil {
 			return nil, err
 		}
-		ids, m.ToolCalls = append(ids, made.ID), append(m.ToolCalls, made)
+		m.ToolCalls = append(m.ToolCalls, made)
 	}
 	m.Content.Null = m.Content.Text == "" && len(ids) > 0
 	reason, err := c.finish(got.DoneReason, len(ids))
@@ -97,7 +96,7 @@ func (c *Client) inBand(got *answer) error {
 }
 
 // call translates a call; ids are those of the calls before it.
-func (c *Client) call(made *call, ids []string) (events.ToolCall, error) {
+func (c *Client) call(made *call, ids *native.Calls) (events.ToolCall, error) {
 	if made.Function.Name == "" {
 		return events.ToolCall{}, c.server.Bad("a call has no name")
 	}
@@ -112,8 +111,8 @@ func (c *Client) call(made *call, ids []string) (events.ToolCall, error) {
 	if id == "" { // older servers give none
 		id = "call_" + rand.Text()
 	}
-	if slices.Contains(ids, id) {
-		return events.ToolCall{}, c.server.Bad("two calls have the same id")
+	if err := ids.Add(c.server, id); err != nil {
+		return events.ToolCall{}, err
 	}
 	return events.ToolCall{ID: id, Type: "function", Function: events.ToolFunction{Name: made.Function.Name, Arguments: arguments}}, nil
 }

@@ -13,7 +13,7 @@
 //   - response_format of type json_object is format "json", a JSON schema is the format itself. The name of a schema is left out, and
 //     the schema is always enforced, also where strict is not set.
 //   - tool_choice "auto" is all that Ollama knows; for "none" no tools are sent.
-//   - reasoning_effort is think: none is false, low, medium and high are themselves. think is passed on.
+//   - reasoning_effort is think: none is false, low, medium, high and max are themselves. think is passed on.
 //
 // All else is refused by name, unless its value is the one that asks for nothing (n 1, logprobs false, …).
 //

@@ -100,10 +100,10 @@ func (c *Client) effort(ask *request, raw jsontext.Value) error {
 	switch effort {
 	case "none":
 		ask.Think = jsontext.Value("false")
-	case "low", "medium", "high":
+	case "low", "medium", "high", "max":
 		ask.Think = raw
 	default:
-		return c.server.Refuse("reasoning_effort", "Ollama has none, low, medium and high")
+		return c.server.Refuse("reasoning_effort", "Ollama has none, low, medium, high and max")
 	}
 	return nil
 }

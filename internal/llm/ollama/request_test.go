@@ -42,6 +42,7 @@ func requests() map[string][2]string {
 		"some thought":      {`{"reasoning_effort":"medium"}`, one + `,"think":"medium"`},
 		"much thought":      {`{"reasoning_effort":"high"}`, one + `,"think":"high"`},
 		"thought":           {`{"think":true}`, one + `,"think":true`},
+		"most thought":      {`{"reasoning_effort":"max"}`, one + `,"think":"max"`},
 		"their own thought": {`{"think":"max"}`, one + `,"think":"max"`},
 		"stays":             {`{"keep_alive":"5m"}`, one + `,"keep_alive":"5m"`},
 		"stays for ever":    {`{"keep_alive":-1}`, one + `,"keep_alive":-1`},

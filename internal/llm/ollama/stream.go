@@ -81,7 +81,7 @@ type stream struct {
 	choice  [1]events.ChatChunkChoice
 	call    [1]events.ToolCall
 	place   int // of the call, which points here
-	ids     []string
+	ids     native.Calls
 }
 
 // line takes one line.
@@ -121,11 +121,11 @@ func (s *stream) speak(m *message) error {
 		}
 	}
 	for i := range m.ToolCalls {
-		made, err := s.c.call(&m.ToolCalls[i], s.ids)
+		s.place = len(s.ids)
+		made, err := s.c.call(&m.ToolCalls[i], &s.ids)
 		if err != nil {
 			return err
 		}
-		s.place, s.ids = len(s.ids), append(s.ids, made.ID)
 		made.Index = &s.place
 		s.call[0] = made
 		if err := s.say(events.ChatDelta{ToolCalls: s.call[:]}, nil); err != nil {

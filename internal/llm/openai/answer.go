@@ -132,6 +132,9 @@ func (a *Adapter) calls(theirs []toolCall) ([]events.ToolCall, error) {
 	if len(theirs) == 0 {
 		return nil, nil
 	}
+	if len(theirs) > maxCalls {
+		return nil, a.Bad("it has %d tool calls; at most %d are believed", len(theirs), maxCalls)
+	}
 	calls := make([]events.ToolCall, len(theirs))
 	for i, c := range theirs {
 		if c.Function.Name == "" || c.Type != typeFunction && c.Type != "" {
