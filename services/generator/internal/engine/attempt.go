@@ -40,7 +40,11 @@ func (r *run) attempt(ctx context.Context, a *attempts, t *turn, lease Lease) (o
 	}
 	r.Attempts = append(r.Attempts, tried)
 	ended = true
-	r.engine.tell(ctx, t, o.fault, t.end(o.fault, now))
+	blamed := o.fault
+	if o.brief && o.fault != nil && o.fault.Class == llm.ClassTimeout && !o.begun {
+		blamed = &llm.Fault{Class: llm.ClassCanceled, Err: o.fault.Err}
+	}
+	r.engine.tell(ctx, t, blamed, t.end(blamed, now))
 	r.engine.metrics.attempt(&tried, o.fault == nil)
 	settle(lease, o, usage)
 	if o.fault == nil || o.begun {
@@ -51,7 +55,8 @@ func (r *run) attempt(ctx context.Context, a *attempts, t *turn, lease Lease) (o
 
 // plain asks for an answer in one piece.
 func (r *run) plain(ctx context.Context, a *attempts, _ *turn) (outcome, *events.ChatUsage) {
-	limit, hurried := r.limit(ctx, a.number, r.engine.answer(r), 2.0/3)
+	usual := r.engine.answer(r)
+	limit, hurried := r.limit(ctx, a.number, usual, 2.0/3)
 	asking := ctx
 	if rest, bounded := left(ctx); !bounded || limit < rest { // else the request's own deadline is what ends it
 		var cancel context.CancelCauseFunc
@@ -64,7 +69,7 @@ func (r *run) plain(ctx context.Context, a *attempts, _ *turn) (outcome, *events
 	}
 	res, err := a.provider.adapter.Chat(asking, &r.call)
 	if err != nil {
-		return outcome{fault: faultOf(asking, err), hurried: hurried}, nil
+		return outcome{fault: faultOf(asking, err), hurried: hurried, brief: r.brief(limit, usual, 2.0/3)}, nil
 	}
 	res.Model = r.Target.ID
 	r.Response, r.FirstOutput = res, time.Since(r.begin)
@@ -98,6 +103,9 @@ func (e *Engine) idle(r *run) time.Duration {
 	return e.cfg.Idle
 }
 
+// fair is which part of the usual time an attempt must have had at least, for a server that has not used it to be blamed.
+const fair = 4
+
 // limit bounds one attempt: as is usual, or by its share of the time that is left if there are others to be asked. hurried says that
 // it is less than usual.
 func (r *run) limit(ctx context.Context, number int, usual time.Duration, share float64) (limit time.Duration, hurried bool) {
@@ -109,6 +117,15 @@ func (r *run) limit(ctx context.Context, number int, usual time.Duration, share 
 		return part, true
 	}
 	return usual, false
+}
+
+// brief reports whether a limit is so short that who does not answer within it is not to be blamed: what a caller has little of says
+// nothing about the server. What the operator sets does.
+func (r *run) brief(limit, usual time.Duration, share float64) bool {
+	if own := r.ask.Route.Options.Timeout; own > 0 {
+		usual = min(usual, time.Duration(float64(own)*share))
+	}
+	return limit < usual/fair
 }
 
 // slow is the fault of a server that has let a time pass.

@@ -23,7 +23,14 @@ type attempts struct {
 // once makes one attempt.
 func (a *attempts) once(ctx context.Context, t *turn) (step, error) {
 	r := a.run
+	reserved := false
+	defer func() {
+		if !reserved { // the gate has panicked, and others may wait for this turn
+			t.end(&llm.Fault{Class: llm.ClassCanceled}, t.began)
+		}
+	}()
 	lease, err := r.reserve(ctx)
+	reserved = true
 	if err != nil {
 		t.end(&llm.Fault{Class: llm.ClassCanceled, Err: events.AsError(err)}, t.began)
 		if ctx.Err() != nil {
@@ -139,8 +146,9 @@ type outcome struct {
 	begun bool
 	// renewed says that the key has another content now.
 	renewed bool
-	// hurried says that the attempt had less time than it is to have, for the sake of others.
-	hurried bool
+	// hurried says that the attempt had less time than it is to have, for the sake of others; brief, that it was so little that the
+	// server is not to be blamed: how much time there is in all is for the caller to say.
+	hurried, brief bool
 }
 
 // settle tells the gate what an attempt used.

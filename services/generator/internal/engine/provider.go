@@ -151,10 +151,17 @@ func blockedBy(h *hold, now time.Time) *blocked {
 	return b
 }
 
-// sooner returns the one of two that ends first.
+// sooner returns the one of two that is worth waiting for, and of such the one that ends first.
 func (b *blocked) sooner(other *blocked) *blocked {
 	switch {
-	case b == nil, b.until.IsZero(), !other.until.IsZero() && other.until.Before(b.until):
+	case b == nil:
+		return other
+	case b.waits != other.waits:
+		if other.waits {
+			return other
+		}
+		return b
+	case b.until.IsZero(), !other.until.IsZero() && other.until.Before(b.until):
 		return other
 	default:
 		return b
@@ -186,7 +193,9 @@ func newProvider(p Provider, rest *Rest, before *provider) *provider {
 				k.failures, k.hold = old.failures, old.hold
 				k.hold.trying = false // whoever tries tells the old one
 				for model, held := range old.models {
-					*k.models.of(model, time.Time{}) = *held
+					kept := k.models.of(model, time.Time{})
+					*kept = *held
+					kept.trying = false
 				}
 			}
 		}

@@ -34,7 +34,8 @@ type stream struct {
 
 // stream asks for an answer in pieces.
 func (r *run) stream(ctx context.Context, a *attempts, t *turn) (outcome, *events.ChatUsage) {
-	limit, hurried := r.limit(ctx, a.number, r.engine.firstToken(r), 1.0/2)
+	usual := r.engine.firstToken(r)
+	limit, hurried := r.limit(ctx, a.number, usual, 1.0/2)
 	asking, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	s := &stream{run: r, turn: t, ctx: asking, idle: r.engine.idle(r)}
@@ -52,7 +53,7 @@ func (r *run) stream(ctx context.Context, a *attempts, t *turn) (outcome, *event
 		return outcome{}, s.said.usage
 	}
 	o := s.failed(ctx, err)
-	o.hurried = hurried
+	o.hurried, o.brief = hurried, r.brief(limit, usual, 1.0/2)
 	return o, s.said.usage
 }
 
