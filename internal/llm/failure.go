@@ -38,7 +38,7 @@ type Failure struct {
 // Error makes the [events.Error] that a failure is: what the caller is told.
 func (f Failure) Error() *events.Error { return f.Fault().Err }
 
-// Fault makes the [Fault] that a failure is. One table serves all providers; nobody reads texts.
+// Fault makes the [Fault] that a failure is. One table serves all providers. It reads words that are meant for programs, not texts.
 func (f Failure) Fault() *Fault {
 	class, code, retryable := classify(f.Status)
 	for _, reason := range f.Reasons {
@@ -102,7 +102,7 @@ func reasoned(reason string) (class Class, code events.Code, known bool) {
 		return ClassContent, events.CodeContentRejected, true
 	case "model_not_found", "model_not_supported", "model_decommissioned", "invalid_model", "unknown_model":
 		return ClassModel, events.CodeNotFound, true
-	case "unsupported_parameter", "unsupported_value", "OperationNotSupported": // by this model
+	case ReasonUnsupported, "unsupported_value", "OperationNotSupported": // by this model
 		return ClassUnsupported, events.CodeUnsupported, true
 	case ReasonTooLong, "exceed_context_size_error", "string_above_max_length": // for this model; another may take more
 		return ClassUnsupported, events.CodeInvalidArgument, true
@@ -111,8 +111,13 @@ func reasoned(reason string) (class Class, code events.Code, known bool) {
 	}
 }
 
-// ReasonTooLong is OpenAI's word for a conversation that is longer than the model takes.
-const ReasonTooLong = "context_length_exceeded"
+// Reasons in OpenAI's words, for servers that have none of their own.
+const (
+	// ReasonTooLong: the conversation is longer than the model takes.
+	ReasonTooLong = "context_length_exceeded"
+	// ReasonUnsupported: the model cannot do what is asked for.
+	ReasonUnsupported = "unsupported_parameter"
+)
 
 // classify is the table of HTTP statuses: whose fault they are, what they mean and whether the same request may succeed later.
 func classify(status int) (class Class, code events.Code, retryable bool) {
@@ -148,7 +153,7 @@ func classify(status int) (class Class, code events.Code, retryable bool) {
 // that come inside an answer whose own status was 200.
 func StatusOf(reason string) int {
 	switch reason {
-	case "invalid_request_error", ReasonTooLong, "exceed_context_size_error", "unsupported_parameter", "unsupported_value", "invalid_request":
+	case "invalid_request_error", ReasonTooLong, "exceed_context_size_error", ReasonUnsupported, "unsupported_value", "invalid_request":
 		return http.StatusBadRequest
 	case "authentication_error", "invalid_api_key":
 		return http.StatusUnauthorized

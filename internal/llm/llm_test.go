@@ -107,7 +107,7 @@ func TestFailureOfTheModel(t *testing.T) {
 		{400, "invalid_request_error", "model", llm.ClassModel, events.CodeNotFound},
 		{403, "", "model", llm.ClassKey, events.CodePermissionDenied},
 		{429, "", "model", llm.ClassLimit, events.CodeRateLimited},
-		{400, "unsupported_parameter", "model", llm.ClassUnsupported, events.CodeUnsupported},
+		{400, llm.ReasonUnsupported, "model", llm.ClassUnsupported, events.CodeUnsupported},
 		{400, "unsupported_value", "temperature", llm.ClassUnsupported, events.CodeUnsupported},
 		{400, llm.ReasonTooLong, "messages", llm.ClassUnsupported, events.CodeInvalidArgument},
 		{500, "exceed_context_size_error", "", llm.ClassUnsupported, events.CodeInvalidArgument},

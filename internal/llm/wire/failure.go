@@ -55,20 +55,26 @@ func (s *Server) InBand(body []byte) *llm.Fault {
 	return understood(f).Fault()
 }
 
-// understood adds to a failure the reason that most servers have no word for, only a text: the conversation is too long for the model.
+// understood adds to a failure the reasons that many servers have no word for, only a text: the conversation is too long for the model,
+// or the model cannot do what is asked for. Words that a server has count more.
 func understood(f llm.Failure) llm.Failure {
 	switch f.Status {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
 		said := strings.ToLower(f.Message)
-		for _, words := range []string{
-			"maximum context length",        // OpenAI's imitators, vLLM
-			"prompt is too long",            // Anthropic
-			"too many tokens",               // Cohere
-			"request too large for",         // Groq
-			"exceeds the available context", // llama.cpp
+		for _, known := range [...]struct{ words, reason string }{
+			{"maximum context length", llm.ReasonTooLong},        // OpenAI's imitators, vLLM
+			{"prompt is too long", llm.ReasonTooLong},            // Anthropic
+			{"too many tokens", llm.ReasonTooLong},               // Cohere
+			{"request too large for", llm.ReasonTooLong},         // Groq
+			{"exceeds the available context", llm.ReasonTooLong}, // llama.cpp
+			{"does not support", llm.ReasonUnsupported},          // Ollama, DeepSeek, Anthropic
+			{"not supported with this model", llm.ReasonUnsupported},
+			{"not supported for this model", llm.ReasonUnsupported},
+			{"not supported by this model", llm.ReasonUnsupported},
+			{"not supported on this model", llm.ReasonUnsupported},
 		} {
-			if strings.Contains(said, words) {
-				f.Reasons = append(f.Reasons, llm.ReasonTooLong)
+			if strings.Contains(said, known.words) {
+				f.Reasons = append([]string{known.reason}, f.Reasons...)
 				break
 			}
 		}
