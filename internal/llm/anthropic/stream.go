@@ -30,6 +30,7 @@ func (c *Client) Stream(ctx context.Context, call *llm.Call, emit func(*events.C
 		_ = res.Body.Close()
 	}()
 	reader, s := sse.NewReader(res.Body), stream{c: c, emit: emit}
+	reader.Comment = call.Alive
 	if err := s.read(ctx, reader, call.Alive); err != nil {
 		return s.failed(err)
 	}

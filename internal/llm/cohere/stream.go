@@ -32,7 +32,7 @@ func (c *Client) Stream(ctx context.Context, call *llm.Call, emit func(*events.C
 		_ = res.Body.Close()
 	}()
 	reader, s := sse.NewReader(res.Body), stream{c: c, emit: emit}
-	s.chunk.Model = call.Model
+	s.chunk.Model, reader.Comment = call.Model, call.Alive
 	for {
 		next, err := reader.Next()
 		switch {

@@ -19,6 +19,7 @@ func OpenAI() Dialect {
 		Finishes: map[string]string{
 			"stop": events.FinishStop, "length": events.FinishLength, "tool_calls": events.FinishToolCalls, "content_filter": events.FinishContentFilter,
 		},
+		Ping:  ": PROCESSING\n\n", // as routers say it
 		Tools: true, Choices: true, Cached: true, Reasoning: true,
 		Error: openAIError, InAnswer: openAIError,
 		InStream: func(message string) string { return "data: " + openAIError(message) + "\n\n" },

@@ -62,7 +62,9 @@ func (a *Adapter) Stream(ctx context.Context, call *llm.Call, emit func(*events.
 	}
 	defer closeNow(res)
 	s := stream{a: a, emit: emit, alive: call.Alive}
-	if err := s.read(ctx, sse.NewReader(res.Body)); err != nil {
+	reader := sse.NewReader(res.Body)
+	reader.Comment = call.Alive
+	if err := s.read(ctx, reader); err != nil {
 		return s.failed(err)
 	}
 	return nil

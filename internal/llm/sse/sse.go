@@ -26,6 +26,9 @@ type Event struct {
 // and comments are skipped, events without data are not events. Unlike a browser it also returns an event that the end
 // of the stream completes, since some servers leave out the last empty line.
 type Reader struct {
+	// Comment, if it is set, is called for each comment: servers send them to show that they still work.
+	Comment func()
+
 	scanner *bufio.Scanner
 	data    []byte
 	first   bool
@@ -63,6 +66,10 @@ func (r *Reader) Next() (Event, error) {
 		field, value, _ := bytes.Cut(line, []byte(":")) // a comment has an empty field name
 		value = bytes.TrimPrefix(value, []byte(" "))
 		switch string(field) {
+		case "":
+			if r.Comment != nil {
+				r.Comment()
+			}
 		case "event":
 			name = string(value)
 		case "data":

@@ -78,6 +78,19 @@ func TestReaderIsBounded(t *testing.T) {
 	}
 }
 
+func TestComments(t *testing.T) {
+	t.Parallel()
+	reader := sse.NewReader(strings.NewReader(": a\n\ndata: b\n:\n\n: c\n\n"))
+	comments := 0
+	reader.Comment = func() { comments++ }
+	_, err := reader.Next()
+	require.NoError(t, err)
+	require.Equal(t, 2, comments)
+	_, err = reader.Next()
+	require.ErrorIs(t, err, io.EOF)
+	require.Equal(t, 3, comments)
+}
+
 // A long line that comes in small pieces is searched once, and not as a whole for each piece: that would take minutes.
 func TestReaderOfSmallPieces(t *testing.T) {
 	t.Parallel()
