@@ -55,7 +55,7 @@ func (c *Client) Chat(ctx context.Context, call *llm.Call) (*events.ChatResponse
 	if got.Message.Text != "" && got.FinishReason == "" {
 		return nil, c.failed(http.StatusServiceUnavailable, got.Message.Text)
 	}
-	if err := c.speak(&choice.Message, &got.Message.Value); err != nil {
+	if err := c.speak(&choice.Message, &got.Message.Value, got.FinishReason == maxTokens); err != nil {
 		return nil, err
 	}
 	if choice.FinishReason, err = c.finish(got.FinishReason, "", len(choice.Message.ToolCalls)); err != nil {
@@ -70,8 +70,8 @@ func (c *Client) Chat(ctx context.Context, call *llm.Call) (*events.ChatResponse
 	}, nil
 }
 
-// speak makes a message of what the model said.
-func (c *Client) speak(m *events.ChatMessage, got *said) error {
+// speak makes a message of what the model said; cut says that it was cut off, and what is missing is then not made up.
+func (c *Client) speak(m *events.ChatMessage, got *said, cut bool) error {
 	var texts, thoughts []string
 	var ids native.Calls
 	for i := range got.Content {
@@ -91,7 +91,7 @@ func (c *Client) speak(m *events.ChatMessage, got *said) error {
 			return err
 		}
 		arguments := made.Function.Arguments
-		if arguments == "" {
+		if arguments == "" && !cut {
 			arguments = "{}"
 		}
 		m.ToolCalls = append(m.ToolCalls, events.ToolCall{
@@ -121,6 +121,9 @@ func (c *Client) checkCall(made *call, ids *native.Calls) error {
 	return ids.Add(c.server, made.ID)
 }
 
+// maxTokens is the reason for which a model stops that may not say more.
+const maxTokens = "MAX_TOKENS"
+
 // finish is the table of reasons to stop; why explains an error, if the server does, calls is how many calls the answer has.
 func (c *Client) finish(reason, why string, calls int) (string, error) {
 	switch reason {
@@ -134,7 +137,7 @@ func (c *Client) finish(reason, why string, calls int) (string, error) {
 			return "", c.server.Bad("it stopped for a call and has none")
 		}
 		return events.FinishToolCalls, nil
-	case "MAX_TOKENS":
+	case maxTokens:
 		return events.FinishLength, nil
 	case "ERROR":
 		if why == "" {

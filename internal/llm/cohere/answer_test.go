@@ -34,6 +34,11 @@ func TestAnswers(t *testing.T) {
 				`{"id":"c1","type":"function","function":{"name":"f","arguments":"{ \"a\": 1.0 }"}},{"id":"c2","type":"function","function":{"name":"g","arguments":"{}"}}]},` +
 				`"finish_reason":"tool_calls"}]`,
 		},
+		"a call that is cut off": {
+			said(`"tool_calls":[{"id":"c1","function":{"name":"f"}}]`, "MAX_TOKENS"),
+			`"choices":[{"index":0,"message":{"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function","function":{"name":"f","arguments":""}}]},` +
+				`"finish_reason":"length"}]`,
+		},
 		"a call at the end of a turn": {
 			said(`"content":[{"type":"text","text":"a"}],"tool_calls":[{"id":"c1","function":{"name":"f","arguments":"{}"}}]`, "COMPLETE"),
 			`"choices":[{"index":0,"message":{"role":"assistant","content":"a","tool_calls":[{"id":"c1","type":"function","function":{"name":"f","arguments":"{}"}}]},` +
