@@ -81,6 +81,9 @@ func (a *attempts) after(ctx context.Context, t *turn, o outcome) (step, error) 
 		return again, nil
 	case llm.ClassLimit:
 		r.verdict.failed(a.number, o.fault)
+		if o.fault.Final {
+			a.except |= 1 << t.number
+		}
 		return again, nil // the key rests, so that it is another one, or a time to wait for
 	case llm.ClassProvider, llm.ClassNetwork, llm.ClassTimeout, llm.ClassAnswer:
 		r.verdict.failed(a.number, o.fault)
@@ -92,6 +95,9 @@ func (a *attempts) after(ctx context.Context, t *turn, o outcome) (step, error) 
 
 // retry waits before the same target is tried again, or says that it is not to be.
 func (a *attempts) retry(ctx context.Context, o outcome) step {
+	if o.fault.Final {
+		return next
+	}
 	r := a.run
 	limit := r.engine.cfg.Retries
 	if own := r.ask.Route.Options.Retries; own != nil {

@@ -62,9 +62,14 @@ func failures() []failure {
 			"a:k1 a:k2 a:k1@1.05s a:k2 a:k1@3.15s a:k2 a:k1@7.35s a:k2", events.CodeRateLimited,
 			"status 429: Too Many Requests (8 attempts, 1 of 1 model asked)", 8 * time.Second,
 		},
+		{
+			"limit, final", of(retryAfter(429, "20"), func(f *llm.Fault) { f.Final = true }), "a:k1 a:k2 b:k3", "",
+			"a:k1 a:k2", events.CodeRateLimited, "status 429: Too Many Requests (2 attempts, 1 of 1 model asked)", 20 * time.Second,
+		},
 		{"quota", http(429, "insufficient_quota"), "a:k1 a:k2 b:k3", "", "a:k1 a:k2", events.CodeRateLimited, "status 429: Too Many Requests (2 attempts, 1 of 1 model asked)", 0},
 		{"quota, by status", http(402), "a:k1 a:k2 b:k3", "", "a:k1 a:k2", events.CodeRateLimited, "status 402: Payment Required (2 attempts, 1 of 1 model asked)", 0},
 		{"provider", http(503), retried + " b:k3", "", retried, events.CodeUnavailable, "status 503: Service Unavailable (3 attempts, 1 of 1 model asked)", 0},
+		{"provider, final", of(http(503), func(f *llm.Fault) { f.Final = true }), "a:k1 b:k3", "", "a:k1", events.CodeUnavailable, "status 503: Service Unavailable", 0},
 		{"provider, soon", retryAfter(503, "3"), "a:k1 a:k1@3s a:k1@6s b:k3", "", "a:k1 a:k1@3s a:k1@6s", events.CodeUnavailable, "status 503: Service Unavailable (3 attempts, 1 of 1 model asked)", 3 * time.Second},
 		{
 			"provider, later", retryAfter(503, "30"), "a:k1 b:k3", "",
