@@ -15,6 +15,10 @@ func Bodies() []Body {
 	return []Body{
 		{"embeddings_request", EmbeddingsRequest{}, "asks for embeddings"},
 		{"embeddings_response", EmbeddingsResponse{}, "answers with embeddings"},
+		{"embeddings_job_request", EmbeddingsJobRequest{}, "asks how far a durable request has come"},
+		{"embeddings_job", EmbeddingsJob{}, "tells how far a durable request has come"},
+		{"vectors_request", VectorsRequest{}, "asks for a piece of many vectors"},
+		{"vectors_piece", VectorsPiece{}, "holds a piece of many vectors"},
 		{"chat_request", ChatRequest{}, "asks for a completion"},
 		{"chat_response", ChatResponse{}, "answers with a completion"},
 		{"chat_chunk", ChatChunk{}, "is one message of a streamed completion"},

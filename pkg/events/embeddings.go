@@ -2,15 +2,20 @@ package events
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"math"
+	"strconv"
 	"unicode/utf8"
 )
 
-// MaxInputs is the largest number of texts in one embeddings request (OpenAI's limit).
-const MaxInputs = 2048
+// Largest numbers of texts in one embeddings request: an interactive one (OpenAI's limit), and a durable one.
+const (
+	MaxInputs        = 2048
+	MaxDurableInputs = 100_000
+)
 
 // Values of encoding_format.
 const (
@@ -18,11 +23,26 @@ const (
 	EncodingBase64 = "base64"
 )
 
+// Values of input_type.
+const (
+	InputQuery          = "query"
+	InputDocument       = "document"
+	InputClassification = "classification"
+	InputClustering     = "clustering"
+)
+
+// Values of truncate.
+const (
+	TruncateEnd  = "end"
+	TruncateNone = "none"
+)
+
 // EmbeddingsRequest is the body of a request on the embed subjects: OpenAI's POST /embeddings.
 type EmbeddingsRequest struct {
 	// Model is "provider/model", for example "local/hash-384". Empty: the service's default model.
 	Model string `json:"model,omitempty"`
-	// Input holds 1 to [MaxInputs] texts, none of them empty. On the wire it is one string or a list of strings.
+	// Input holds 1 to [MaxInputs] texts, none of them empty; in a durable request up to [MaxDurableInputs]. On the wire it is one
+	// string or a list of strings.
 	Input TextInput `json:"input"`
 	// Dimensions asks for shorter vectors from a model that can shorten them; 0 is the model's own length.
 	Dimensions int `json:"dimensions,omitempty" jsonschema:"minimum=0"`
@@ -30,19 +50,40 @@ type EmbeddingsRequest struct {
 	EncodingFormat string `json:"encoding_format,omitempty" jsonschema:"enum=float,enum=base64"`
 	// User is an opaque end-user id that is passed on to providers that take one.
 	User string `json:"user,omitempty"`
+	// InputType says what the texts are for, to models that tell it apart: "query", "document", "classification" or "clustering".
+	// Empty is whatever the model takes for granted. The vectors of all of them lie in one space.
+	InputType string `json:"input_type,omitempty" jsonschema:"enum=query,enum=document,enum=classification,enum=clustering"`
+	// Truncate says what becomes of a text that is longer than the model reads: "end" (the default) drops its end and says so in the
+	// reply, "none" makes it an error of that text.
+	Truncate string `json:"truncate,omitempty" jsonschema:"enum=end,enum=none"`
+	// AllowOtherSpace permits an answer by a model whose vectors cannot be compared with those of the model that was asked for, if
+	// that one cannot answer and the operator names another. Without it that is an error.
+	AllowOtherSpace bool `json:"allow_other_space,omitempty"`
 }
 
-// Validate checks what can be known without asking a provider. It returns an [Error] of code invalid_argument.
-func (r EmbeddingsRequest) Validate() error {
+// Validate checks what can be known of an interactive request without asking a provider. It returns an [Error] of code
+// invalid_argument.
+func (r EmbeddingsRequest) Validate() error { return r.validate(MaxInputs) }
+
+// ValidateDurable is Validate for a durable request, which may hold more texts.
+func (r EmbeddingsRequest) ValidateDurable() error { return r.validate(MaxDurableInputs) }
+
+func (r EmbeddingsRequest) validate(most int) error {
 	switch {
 	case len(r.Input) == 0:
-		return Errorf(CodeInvalidArgument, "input is empty: give a text or a list of 1 to %d texts", MaxInputs)
-	case len(r.Input) > MaxInputs:
-		return Errorf(CodeInvalidArgument, "input has %d texts; at most %d fit one request", len(r.Input), MaxInputs)
+		return Errorf(CodeInvalidArgument, "input is empty: give a text or a list of 1 to %d texts", most)
+	case len(r.Input) > most:
+		return Errorf(CodeInvalidArgument, "input has %d texts; at most %d fit one request%s", len(r.Input), most, durableHint(most))
 	case r.Dimensions < 0:
 		return Errorf(CodeInvalidArgument, "dimensions is %d; it must be positive, or absent", r.Dimensions)
 	case r.EncodingFormat != "" && r.EncodingFormat != EncodingFloat && r.EncodingFormat != EncodingBase64:
 		return Errorf(CodeInvalidArgument, "encoding_format is %q; it must be %q or %q", truncate(r.EncodingFormat, 40), EncodingFloat, EncodingBase64)
+	}
+	if err := firstError(
+		oneOf("input_type", cmp.Or(r.InputType, InputQuery), InputQuery, InputDocument, InputClassification, InputClustering),
+		oneOf("truncate", cmp.Or(r.Truncate, TruncateEnd), TruncateEnd, TruncateNone),
+	); err != nil {
+		return err
 	}
 	for i, text := range r.Input {
 		if text == "" {
@@ -53,6 +94,14 @@ func (r EmbeddingsRequest) Validate() error {
 		}
 	}
 	return nil
+}
+
+// durableHint tells who asks for too much at once what would take it.
+func durableHint(most int) string {
+	if most == MaxInputs {
+		return " here, and " + strconv.Itoa(MaxDurableInputs) + " a durable one"
+	}
+	return ""
 }
 
 // TextInput is the texts of an embeddings request. In JSON it is a string or a list of strings; it is written as a list
@@ -96,12 +145,45 @@ func (t *TextInput) UnmarshalJSON(b []byte) error {
 type EmbeddingsResponse struct {
 	// Object is always "list".
 	Object string `json:"object"`
-	// Data holds one embedding for each input, in the order of the inputs.
+	// Data holds one embedding for each input, in the order of the inputs. With Vectors it holds only those of which there is more to
+	// say than their vector: an error, or that the text was cut.
 	Data []Embedding `json:"data"`
 	// Model is the model that answered, as "provider/model".
 	Model string `json:"model"`
 	// Usage counts the tokens.
 	Usage EmbeddingsUsage `json:"usage"`
+	// Space says in which space the vectors lie. Vectors of two replies can be compared if, and only if, their Space.ID is the same.
+	Space *EmbeddingSpace `json:"space,omitempty"`
+	// Failed is how many inputs have an error in the place of a vector.
+	Failed int `json:"failed,omitempty" jsonschema:"minimum=0"`
+	// Vectors is where the vectors are that are too many for one message; only of durable requests.
+	Vectors *VectorsObject `json:"vectors,omitempty"`
+}
+
+// EmbeddingSpace is a vector space: what has to be the same for two vectors to be compared.
+type EmbeddingSpace struct {
+	// ID names the space. It is the same wherever the same model is asked for vectors of the same length.
+	ID string `json:"id" jsonschema:"minLength=1"`
+	// Model is the model as the operator knows it, whichever provider serves it; Revision is its version, if it is known.
+	Model    string `json:"model" jsonschema:"minLength=1"`
+	Revision string `json:"revision,omitempty"`
+	// Dimensions is the length of the vectors.
+	Dimensions int `json:"dimensions" jsonschema:"minimum=1"`
+	// Normalized says that the vectors have the length 1 (L2), so that their dot product is their cosine.
+	Normalized bool `json:"normalized"`
+}
+
+// VectorsObject is an object in the JetStream object store [ObjectsVectors] that holds vectors: float32, little-endian, one row of
+// Dimensions numbers for each input, in the order of the inputs. The row of an input that failed holds zeros.
+type VectorsObject struct {
+	// Name is the object's. It cannot be guessed: whoever knows it may read it.
+	Name string `json:"name" jsonschema:"minLength=1"`
+	// Count is the number of rows and Dimensions their length; Size is that of the object in bytes.
+	Count      int   `json:"count" jsonschema:"minimum=1"`
+	Dimensions int   `json:"dimensions" jsonschema:"minimum=1"`
+	Size       int64 `json:"size" jsonschema:"minimum=0"`
+	// Digest is that of the object's content, "SHA-256=" and base64url, as the object store writes it.
+	Digest string `json:"digest,omitempty"`
 }
 
 // Embedding is the vector of one input.
@@ -110,8 +192,20 @@ type Embedding struct {
 	Object string `json:"object"`
 	// Index is the position of the text in the request, from 0.
 	Index int `json:"index" jsonschema:"minimum=0"`
-	// Embedding is the vector.
+	// Embedding is the vector. It is empty if there is an Error.
 	Embedding Vector `json:"embedding"`
+	// Truncated says that the end of the text was not read.
+	Truncated *Truncation `json:"truncated,omitempty"`
+	// Error says why there is no vector. The others of the request are not concerned.
+	Error *ErrorBody `json:"error,omitempty"`
+}
+
+// Truncation says how much of a text was read.
+type Truncation struct {
+	// Tokens is how many the text has; 0 when only the provider could count them, and does not tell.
+	Tokens int `json:"tokens,omitempty" jsonschema:"minimum=0"`
+	// Used is how many were read; 0 when nobody tells.
+	Used int `json:"used,omitempty" jsonschema:"minimum=0"`
 }
 
 // EmbeddingsUsage counts the tokens of an embeddings request, as the provider counted them.

@@ -19,6 +19,8 @@ type Operation struct {
 // Names of the operations.
 const (
 	OpEmbed         = "embed"
+	OpEmbedJob      = "embeddings.job"
+	OpEmbedVectors  = "embeddings.vectors"
 	OpGenerate      = "generate"
 	OpModels        = "models"
 	OpEndpointsList = "webhooks.endpoints.list"
@@ -46,6 +48,8 @@ const (
 func Operations() []Operation {
 	return []Operation{
 		{OpEmbed, ServiceEmbedder, false, EmbeddingsRequest{}, EmbeddingsResponse{}, false, "turns texts into vectors (OpenAI embeddings)"},
+		{OpEmbedJob, ServiceEmbedder, false, EmbeddingsJobRequest{}, EmbeddingsJob{}, false, "tells how far a durable embeddings request has come"},
+		{OpEmbedVectors, ServiceEmbedder, false, VectorsRequest{}, VectorsPiece{}, false, "gives a piece of vectors that are too many for one reply"},
 		{OpGenerate, ServiceGenerator, false, ChatRequest{}, ChatResponse{}, true, "answers a conversation or a prompt (OpenAI chat completions)"},
 		{OpModels, ServiceGenerator, false, ModelsRequest{}, ModelsList{}, false, "lists the models: which can answer now, at what price, with what limits left"},
 		{OpEndpointsList, ServiceDispatcher, false, EndpointsListRequest{}, EndpointsList{}, false, "lists the webhook endpoints"},

@@ -15,6 +15,7 @@ const (
 	StreamAudit       = "AUDIT"
 	StreamLimits      = "LIMITS"
 	StreamBudgets     = "BUDGETS"
+	StreamParts       = "PARTS"
 )
 
 // Names of the durable consumers.
@@ -33,7 +34,12 @@ const (
 	BucketCI            = "ci"
 	BucketSecrets       = "secrets"
 	BucketMoral         = "moral"
+	BucketSpaces        = "spaces"
+	BucketJobs          = "jobs"
 )
+
+// ObjectsVectors is the name of the object store of vectors, without the installation's prefix (see [Subjects.BucketName]).
+const ObjectsVectors = "vectors"
 
 // Lives of results: without a wish, and at most.
 const (
@@ -132,6 +138,12 @@ func Streams() []Stream {
 			Duplicates: window, For: "who asked for which secret, and what came of it", UsedBy: []string{ServiceSecretd},
 		},
 		{
+			// What is done of a large request is kept, so that a crash costs only the calls that were on their way. It is removed when the
+			// result is stored.
+			Name: StreamParts, Subjects: []string{"parts.*.*.*"}, Retention: RetentionLimits, MaxAge: MaxResultTTL, MaxBytes: 4 << 30,
+			Duplicates: window, For: "vectors of large requests in the making", UsedBy: []string{ServiceEmbedder},
+		},
+		{
 			// A count has a subject of its own in each window, and is of no use after it.
 			Name: StreamLimits, Subjects: []string{"limits.>"}, Retention: RetentionLimits, MaxAge: 10 * time.Minute, MaxBytes: 64 << 20,
 			Duplicates: counted, Counters: true, For: "requests and tokens that were used this minute", UsedBy: []string{ServiceGenerator},
@@ -201,6 +213,28 @@ func Buckets() []Bucket {
 		{BucketEndpointState, 1, "how webhook endpoints do: breakers, limits, what waits", []string{ServiceDispatcher}},
 		{BucketCI, 2, "CI health, one key a repository, workflow and branch", []string{ServiceCIWatch}},
 		{BucketSecrets, 5, "names, versions and times of secrets; never a value", []string{ServiceSecretd}},
+		{BucketSpaces, 5, "the length of each embedding model's vectors, as first seen", []string{ServiceEmbedder}},
+		{BucketJobs, 1, "how far large embeddings requests have come", []string{ServiceEmbedder}},
 		{BucketMoral, 1, "the moral filter's threshold, and what it is made of", []string{ServiceGenerator}},
+	}
+}
+
+// ObjectStore is one entry of the catalogue of object stores.
+type ObjectStore struct {
+	Name string
+	// MaxAge is how long an object is kept.
+	MaxAge time.Duration
+	// MaxBytes bounds the store's size.
+	MaxBytes int64
+	// For says what the store is for.
+	For string
+	// UsedBy lists the services that need it.
+	UsedBy []string
+}
+
+// ObjectStores returns the catalogue of object stores.
+func ObjectStores() []ObjectStore {
+	return []ObjectStore{
+		{ObjectsVectors, MaxResultTTL, 4 << 30, "vectors that are too many for one message", []string{ServiceEmbedder}},
 	}
 }

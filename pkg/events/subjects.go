@@ -108,6 +108,15 @@ func (s Subjects) StreamControl(caller, replica, stream string) string {
 	return s.as(caller, "streams."+replica+"."+stream)
 }
 
+// Part is where a part of a large embeddings request is kept: mlsdm.parts.<caller>.<request id>.<number>. A number of "*" stands for
+// all of them.
+func (s Subjects) Part(caller, requestID, number string) string {
+	if caller == "" {
+		caller = DefaultCaller
+	}
+	return s.join("parts", caller, requestID, number)
+}
+
 // Chunks is where the chunks of a durable request are kept: mlsdm.chunks.<caller>.<request id>.
 func (s Subjects) Chunks(caller, requestID string) string {
 	if caller == "" {

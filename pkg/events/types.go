@@ -24,6 +24,7 @@ const (
 	TypeDeliveryFailed          = "delivery.failed"
 	TypeEndpointDisabled        = "endpoint.disabled"
 	TypeEndpointRecovered       = "endpoint.recovered"
+	TypeEmbeddingSpaceChanged   = "embedding.space_changed"
 )
 
 // CustomPrefix starts the types that belong to users.
@@ -70,7 +71,7 @@ func Types() []EventType {
 		TypeMoralFilterReject, TypeMoralFilterAccept, TypeSystemEmergencyShutdown, TypeSystemRecoveryTriggered,
 		TypeMemoryThresholdExceeded, TypeRequestProcessed, TypeCIRunFailed, TypeCIRunSucceeded,
 		TypeCIDegraded, TypeCIRecovered, TypeCIFlaky, TypeSecretRotated,
-		TypeSecretUnavailable, TypeDeliveryFailed, TypeEndpointDisabled, TypeEndpointRecovered,
+		TypeSecretUnavailable, TypeDeliveryFailed, TypeEndpointDisabled, TypeEndpointRecovered, TypeEmbeddingSpaceChanged,
 	}
 	types := make([]EventType, 0, len(names))
 	for _, name := range names {
@@ -116,6 +117,8 @@ func FindType(name string) (EventType, bool) {
 		return EventType{name, EndpointDisabled{}, "dispatcher", "an endpoint was disabled", true}, true
 	case TypeEndpointRecovered:
 		return EventType{name, EndpointRecovered{}, "dispatcher", "an endpoint works again", true}, true
+	case TypeEmbeddingSpaceChanged:
+		return EventType{name, EmbeddingSpaceChanged{}, "embedder", "a model answers with vectors of another length than before", false}, true
 	default:
 		return EventType{}, false
 	}

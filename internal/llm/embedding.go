@@ -1,0 +1,62 @@
+package llm
+
+import (
+	"context"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+)
+
+// EmbedCall is one attempt at embeddings: one request to one server with one key.
+type EmbedCall struct {
+	// Model is the provider's own name of the model.
+	Model string
+	// Texts are 1 or more texts, none of them empty, and no more than the server takes at once (see [EmbedLimits]).
+	Texts []string
+	// Dimensions is the wanted length of the vectors, for servers that can shorten them; 0 is the model's own.
+	Dimensions int
+	// InputType says what the texts are for: one of the values of input_type of the contract, or empty.
+	InputType string
+	// Truncate has the server drop the end of a text that is too long for the model. Without it, such a text is a [Fault] of class
+	// [ClassUnsupported] and code invalid_argument: a server that would cut in silence is asked not to.
+	Truncate bool
+	// User is an opaque end-user id for providers that take one; it may be empty.
+	User string
+	// Key goes into the request's header. The zero value is none.
+	Key secret.Value
+}
+
+// Embedded is the answer to an [EmbedCall].
+type Embedded struct {
+	// Vectors has one vector for each text, in the order of the texts: finite, not all zeros, and of one length.
+	Vectors [][]float32
+	// PromptTokens is the number of tokens as the server counted them; 0 when it did not say.
+	PromptTokens int
+	// Tokens is how many tokens each text has, before any was cut, if the adapter counts them itself; nil otherwise.
+	Tokens []int
+	// Truncated is how much was read of the texts that were cut, by their place, if the adapter knows.
+	Truncated map[int]events.Truncation
+}
+
+// EmbedLimits is what a server takes at once. 0 is no limit that is known.
+type EmbedLimits struct {
+	// Items is the number of texts in one call.
+	Items int
+	// Tokens is the number of tokens in one call, all texts together.
+	Tokens int
+	// ItemTokens is the number of tokens of one text, over which it is cut or refused.
+	ItemTokens int
+}
+
+// EmbedAdapter speaks the protocol of one server of embeddings. It makes exactly one request for each call: whether, when and where it
+// is repeated is decided above it. It is safe for concurrent use.
+//
+// What the server cannot do is a [Fault] of class [ClassUnsupported] that names the field, made before anything is sent; nothing is
+// dropped silently. An answer that is not one vector for each text, in order, of one length and finite, is a [Fault] of class
+// [ClassAnswer]. Every error is a *[Fault].
+type EmbedAdapter interface {
+	// Embed returns a vector for each text, or a fault: never some of them.
+	Embed(ctx context.Context, call *EmbedCall) (*Embedded, error)
+	// EmbedLimits returns what the server takes at once. Servers that tell are asked; others are known.
+	EmbedLimits(ctx context.Context, model string, key secret.Value) (EmbedLimits, error)
+}
