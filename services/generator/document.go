@@ -12,12 +12,12 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/config"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+	"github.com/neuron7x/mlsdm-integrations/internal/section"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/limits"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/moral"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/price"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/route"
-	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/section"
 )
 
 // maxFile bounds the configuration file, in bytes.

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/section"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
-	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/section"
 )
 
 // kind is what a limit counts.

@@ -5,7 +5,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/section"
+	"github.com/neuron7x/mlsdm-integrations/internal/section"
 )
 
 // Bounds of a configuration.

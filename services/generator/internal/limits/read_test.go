@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/section"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/limits"
-	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/section"
 )
 
 // read reads a section, as it stands in a file.

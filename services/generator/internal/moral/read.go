@@ -4,7 +4,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
-	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/section"
+	"github.com/neuron7x/mlsdm-integrations/internal/section"
 )
 
 // openAI is where moderations are asked for when nothing else is said, and the model that is then asked.

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+	"github.com/neuron7x/mlsdm-integrations/internal/section"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/moral"
-	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/section"
 )
 
 // parse reads a section that is a whole file here.

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/section"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
-	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/section"
 )
 
 // million is how many tokens the prices of a table are for.

@@ -5,8 +5,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/section"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
-	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/section"
 )
 
 // Bounds of a table.

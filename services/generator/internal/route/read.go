@@ -6,7 +6,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
-	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/section"
+	"github.com/neuron7x/mlsdm-integrations/internal/section"
 )
 
 // Read reads the sections providers and models of a file:

@@ -9,8 +9,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+	"github.com/neuron7x/mlsdm-integrations/internal/section"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/route"
-	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/section"
 )
 
 // read reads a file as the service does.

@@ -1,4 +1,4 @@
-// Package section reads the sections of the generator's configuration file. What is not understood is an error, which names the
+// Package section reads the sections of a YAML file that an operator writes. What is not understood is an error, which names the
 // file and the line; all of them are told at once.
 package section
 

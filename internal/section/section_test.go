@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
-	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/section"
+	"github.com/neuron7x/mlsdm-integrations/internal/section"
 )
 
 func TestMatch(t *testing.T) {
