@@ -2,7 +2,6 @@ package embedder
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"time"
 
@@ -23,8 +22,8 @@ type worker struct {
 
 // work implements [door.Worker].
 func (w *worker) work(ctx context.Context, call *door.Call) ([]byte, error) {
-	var req events.EmbeddingsRequest
-	if err := events.DecodeJSON(call.Body, &req); err != nil {
+	req, err := events.ParseEmbeddingsRequest(call.Body)
+	if err != nil {
 		return nil, err
 	}
 	if err := req.Validate(); err != nil {
@@ -52,7 +51,7 @@ func (w *worker) work(ctx context.Context, call *door.Call) ([]byte, error) {
 	}
 	call.Report.CachedInputs = cached
 	call.Report.PromptTokens, call.Report.TotalTokens = result.PromptTokens, result.PromptTokens
-	return encode(&req, result, call.Limit)
+	return reply(&req, result, call.Limit)
 }
 
 // embed answers from the cache and the provider together, and reports how many texts the cache had.
@@ -129,8 +128,8 @@ func (w *worker) lookup(ctx context.Context, keys []string) (map[string][]float3
 	return vectors, nil
 }
 
-// encode writes the reply, and says what would fit when it is too large to be sent.
-func encode(req *events.EmbeddingsRequest, result llm.EmbedResult, limit int) ([]byte, error) {
+// reply writes the reply, and says what would fit when it is too large to be sent.
+func reply(req *events.EmbeddingsRequest, result llm.EmbedResult, limit int) ([]byte, error) {
 	res := events.EmbeddingsResponse{
 		Object: "list", Model: req.Model, Data: make([]events.Embedding, len(result.Vectors)),
 		Usage: events.EmbeddingsUsage{PromptTokens: result.PromptTokens, TotalTokens: result.PromptTokens},
@@ -139,7 +138,7 @@ func encode(req *events.EmbeddingsRequest, result llm.EmbedResult, limit int) ([
 	for i, v := range result.Vectors {
 		res.Data[i] = events.Embedding{Object: "embedding", Index: i, Embedding: events.Vector{Values: v, Base64: packed}}
 	}
-	body, err := json.Marshal(res)
+	body, err := encode(&res)
 	if err != nil {
 		return nil, err
 	}
