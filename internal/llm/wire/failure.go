@@ -31,7 +31,7 @@ func (s *Server) failure(res *http.Response) *llm.Fault {
 	if s.cfg.Reset != nil {
 		f.Reset = s.cfg.Reset(res.Header, time.Now())
 	}
-	fault := understood(f).Fault()
+	fault := s.understood(f).Fault()
 	fault.RequestID = s.Clean(res.Header.Get(s.cfg.RequestID), 100)
 	return fault
 }
@@ -52,12 +52,15 @@ func (s *Server) InBand(body []byte) *llm.Fault {
 	if f.Message == "" {
 		f.Message = "it broke off with an error that it does not explain"
 	}
-	return understood(f).Fault()
+	return s.understood(f).Fault()
 }
 
 // understood adds to a failure the reasons that many servers have no word for, only a text: the conversation is too long for the model,
 // or the model cannot do what is asked for. Words that a server has count more.
-func understood(f llm.Failure) llm.Failure {
+func (s *Server) understood(f llm.Failure) llm.Failure {
+	if s.cfg.Understand != nil {
+		s.cfg.Understand(&f)
+	}
 	switch f.Status {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
 		said := strings.ToLower(f.Message)

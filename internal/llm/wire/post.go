@@ -51,6 +51,8 @@ type Request struct {
 	Auth func(key string) (name, value string)
 	// Header is sent beside what this package sets: Content-Type, Accept, User-Agent and Auth's. It may be nil.
 	Header http.Header
+	// Heard, if it is set, gets the headers of an answer of status 200 before it is decoded.
+	Heard func(h http.Header)
 }
 
 // Do makes one request and returns the answer if its status is 200 and its media type is what was asked for. Everything else is a
@@ -113,6 +115,9 @@ func (s *Server) Call(ctx context.Context, r Request, out any) error {
 	}()
 	if err != nil {
 		return err
+	}
+	if r.Heard != nil {
+		r.Heard(res.Header)
 	}
 	return s.Decode(answer, out)
 }

@@ -24,6 +24,9 @@ type Config struct {
 	// ReadError reads the server's words out of the body of an error, and nothing else: status and headers are added. Nil knows
 	// the forms that are about (see [ReadError]).
 	ReadError func(body []byte) llm.Failure
+	// Understand adds to a failure, whose status, reasons and text are known by then, the reasons for which the server has no word of
+	// its own; those count more than the others. Nil adds nothing to what all servers are known to mean.
+	Understand func(f *llm.Failure)
 	// Reset reads from the headers of an answer when a limit that is used up starts anew; zero when they do not say. It is asked
 	// only where Retry-After is missing. Nil asks nothing.
 	Reset func(h http.Header, now time.Time) time.Time
@@ -87,6 +90,13 @@ func (s *Server) Bad(format string, args ...any) *llm.Fault {
 // starts with it.
 func (s *Server) Refuse(field, why string) *llm.Fault {
 	return &llm.Fault{Class: llm.ClassUnsupported, Err: llm.Refuse(s.cfg.Provider, "%s: %s", field, why)}
+}
+
+// TooMuch is the fault of a request that is more than the server takes at once: less of it, or another server, may do.
+func (s *Server) TooMuch(format string, args ...any) *llm.Fault {
+	fault := s.Invalid(format, args...)
+	fault.Class = llm.ClassUnsupported
+	return fault
 }
 
 // BrokeOff is the fault of an answer that ended too early.
