@@ -44,7 +44,7 @@ func protocol(root string, files map[string][]byte) error {
 func tables() map[string]string {
 	return map[string]string{
 		"codes": codesTable(), "operations": operationsTable(), "types": typesTable(), "headers": headersTable(),
-		"streams": streamsTable(), "consumers": consumersTable(), "buckets": bucketsTable(), "limits": limitsTable(),
+		"streams": streamsTable(), "consumers": consumersTable(), "buckets": bucketsTable(), "object stores": objectStoresTable(), "limits": limitsTable(),
 	}
 }
 
@@ -130,7 +130,18 @@ func consumersTable() string {
 func bucketsTable() string {
 	var s events.Subjects
 	return table([]string{"bucket", "values kept", "for"}, events.Buckets(), func(b events.Bucket) []string {
-		return []string{code(s.BucketName(b.Name)), strconv.Itoa(int(b.History)), b.For}
+		kept := strconv.Itoa(int(b.History))
+		if b.MaxAge > 0 {
+			kept += ", at most " + span(b.MaxAge)
+		}
+		return []string{code(s.BucketName(b.Name)), kept, b.For}
+	})
+}
+
+func objectStoresTable() string {
+	var s events.Subjects
+	return table([]string{"object store", "kept", "for"}, events.ObjectStores(), func(o events.ObjectStore) []string {
+		return []string{code(s.BucketName(o.Name)), "at most " + span(o.MaxAge) + " and " + strconv.FormatInt(o.MaxBytes>>20, 10) + " MiB", o.For}
 	})
 }
 
@@ -142,6 +153,7 @@ func limitsTable() string {
 		{"event id, request id, caller, any other token of ours in a subject", strconv.Itoa(events.MaxIDLength) + " bytes"},
 		{"any other CloudEvents attribute", strconv.Itoa(events.MaxAttributeLength) + " bytes"},
 		{"texts in one embeddings request", strconv.Itoa(events.MaxInputs)},
+		{"texts in one durable embeddings request", strconv.Itoa(events.MaxDurableInputs)},
 		{"time in which a repeated " + code(events.HeaderMsgID) + " is recognised", span(events.Streams()[0].Duplicates)},
 		{"window of a stream (" + code(events.HeaderWindow) + ")", strconv.Itoa(events.MaxWindow) + " chunks"},
 		{"patience of a caller (" + code(events.HeaderTimeoutMS) + ")", "24 h"},

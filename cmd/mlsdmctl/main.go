@@ -27,7 +27,7 @@ type commands struct {
 	Webhooks   webhooksCommand   `cmd:"" help:"List, make, change and test webhook endpoints."`
 	Secrets    secretsCommand    `cmd:"" help:"List, read and refresh secrets, and see who asked for them."`
 	Doctor     doctorCommand     `cmd:"" help:"Check the bus, the streams and the services, and say what to do about each fault."`
-	Provision  provisionCommand  `cmd:"" help:"Make the streams, consumers and KV buckets that the services need."`
+	Provision  provisionCommand  `cmd:"" help:"Make the streams, consumers, KV buckets and object stores that the services need."`
 	Init       initCommand       `cmd:"" help:"Make the keys, users and rights of a closed bus."`
 	Completion completionCommand `cmd:"" help:"Print a completion script for bash, zsh or fish."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`

@@ -43,6 +43,7 @@ const (
 type BucketSpec struct {
 	Name        string
 	History     uint8
+	MaxAge      time.Duration // 0 is for ever
 	Description string
 	Replicas    int
 	Storage     string // "file" or "memory"
@@ -146,7 +147,7 @@ func (b *Bus) Bucket(ctx context.Context, name string) (spec BucketSpec, found b
 	}
 	c := stream.CachedInfo().Config
 	return BucketSpec{
-		Name: name, History: uint8(min(max(c.MaxMsgsPerSubject, 0), 64)),
+		Name: name, History: uint8(min(max(c.MaxMsgsPerSubject, 0), 64)), MaxAge: c.MaxAge,
 		Description: c.Description, Replicas: c.Replicas, Storage: storageName(c.Storage),
 	}, true, nil
 }
@@ -158,10 +159,15 @@ func (b *Bus) ApplyBucket(ctx context.Context, spec BucketSpec) error {
 	case err == nil:
 		c := stream.CachedInfo().Config
 		c.MaxMsgsPerSubject, c.Description, c.Replicas, c.Storage = int64(spec.History), spec.Description, spec.Replicas, storageType(spec.Storage)
+		c.MaxAge = spec.MaxAge
+		if spec.MaxAge > 0 { // a window longer than that is refused by the server
+			c.Duplicates = min(c.Duplicates, spec.MaxAge)
+		}
 		_, err = b.js.UpdateStream(ctx, c)
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		_, err = b.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket: spec.Name, Description: spec.Description, History: spec.History, Replicas: spec.Replicas, Storage: storageType(spec.Storage),
+			Bucket: spec.Name, Description: spec.Description, History: spec.History, TTL: spec.MaxAge,
+			Replicas: spec.Replicas, Storage: storageType(spec.Storage),
 		})
 	}
 	if err != nil {
@@ -170,7 +176,7 @@ func (b *Bus) ApplyBucket(ctx context.Context, spec BucketSpec) error {
 	return nil
 }
 
-// Missing returns the streams, consumers and buckets of the catalogue that a service needs and that are not there,
+// Missing returns the streams, consumers, buckets and object stores of the catalogue that a service needs and that are not there,
 // each as "stream MLSDM_EVENTS".
 func (b *Bus) Missing(ctx context.Context, service string) ([]string, error) {
 	ctx, cancel := withTimeout(ctx, apiTimeout)
@@ -208,6 +214,16 @@ func (b *Bus) Missing(ctx context.Context, service string) ([]string, error) {
 		name := b.subjects.BucketName(k.Name)
 		_, found, err := b.Bucket(ctx, name)
 		if err := note("KV bucket "+name, found, err); err != nil {
+			return nil, err
+		}
+	}
+	for _, o := range events.ObjectStores() {
+		if !slices.Contains(o.UsedBy, service) {
+			continue
+		}
+		name := b.subjects.BucketName(o.Name)
+		_, found, err := b.ObjectStore(ctx, name)
+		if err := note("object store "+name, found, err); err != nil {
 			return nil, err
 		}
 	}

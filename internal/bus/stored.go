@@ -40,7 +40,7 @@ type storedQuery struct {
 // stored asks the leader of a stream for a message. Its other replicas would answer too (the client library asks any of
 // them), but they may not have yet what was written a moment ago.
 func (b *Bus) stored(ctx context.Context, stream string, query storedQuery) (*Message, error) {
-	ctx, cancel := withTimeout(ctx, apiTimeout)
+	ctx, cancel := context.WithTimeout(ctx, apiTimeout) // who has hours for their work does not have them for one answer
 	defer cancel()
 	body, err := json.Marshal(query)
 	if err != nil {

@@ -11,6 +11,9 @@ func (i Installation) admin(u *User) {
 	for _, b := range events.Buckets() {
 		u.Publish.add("$KV." + i.Subjects.BucketName(b.Name) + ".>")
 	}
+	for _, o := range events.ObjectStores() {
+		u.Publish.add("$O." + i.Subjects.BucketName(o.Name) + ".>")
+	}
 }
 
 // application grants what an application needs: the two doors under its own name, its results, events.

@@ -27,9 +27,15 @@ func (i Installation) service(u *User) {
 			i.keeps(u, i.Subjects.BucketName(b.Name))
 		}
 	}
+	for _, o := range events.ObjectStores() {
+		if slices.Contains(o.UsedBy, u.Name) {
+			i.stows(u, i.Subjects.BucketName(o.Name))
+		}
+	}
 	switch u.Name {
 	case events.ServiceEmbedder:
 		i.works(u, events.KindEmbed)
+		i.divides(u)
 	case events.ServiceGenerator:
 		i.works(u, events.KindGenerate)
 		i.streams(u)
@@ -100,6 +106,12 @@ func (i Installation) streams(u *User) {
 	u.Publish.add(s.Chunks("*", "*"), api("STREAM.MSG.GET", s.StreamName(events.StreamChunks)))
 }
 
+// divides lets a service keep parts of a request that is large, find them again, and remove them when the request is done.
+func (i Installation) divides(u *User) {
+	stream := i.Subjects.StreamName(events.StreamParts)
+	u.Publish.add(i.Subjects.Part("*", "*", "*"), api("STREAM.MSG.GET", stream), api("STREAM.PURGE", stream))
+}
+
 // dispatches lets the dispatcher move deliveries, and look back at what became of them.
 func (i Installation) dispatches(u *User) {
 	s := i.Subjects
@@ -127,6 +139,12 @@ func (i Installation) consumes(u *User, stream, consumer string) {
 func (i Installation) keeps(u *User, bucket string) {
 	stream := "KV_" + bucket
 	u.Publish.add("$KV."+bucket+".>", api("STREAM.INFO", stream), api("STREAM.MSG.GET", stream), api("DIRECT.GET", stream, ">"))
+}
+
+// stows lets a user write, read and remove objects of an object store.
+func (i Installation) stows(u *User, store string) {
+	stream := "OBJ_" + store
+	u.Publish.add("$O."+store+".C.*", "$O."+store+".M.*", api("STREAM.INFO", stream), api("STREAM.MSG.GET", stream), api("STREAM.PURGE", stream))
 }
 
 // watches lets a user follow a KV bucket: through a consumer that it makes, which pushes, with flow control.

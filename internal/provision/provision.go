@@ -1,4 +1,4 @@
-// Package provision makes the streams, consumers and KV buckets of the catalogue on a NATS server, idempotently.
+// Package provision makes the streams, consumers, KV buckets and object stores of the catalogue on a NATS server, idempotently.
 //
 // Services never do this themselves: they need no right to change a stream. `mlsdmctl provision` does, `mlsdmctl up` does
 // it by itself, compose has an init job for it.
@@ -66,7 +66,7 @@ const (
 
 // Step is what has to be done to one asset.
 type Step struct {
-	// Kind is "stream", "consumer" or "bucket"; Name is the asset's real name.
+	// Kind is "stream", "consumer", "bucket" or "object store"; Name is the asset's real name.
 	Kind string `json:"kind"`
 	Name string `json:"name"`
 	// Action is create, update or keep.
@@ -105,12 +105,26 @@ func Plan(ctx context.Context, b *bus.Bus, cfg Config) ([]Step, error) {
 		steps = append(steps, step("consumer", want.Name, found, have, want, func(ctx context.Context) error { return b.ApplyConsumer(ctx, want) }))
 	}
 	for _, bucket := range events.Buckets() {
-		want := bus.BucketSpec{Name: s.BucketName(bucket.Name), History: bucket.History, Description: bucket.For, Replicas: cfg.Replicas, Storage: cfg.Storage}
+		want := bus.BucketSpec{
+			Name: s.BucketName(bucket.Name), History: bucket.History, MaxAge: bucket.MaxAge, Description: bucket.For,
+			Replicas: cfg.Replicas, Storage: cfg.Storage,
+		}
 		have, found, err := b.Bucket(ctx, want.Name)
 		if err != nil {
 			return nil, err
 		}
 		steps = append(steps, step("bucket", want.Name, found, have, want, func(ctx context.Context) error { return b.ApplyBucket(ctx, want) }))
+	}
+	for _, store := range events.ObjectStores() {
+		want := bus.ObjectStoreSpec{
+			Name: s.BucketName(store.Name), MaxAge: store.MaxAge, MaxBytes: store.MaxBytes, AllowTTL: true, Description: store.For,
+			Replicas: cfg.Replicas, Storage: cfg.Storage,
+		}
+		have, found, err := b.ObjectStore(ctx, want.Name)
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, step("object store", want.Name, found, have, want, func(ctx context.Context) error { return b.ApplyObjectStore(ctx, want) }))
 	}
 	return steps, nil
 }
@@ -146,8 +160,8 @@ func (c Config) stream(s events.Subjects, entry events.Stream, maxPayload int64)
 		Counters: entry.Counters, Description: entry.For, Replicas: c.Replicas, Storage: c.Storage, Discard: bus.DiscardOld,
 	}
 	// What does not fit into a work queue is refused, never pushed out: nothing that was accepted may be lost. The server does
-	// not allow that for a stream with schedules, so such a stream must have no bound.
-	if entry.Retention == events.RetentionWorkQueue && !entry.AllowSchedules {
+	// not allow that for a stream with schedules, so such a stream must have no bound. Parts were paid for.
+	if entry.Retention == events.RetentionWorkQueue && !entry.AllowSchedules || entry.Name == events.StreamParts {
 		spec.Discard = bus.DiscardNew
 	}
 	if (entry.Name == events.StreamEvents || entry.Name == events.StreamRequests) && maxPayload > 2*headroom {

@@ -22,7 +22,7 @@ func TestApplyMakesWhatIsMissingAndKeepsTheRest(t *testing.T) {
 
 	steps, err := provision.Plan(t.Context(), b, provision.Default())
 	require.NoError(t, err)
-	require.Len(t, steps, len(events.Streams())+len(events.Consumers())+len(events.Buckets()))
+	require.Len(t, steps, len(events.Streams())+len(events.Consumers())+len(events.Buckets())+len(events.ObjectStores()))
 	for _, s := range steps {
 		require.Equal(t, provision.ActionCreate, s.Action, s.Name)
 	}

@@ -196,6 +196,8 @@ type Bucket struct {
 	Name string
 	// History is how many values of a key are kept, 1 to 64.
 	History uint8
+	// MaxAge is how long a value is kept; 0 is for ever.
+	MaxAge time.Duration
 	// For says what the bucket is for.
 	For string
 	// UsedBy lists the services that need it.
@@ -209,13 +211,13 @@ func OrderedConsumer(endpoint string) string { return "dispatcher-ordered-" + en
 // Buckets returns the catalogue of KV buckets.
 func Buckets() []Bucket {
 	return []Bucket{
-		{BucketEndpoints, 5, "webhook endpoints", []string{ServiceDispatcher}},
-		{BucketEndpointState, 1, "how webhook endpoints do: breakers, limits, what waits", []string{ServiceDispatcher}},
-		{BucketCI, 2, "CI health, one key a repository, workflow and branch", []string{ServiceCIWatch}},
-		{BucketSecrets, 5, "names, versions and times of secrets; never a value", []string{ServiceSecretd}},
-		{BucketSpaces, 5, "the length of each embedding model's vectors, as first seen", []string{ServiceEmbedder}},
-		{BucketJobs, 1, "how far large embeddings requests have come", []string{ServiceEmbedder}},
-		{BucketMoral, 1, "the moral filter's threshold, and what it is made of", []string{ServiceGenerator}},
+		{BucketEndpoints, 5, 0, "webhook endpoints", []string{ServiceDispatcher}},
+		{BucketEndpointState, 1, 0, "how webhook endpoints do: breakers, limits, what waits", []string{ServiceDispatcher}},
+		{BucketCI, 2, 0, "CI health, one key a repository, workflow and branch", []string{ServiceCIWatch}},
+		{BucketSecrets, 5, 0, "names, versions and times of secrets; never a value", []string{ServiceSecretd}},
+		{BucketSpaces, 5, 0, "the length of each embedding model's vectors, as first seen", []string{ServiceEmbedder}},
+		{BucketJobs, 1, 2 * MaxResultTTL, "how far large embeddings requests have come", []string{ServiceEmbedder}},
+		{BucketMoral, 1, 0, "the moral filter's threshold, and what it is made of", []string{ServiceGenerator}},
 	}
 }
 

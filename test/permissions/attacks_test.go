@@ -163,7 +163,7 @@ func state(t *testing.T, js jetstream.JetStream) map[string]uint64 {
 		_, err := js.Consumer(ctx, events.Subjects{}.StreamName(c.Stream), c.Name)
 		require.NoError(t, err, "%s is gone", c.Name)
 	}
-	require.Len(t, found, len(events.Streams())+len(events.Buckets())+1)
+	require.Len(t, found, len(events.Streams())+len(events.Buckets())+len(events.ObjectStores())+1)
 	return found
 }
 

@@ -139,6 +139,11 @@ func TestTheTableHasTheWholeCatalogue(t *testing.T) {
 		names = append(names, "KV_"+s.BucketName(bucket.Name))
 		require.Contains(t, subjects, "$KV."+s.BucketName(bucket.Name)+".k")
 	}
+	for _, store := range events.ObjectStores() {
+		names = append(names, "OBJ_"+s.BucketName(store.Name))
+		require.Contains(t, subjects, "$O."+s.BucketName(store.Name)+".C.x")
+		require.Contains(t, subjects, "$O."+s.BucketName(store.Name)+".M.x")
+	}
 	for _, name := range names {
 		for _, verb := range []string{"STREAM.CREATE", "STREAM.UPDATE", "STREAM.DELETE", "STREAM.PURGE", "STREAM.MSG.DELETE", "STREAM.MSG.GET", "STREAM.INFO"} {
 			require.Contains(t, subjects, "$JS.API."+verb+"."+name)
