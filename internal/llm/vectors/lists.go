@@ -1,3 +1,8 @@
+// Package vectors reads the nested lists of numbers that servers of embeddings answer with, as a part of an answer that is decoded
+// otherwise.
+//
+// What is read is finite and nothing but numbers: no null that becomes a zero, no string. What is wrong is kept beside it instead of
+// ending the decoding; whether there are as many vectors as texts, and of the length that was asked for, is for [llm.CheckVectors].
 package vectors
 
 import (
@@ -5,7 +10,10 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/scan"
 )
 
 // MaxDepth is how deep the numbers of [Lists] may be nested: vectors of tokens of parts of texts.
@@ -27,6 +35,8 @@ type Lists struct {
 	Err error
 }
 
+var _ json.UnmarshalerFrom = (*Lists)(nil)
+
 // maxOther is how much is kept of what is no list, in bytes.
 const maxOther = 64 << 10
 
@@ -36,16 +46,10 @@ func (l *Lists) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	if err != nil {
 		return err
 	}
-	*l = Lists{Most: l.Most}
-	r := newReader(raw)
-	for r.next() == '[' {
-		l.Depth++
-		r.at++
-	}
-	r.at = 0
+	*l = Lists{Most: l.Most, Depth: nested(raw)}
 	switch {
 	case l.Depth == 0:
-		l.Err = fmt.Errorf("there is %s instead of a list of vectors", kind(raw[0]))
+		l.Err = fmt.Errorf("there is %s instead of a list of vectors", kind(raw.Kind()))
 		if len(raw) <= maxOther {
 			l.Other = bytes.Clone(raw)
 		}
@@ -53,50 +57,75 @@ func (l *Lists) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 		l.Err = fmt.Errorf("lists are nested %d deep", l.Depth)
 	default:
 		l.Groups = make([][]int, l.Depth-1)
-		if l.Err = l.read(r, 0); l.Err != nil {
+		if l.Err = l.read(scan.NewScanner(bytes.NewReader(raw)), 0); l.Err != nil {
 			l.Rows, l.Groups = nil, nil
 		}
 	}
 	return nil
 }
 
-// read reads a list at a depth, 0 for the outermost.
-func (l *Lists) read(r *reader, depth int) error {
-	if c := r.next(); c != '[' {
-		return fmt.Errorf("%s stands where a list has to be", kind(c))
-	}
-	if depth == l.Depth-1 {
-		return l.row(r)
-	}
-	r.at++               // the bracket
-	if r.next() == ']' { // also what bounds, with Most, how many lists there can be
-		return errors.New("a list is empty")
-	}
-	place := len(l.Groups[depth])
-	l.Groups[depth] = append(l.Groups[depth], 0)
-	for {
-		if err := l.read(r, depth+1); err != nil {
-			return err
+// nested counts the lists that begin a JSON text.
+func nested(raw []byte) int {
+	depth := 0
+	for _, c := range raw {
+		switch c {
+		case '[':
+			depth++
+		case ' ', '\t', '\r', '\n':
+		default:
+			return depth
 		}
-		l.Groups[depth][place]++
-		c := r.next()
-		r.at++
-		if c != ',' {
-			return nil
-		}
+	}
+	return depth
+}
+
+// kind names what is no list.
+func kind(k jsontext.Kind) string {
+	switch k {
+	case 'n':
+		return "a null"
+	case '"':
+		return "a string"
+	case '{':
+		return "an object"
+	case '0':
+		return "a number"
+	default:
+		return "a boolean"
 	}
 }
 
+// read reads a list at a depth, 0 for the outermost.
+func (l *Lists) read(s *scan.Scanner, depth int) error {
+	if depth == l.Depth-1 {
+		return l.row(s)
+	}
+	place := len(l.Groups[depth])
+	l.Groups[depth] = append(l.Groups[depth], 0)
+	if err := s.Array(func(int) error {
+		l.Groups[depth][place]++
+		return l.read(s, depth+1)
+	}); err != nil {
+		return err
+	}
+	if l.Groups[depth][place] == 0 { // this bounds, with Most, how many lists there can be
+		return errors.New("a list is empty")
+	}
+	return nil
+}
+
 // row reads an innermost list.
-func (l *Lists) row(r *reader) error {
+func (l *Lists) row(s *scan.Scanner) error {
 	if len(l.Rows) == l.Most {
 		return fmt.Errorf("there are more than %d vectors", l.Most)
 	}
-	row, err := r.row()
-	if err != nil {
+	row, err := s.Numbers()
+	switch {
+	case err != nil:
 		return err
-	}
-	if len(l.Rows) > 0 && len(row) != len(l.Rows[0]) {
+	case len(row) == 0:
+		return errors.New("a vector is empty")
+	case len(l.Rows) > 0 && len(row) != len(l.Rows[0]):
 		return fmt.Errorf("vector %d has %d dimensions, vector 0 has %d", len(l.Rows), len(row), len(l.Rows[0]))
 	}
 	l.Rows = append(l.Rows, row)

@@ -70,6 +70,9 @@ func (s *Server) understood(f llm.Failure) llm.Failure {
 			{"too many tokens", llm.ReasonTooLong},               // Cohere
 			{"request too large for", llm.ReasonTooLong},         // Groq
 			{"exceeds the available context", llm.ReasonTooLong}, // llama.cpp
+			{"exceeds the context length", llm.ReasonTooLong},    // Ollama
+			{"must have less than", llm.ReasonTooLong},           // text-embeddings-inference: tokens, or characters
+			{"maximum allowed batch size", llm.ReasonTooLong},    // text-embeddings-inference: texts
 			{"does not support", llm.ReasonUnsupported},          // Ollama, DeepSeek, Anthropic
 			{"not supported with this model", llm.ReasonUnsupported},
 			{"not supported for this model", llm.ReasonUnsupported},

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"mime"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -58,13 +59,9 @@ type Request struct {
 // Do makes one request and returns the answer if its status is 200 and its media type is what was asked for. Everything else is a
 // fault. The caller closes the body, by [Close].
 func (s *Server) Do(ctx context.Context, r Request) (*http.Response, error) {
-	method, body := http.MethodPost, io.Reader(bytes.NewReader(r.Body))
-	if r.Body == nil {
-		method, body = http.MethodGet, http.NoBody
-	}
-	req, err := http.NewRequestWithContext(ctx, method, s.base+r.Path, body)
+	req, err := s.request(ctx, r)
 	if err != nil {
-		return nil, s.Invalid("the request cannot be made: %w", err)
+		return nil, err
 	}
 	const own = 4 // headers that are set here
 	req.Header = make(http.Header, len(r.Header)+own)
@@ -94,14 +91,49 @@ func (s *Server) Do(ctx context.Context, r Request) (*http.Response, error) {
 	return res, nil
 }
 
+// target is where a path leads.
+type target struct {
+	path string
+	url  *url.URL // which nobody changes
+}
+
+// request makes a request without headers.
+func (s *Server) request(ctx context.Context, r Request) (*http.Request, error) {
+	to := s.last.Load()
+	if to == nil || to.path != r.Path { // nearly all requests go where the last one went
+		parsed, err := url.Parse(s.base + r.Path)
+		if err != nil {
+			return nil, s.Invalid("the request cannot be made: %w", err)
+		}
+		to = &target{r.Path, parsed}
+		s.last.Store(to)
+	}
+	bare := http.Request{Method: http.MethodGet, URL: to.url, Host: to.url.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
+	req := bare.WithContext(ctx)
+	if text := r.Body; text != nil {
+		req.Method, req.ContentLength = http.MethodPost, int64(len(text))
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text)), nil }
+		req.Body = io.NopCloser(bytes.NewReader(text))
+		if len(text) == 0 {
+			req.Body = http.NoBody
+		}
+	}
+	return req, nil
+}
+
 // Call makes one request and decodes the whole JSON answer into out: names as they are written, unknown ones ignored.
 func (s *Server) Call(ctx context.Context, r Request, out any) error {
+	return s.Fetch(ctx, r, func(text []byte) error { return s.Decode(text, out) })
+}
+
+// Fetch makes one request and has the whole JSON answer read, of which nothing may be kept.
+func (s *Server) Fetch(ctx context.Context, r Request, read func(text []byte) error) error {
 	r.Accept = TypeJSON
 	res, err := s.Do(ctx, r)
 	if err != nil {
 		return err
 	}
-	defer Close(res)
+	defer func() { _ = res.Body.Close() }() // an error says nothing that reading did not say
 	buf, ok := s.buffers.Get().(*[]byte)
 	if !ok {
 		buf = new([]byte)
@@ -119,7 +151,7 @@ func (s *Server) Call(ctx context.Context, r Request, out any) error {
 	if r.Heard != nil {
 		r.Heard(res.Header)
 	}
-	return s.Decode(answer, out)
+	return read(answer)
 }
 
 // maxKept is the largest buffer that is used again, in bytes.

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
@@ -40,6 +41,7 @@ type Server struct {
 	base string
 	sent sentKeys
 
+	last    atomic.Pointer[target]
 	buffers sync.Pool // of *[]byte
 }
 
