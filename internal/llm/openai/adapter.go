@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/wire"
@@ -37,6 +38,11 @@ type Options struct {
 	// Refuse names request fields that the server is known to ignore. Asking for one of them is answered unsupported,
 	// since an answer that silently lacks what was asked for would be worse.
 	Refuse []string
+	// Base64 asks for vectors as base64, a quarter of the size of decimal numbers. Both forms are read, whatever was asked for.
+	Base64 bool
+	// EmbedLimits is how much the server embeds at once. The zero value is what is known of the base URL: OpenAI's limits where OpenAI
+	// or Azure OpenAI is, and else the number of items that one request of ours may have.
+	EmbedLimits llm.EmbedLimits
 	// ReadError reads the server's words out of the body of an error; nil knows OpenAI's form and those of its imitators.
 	ReadError func(body []byte) llm.Failure
 }
@@ -47,31 +53,37 @@ func Azure(baseURL, apiVersion string) Options {
 	return Options{KeyHeader: "api-key", APIVersion: apiVersion, Deployments: apiVersion != "" && !strings.Contains(baseURL, "/deployments/")}
 }
 
-// Adapter is an [llm.Adapter] and an [llm.Lister] for one server. It is safe for concurrent use.
+// Adapter is an [llm.Adapter], an [llm.EmbedAdapter] and an [llm.Lister] for one server. It is safe for concurrent use.
 type Adapter struct {
 	*wire.Server
 
 	opts  Options
 	query string // what follows each path
 	auth  func(key string) (name, value string)
+
+	readers sync.Pool // of *reader
 }
 
 // Interface guards.
 var (
-	_ llm.Adapter = (*Adapter)(nil)
-	_ llm.Lister  = (*Adapter)(nil)
+	_ llm.Adapter      = (*Adapter)(nil)
+	_ llm.Lister       = (*Adapter)(nil)
+	_ llm.EmbedAdapter = (*Adapter)(nil)
 )
 
 // NewAdapter checks its arguments and returns an Adapter. It connects to nothing. The provider is the name under which the server is
 // known here; baseURL is the part before /chat/completions, for example "https://api.openai.com/v1" or
 // "https://NAME.openai.azure.com/openai/v1"; client must not follow redirects ([llm.NewHTTPClient] makes one that fits).
 func NewAdapter(provider, baseURL string, client *http.Client, opts Options) (*Adapter, error) {
-	server, err := wire.New(wire.Config{Provider: provider, BaseURL: baseURL, HTTP: client, ReadError: opts.ReadError, Reset: reset})
+	server, err := wire.New(wire.Config{Provider: provider, BaseURL: baseURL, HTTP: client, ReadError: opts.ReadError, Understand: understand, Reset: reset})
 	if err != nil {
 		return nil, err
 	}
 	a := &Adapter{Server: server, opts: opts}
 	a.opts.Header, a.opts.Refuse = opts.Header.Clone(), slices.Clone(opts.Refuse)
+	if a.opts.EmbedLimits == (llm.EmbedLimits{}) {
+		a.opts.EmbedLimits = knownLimits(baseURL)
+	}
 	if opts.APIVersion != "" {
 		a.query = "?" + url.Values{"api-version": {opts.APIVersion}}.Encode()
 	}
@@ -125,7 +137,7 @@ func (a *Adapter) Chat(ctx context.Context, call *llm.Call) (*events.ChatRespons
 		return nil, err
 	}
 	var got answer
-	if err := a.Call(ctx, a.chat(call, body), &got); err != nil {
+	if err := a.Fetch(ctx, a.chat(call, body), func(text []byte) error { return a.decode(text, &got) }); err != nil {
 		return nil, err
 	}
 	return a.answer(&got)

@@ -21,12 +21,20 @@ type answer struct {
 	ServiceTier       string         `json:"service_tier"`
 	Usage             *usage         `json:"usage"`
 	Error             jsontext.Value `json:"error"`
-	Choices           []struct {
-		Index        int            `json:"index"`
-		Message      *reply         `json:"message"`
-		FinishReason string         `json:"finish_reason"`
-		Logprobs     jsontext.Value `json:"logprobs"`
-	} `json:"choices"`
+	Choices           []answerChoice `json:"choices"`
+
+	// What nearly every answer has has its place here.
+	counted usage
+	said    reply
+	one     [1]answerChoice
+}
+
+// answerChoice is one choice of an answer.
+type answerChoice struct {
+	Index        int            `json:"index"`
+	Message      *reply         `json:"message"`
+	FinishReason string         `json:"finish_reason"`
+	Logprobs     jsontext.Value `json:"logprobs"`
 }
 
 // reply is a message of an answer.

@@ -4,34 +4,36 @@ import (
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
 // encode writes a request: the usual ones without reflection, with the same result.
-func (a *Adapter) encode(r *request) ([]byte, error) {
-	if body, ok := r.plain(); ok {
+func (a *Adapter) encode(r *request, said []events.ChatMessage) ([]byte, error) {
+	if body, ok := r.plain(said); ok {
 		return body, nil
 	}
-	return a.Encode(r)
+	return a.Encode(r.with(said))
 }
 
 // plain writes a request in which nothing is but texts, numbers and switches.
-func (r *request) plain() (body []byte, ok bool) {
-	size := 256 + len(r.Model) + len(r.User)
-	for i := range r.Messages {
-		m := &r.Messages[i]
+func (r *request) plain(said []events.ChatMessage) (body []byte, ok bool) {
+	if len(r.Extra) > 0 || r.Tools != nil || r.ToolChoice != nil || r.ResponseFormat != nil || len(r.Stop) > 0 {
+		return nil, false
+	}
+	size := 160 + len(r.Model) + len(r.User)
+	for i := range said {
+		m := &said[i]
 		if m.Content.Null || len(m.Content.Parts) > 0 || len(m.ToolCalls) > 0 {
 			return nil, false
 		}
-		size += 64 + len(m.Content.Text) + len(m.Content.Text)/16
-	}
-	if len(r.Extra) > 0 || r.Tools != nil || r.ToolChoice != nil || r.ResponseFormat != nil || len(r.Stop) > 0 {
-		return nil, false
+		size += 48 + len(m.Content.Text) + len(m.Content.Text)/16
 	}
 	w := plainWriter{b: make([]byte, 0, size), ok: true}
 	w.text(`{"model":`, r.Model)
 	w.b = append(w.b, `,"messages":[`...)
-	for i := range r.Messages {
-		m := &r.Messages[i]
+	for i := range said {
+		m := &said[i]
 		if i > 0 {
 			w.b = append(w.b, ',')
 		}

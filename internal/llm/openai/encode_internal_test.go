@@ -25,15 +25,15 @@ func TestPlainRequestsAreWrittenTheSame(t *testing.T) {
 	plain := 0
 	for range 5000 {
 		r := request{Model: text(), User: text(), Stream: random.IntN(2) == 0}
+		said := []events.ChatMessage{}
 		for range random.IntN(3) {
-			m := message{Role: text(), Content: content{&events.Content{Text: text(), Null: random.IntN(20) == 0}}, Name: text(), Refusal: text(), ToolCallID: text()}
+			m := events.ChatMessage{
+				Role: text(), Content: events.Content{Text: text(), Null: random.IntN(20) == 0}, Name: text(), Refusal: text(), ToolCallID: text(),
+			}
 			if random.IntN(20) == 0 {
 				m.ToolCalls = []events.ToolCall{{ID: "1"}}
 			}
-			r.Messages = append(r.Messages, m)
-		}
-		if r.Messages == nil {
-			r.Messages = []message{}
+			said = append(said, m)
 		}
 		if random.IntN(2) == 0 {
 			r.StreamOptions = &events.StreamOptions{IncludeUsage: random.IntN(5) > 0}
@@ -48,11 +48,11 @@ func TestPlainRequestsAreWrittenTheSame(t *testing.T) {
 		case 2:
 			r.Stop = []string{"end"}
 		}
-		want, wantErr := a.Encode(&r)
-		got, err := a.encode(&r)
+		want, wantErr := a.Encode(r.with(said))
+		got, err := a.encode(&r, said)
 		require.Equal(t, wantErr, err)
 		require.Equal(t, string(want), string(got))
-		if _, ok := r.plain(); ok {
+		if _, ok := r.plain(said); ok {
 			plain++
 		}
 	}

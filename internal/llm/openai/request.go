@@ -75,19 +75,11 @@ func (a *Adapter) body(call *llm.Call, stream bool) ([]byte, error) {
 	if err := a.refuse(req); err != nil {
 		return nil, err
 	}
-	said := req.Conversation()
 	out := request{
-		Model: call.Model, Messages: make([]message, len(said)), Stream: stream,
+		Model: call.Model, Stream: stream,
 		Temperature: req.Temperature, TopP: req.TopP, MaxCompletionTokens: req.MaxCompletionTokens, MaxTokens: req.MaxTokens,
 		N: req.N, Stop: req.Stop, Seed: req.Seed, Tools: given(req.Tools), ToolChoice: given(req.ToolChoice),
 		ResponseFormat: given(req.ResponseFormat), User: req.User, Extra: req.Extra,
-	}
-	for i := range said {
-		m := &said[i]
-		out.Messages[i] = message{
-			Role: m.Role, Content: content{&m.Content}, Name: m.Name, Refusal: m.Refusal, ReasoningContent: m.ReasoningContent,
-			ToolCalls: m.ToolCalls, ToolCallID: m.ToolCallID,
-		}
 	}
 	if stream && !a.opts.NoStreamOptions {
 		out.StreamOptions = &events.StreamOptions{IncludeUsage: true}
@@ -100,7 +92,20 @@ func (a *Adapter) body(call *llm.Call, stream bool) ([]byte, error) {
 			out.MaxTokens, out.MaxCompletionTokens = nil, &limit
 		}
 	}
-	return a.encode(&out)
+	return a.encode(&out, req.Conversation())
+}
+
+// with is the request with its messages.
+func (r request) with(said []events.ChatMessage) *request {
+	r.Messages = make([]message, len(said))
+	for i := range said {
+		m := &said[i]
+		r.Messages[i] = message{
+			Role: m.Role, Content: content{&m.Content}, Name: m.Name, Refusal: m.Refusal, ReasoningContent: m.ReasoningContent,
+			ToolCalls: m.ToolCalls, ToolCallID: m.ToolCallID,
+		}
+	}
+	return &r
 }
 
 // given is an optional part of a request; what says nothing is left out.

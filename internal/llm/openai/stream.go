@@ -81,6 +81,7 @@ type stream struct {
 	emit  func(*events.ChatChunk) error
 	alive func()
 
+	reader  reader
 	in      chunk
 	out     events.ChatChunk
 	choices []choiceState
@@ -125,9 +126,7 @@ func (s *stream) failed(err error) error {
 
 // add reads one event and hands out what there is in it.
 func (s *stream) add(data []byte) error {
-	choices := s.in.Choices[:0]
-	s.in = chunk{Choices: choices}
-	if err := s.a.Decode(data, &s.in); err != nil {
+	if err := s.decode(data); err != nil {
 		return err
 	}
 	in := &s.in

@@ -14,14 +14,21 @@ type usage struct {
 	PromptTokens     int `json:"prompt_tokens"`
 	CompletionTokens int `json:"completion_tokens"`
 	TotalTokens      int `json:"total_tokens"`
-	Prompt           *struct {
-		Cached     int `json:"cached_tokens"`
-		CacheWrite int `json:"cache_write_tokens"`
-	} `json:"prompt_tokens_details"`
-	Completion *struct {
-		Reasoning int `json:"reasoning_tokens"`
-	} `json:"completion_tokens_details"`
-	CacheHit int `json:"prompt_cache_hit_tokens"` // DeepSeek's name
+
+	Prompt     *promptDetails     `json:"prompt_tokens_details"`
+	Completion *completionDetails `json:"completion_tokens_details"`
+	CacheHit   int                `json:"prompt_cache_hit_tokens"` // DeepSeek's name
+}
+
+// promptDetails say of what kind tokens of the prompt were.
+type promptDetails struct {
+	Cached     int `json:"cached_tokens"`
+	CacheWrite int `json:"cache_write_tokens"`
+}
+
+// completionDetails say of what kind tokens of the answer were.
+type completionDetails struct {
+	Reasoning int `json:"reasoning_tokens"`
 }
 
 // maxTokens is more than any answer has, and any prompt.
