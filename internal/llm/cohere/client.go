@@ -16,13 +16,13 @@ const DefaultBaseURL = "https://api.cohere.com"
 type Config struct {
 	// Provider is the name under which the server is known here, for example "cohere". It stands in every error.
 	Provider string
-	// BaseURL is what /v2/chat and /v1/models are below; a /v2 or /v1 at its end is cut off. Empty is [DefaultBaseURL].
+	// BaseURL is what /v2/chat, /v2/embed and /v1/models are below; a /v2 or /v1 at its end is cut off. Empty is [DefaultBaseURL].
 	BaseURL string
 	// HTTP makes the requests; [llm.NewHTTPClient] makes one that fits. It must not follow redirects.
 	HTTP *http.Client
 }
 
-// Client is an [llm.Adapter] and [llm.Lister]. It is safe for concurrent use.
+// Client is an [llm.Adapter], an [llm.EmbedAdapter] and an [llm.Lister]. It is safe for concurrent use.
 type Client struct {
 	server *wire.Server
 	read   native.Reader
@@ -30,8 +30,9 @@ type Client struct {
 
 // Interface guards.
 var (
-	_ llm.Adapter = (*Client)(nil)
-	_ llm.Lister  = (*Client)(nil)
+	_ llm.Adapter      = (*Client)(nil)
+	_ llm.EmbedAdapter = (*Client)(nil)
+	_ llm.Lister       = (*Client)(nil)
 )
 
 // New checks cfg and returns a Client. It connects to nothing.
@@ -41,7 +42,7 @@ func New(cfg Config) (*Client, error) {
 		base = DefaultBaseURL
 	}
 	base = strings.TrimSuffix(strings.TrimSuffix(base, "/v2"), "/v1")
-	server, err := wire.New(wire.Config{Provider: cfg.Provider, BaseURL: base, HTTP: cfg.HTTP})
+	server, err := wire.New(wire.Config{Provider: cfg.Provider, BaseURL: base, HTTP: cfg.HTTP, Understand: understand})
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,5 @@
 // Package cohere speaks Cohere's own protocol, the second version of its chat API (POST /v2/chat), and translates between it and OpenAI's
-// chat completions.
+// chat completions. It also asks Cohere for embeddings (POST /v2/embed).
 //
 // # Requests
 //
@@ -25,4 +25,10 @@
 // Texts are joined without anything in between. What the model thinks, and its plan for the tools that it calls (tool_plan), is
 // reasoning_content: both come before what it does and are not meant to be the answer. Tokens are those that the model saw and made
 // (usage.tokens), which are more than those on the bill (usage.billed_units): these count only where the others are missing.
+//
+// # Embeddings
+//
+// Cohere wants to know what texts are for: query is search_query, document search_document, and so is a call that does not say it. Vectors
+// are asked for as floats; dimensions are output_dimension (256, 512, 1024 or 1536). Texts are truncated at their END, or NONE. The tokens
+// are those on the bill, which is all that it tells of them.
 package cohere

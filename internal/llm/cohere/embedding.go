@@ -1,0 +1,128 @@
+package cohere
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/native"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/vectors"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/wire"
+	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+)
+
+// MaxTexts is how many texts Cohere takes in one call.
+const MaxTexts = 96
+
+// path of the embeddings API.
+const pathEmbed = "/v2/embed"
+
+// embedding is the body of POST /v2/embed.
+type embedding struct {
+	Model           string   `json:"model"`
+	InputType       string   `json:"input_type"`
+	Texts           []string `json:"texts"`
+	EmbeddingTypes  []string `json:"embedding_types"`
+	OutputDimension int      `json:"output_dimension,omitempty"`
+	Truncate        string   `json:"truncate"`
+}
+
+// embedded is its answer.
+type embedded struct {
+	// Embeddings is an object, a list for each type of numbers.
+	Embeddings object[lists] `json:"embeddings"`
+	Meta       struct {
+		Billed struct {
+			InputTokens *float64 `json:"input_tokens"`
+		} `json:"billed_units"`
+	} `json:"meta"`
+	Message jsontext.Value `json:"message"` // of an error
+}
+
+// lists are the vectors.
+type lists struct {
+	Float vectors.Lists `json:"float"`
+}
+
+// Embed implements [llm.EmbedAdapter] (POST /v2/embed).
+func (c *Client) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded, error) {
+	ask := embedding{
+		Model: call.Model, Texts: call.Texts, EmbeddingTypes: []string{"float"}, OutputDimension: call.Dimensions, Truncate: "NONE",
+	}
+	if call.Truncate {
+		ask.Truncate = "END"
+	}
+	var err error
+	if ask.InputType, err = c.inputType(call.InputType); err != nil {
+		return nil, err
+	}
+	switch {
+	case len(call.Texts) > MaxTexts:
+		return nil, c.server.TooMuch("these are %d texts; Cohere takes %d at once", len(call.Texts), MaxTexts)
+	case call.Dimensions != 0 && !slices.Contains([]int{256, 512, 1024, 1536}, call.Dimensions):
+		return nil, c.server.Refuse("dimensions", "Cohere has 256, 512, 1024 and 1536")
+	}
+	body, err := c.server.Encode(&ask)
+	if err != nil {
+		return nil, err
+	}
+	got := embedded{Embeddings: object[lists]{Value: lists{Float: vectors.Lists{Most: len(call.Texts)}}}}
+	if err := c.server.Call(ctx, wire.Request{Path: pathEmbed, Body: body, Key: call.Key}, &got); err != nil {
+		return nil, err
+	}
+	list := &got.Embeddings.Value.Float
+	switch {
+	case !got.Embeddings.Given && native.Given(got.Message):
+		return nil, c.server.InBand(append(append([]byte(`{"message":`), got.Message...), '}'))
+	case !got.Embeddings.Given:
+		return nil, c.server.Bad("it has no embeddings by type")
+	case list.Err != nil:
+		return nil, c.server.Bad("embeddings.float: %w", list.Err)
+	case list.Depth == 0:
+		return nil, c.server.Bad("it has no embeddings.float")
+	case list.Depth != 2: //nolint:mnd // a list of vectors
+		return nil, c.server.Bad("embeddings.float is nested %d deep instead of 2", list.Depth)
+	}
+	if err := llm.CheckVectors(c.server.Provider(), list.Rows, len(call.Texts), call.Dimensions); err != nil {
+		return nil, llm.FaultOf(err)
+	}
+	return &llm.Embedded{Vectors: list.Rows, PromptTokens: count(got.Meta.Billed.InputTokens)}, nil
+}
+
+// EmbedLimits implements [llm.EmbedAdapter]. Cohere does not tell them; they are what its reference says.
+func (c *Client) EmbedLimits(context.Context, string, secret.Value) (llm.EmbedLimits, error) {
+	return llm.EmbedLimits{Items: MaxTexts}, nil
+}
+
+// inputType is Cohere's word for what texts are for, which it always wants.
+func (c *Client) inputType(ours string) (string, error) {
+	switch ours {
+	case events.InputQuery:
+		return "search_query", nil
+	case events.InputDocument, "":
+		return "search_document", nil
+	case events.InputClassification, events.InputClustering:
+		return ours, nil
+	default:
+		return "", c.server.Refuse("input_type", "Cohere has query, document, classification and clustering")
+	}
+}
+
+// understand knows the texts with which Cohere says that a text to embed is too long.
+func understand(f *llm.Failure) {
+	if f.Status != http.StatusBadRequest && f.Status != http.StatusUnprocessableEntity {
+		return
+	}
+	said := strings.ToLower(f.Message)
+	about := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(said, word) })
+	}
+	if about("text") && about("token", "length") && about("exceed", "too long", "longer than") {
+		f.Reasons = append(f.Reasons, llm.ReasonTooLong)
+	}
+}
