@@ -39,7 +39,7 @@ func (c *Client) Chat(ctx context.Context, call *llm.Call) (*events.ChatResponse
 	}
 	switch {
 	case native.Given(got.Error):
-		return nil, c.inBand(&got)
+		return nil, c.inBand(got.Error)
 	case got.Message == nil:
 		return nil, c.server.Bad("it has no message")
 	case !got.Done:
@@ -91,8 +91,8 @@ func hint(err error, model string) error {
 const maxModel = 120
 
 // inBand is the fault of an error that came with status 200.
-func (c *Client) inBand(got *answer) error {
-	return c.server.InBand(append(append([]byte(`{"error":`), got.Error...), '}'))
+func (c *Client) inBand(said jsontext.Value) error {
+	return c.server.InBand(append(append([]byte(`{"error":`), said...), '}'))
 }
 
 // call translates a call; ids are those of the calls before it.

@@ -18,14 +18,14 @@ const DefaultBaseURL = "http://localhost:11434"
 type Config struct {
 	// Provider is the name under which the server is known here, for example "ollama". It stands in every error.
 	Provider string
-	// BaseURL is what /api/chat and /api/tags are below; an /api, or the /v1 of Ollama's other protocols, at its end is cut off. Empty is
+	// BaseURL is what /api/chat, /api/embed and /api/tags are below; an /api, or the /v1 of Ollama's other protocols, at its end is cut off. Empty is
 	// [DefaultBaseURL].
 	BaseURL string
 	// HTTP makes the requests; [llm.NewHTTPClient] makes one that fits. It must not follow redirects.
 	HTTP *http.Client
 }
 
-// Client is an [llm.Adapter] and [llm.Lister]. It is safe for concurrent use.
+// Client is an [llm.Adapter], an [llm.EmbedAdapter] and an [llm.Lister]. It is safe for concurrent use.
 type Client struct {
 	server *wire.Server
 	read   native.Reader
@@ -33,8 +33,9 @@ type Client struct {
 
 // Interface guards.
 var (
-	_ llm.Adapter = (*Client)(nil)
-	_ llm.Lister  = (*Client)(nil)
+	_ llm.Adapter      = (*Client)(nil)
+	_ llm.EmbedAdapter = (*Client)(nil)
+	_ llm.Lister       = (*Client)(nil)
 )
 
 // New checks cfg and returns a Client. It connects to nothing.
@@ -44,7 +45,7 @@ func New(cfg Config) (*Client, error) {
 		base = DefaultBaseURL
 	}
 	base = strings.TrimSuffix(strings.TrimSuffix(base, "/api"), "/v1")
-	server, err := wire.New(wire.Config{Provider: cfg.Provider, BaseURL: base, HTTP: cfg.HTTP})
+	server, err := wire.New(wire.Config{Provider: cfg.Provider, BaseURL: base, HTTP: cfg.HTTP, Understand: understand})
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,5 @@
 // Package ollama speaks Ollama's own protocol (POST /api/chat, and GET /api/tags for the models that are there), and translates between
-// it and OpenAI's chat completions.
+// it and OpenAI's chat completions. It also asks Ollama for embeddings (POST /api/embed).
 //
 // # Requests
 //
@@ -21,6 +21,11 @@
 //
 // An answer has no id, so it gets one; so does a call of a server that gives none. What the model thinks is reasoning_content. Ollama
 // counts what it thinks as part of what it says.
+//
+// # Embeddings
+//
+// Ollama is always told whether it may cut a text that is too long; by itself it would, in silence. A text may then still be refused, or
+// cut where the model reads less than it says.
 //
 // # Keys
 //

@@ -88,7 +88,7 @@ type stream struct {
 func (s *stream) line(got *answer) error {
 	switch {
 	case native.Given(got.Error):
-		return s.c.inBand(got)
+		return s.c.inBand(got.Error)
 	case got.Message != nil:
 		if err := s.speak(got.Message); err != nil {
 			return err
