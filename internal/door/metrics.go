@@ -19,6 +19,17 @@ type metrics struct {
 
 	mu     sync.Mutex
 	models map[string]struct{} // that have labels of their own
+	good   map[served]*counters
+}
+
+// served is a kind of requests that were answered.
+type served struct{ kind, door, model string }
+
+// counters are what is counted of them: finding it by its labels takes longer than counting.
+type counters struct {
+	requests           prometheus.Counter
+	seconds            prometheus.Observer
+	prompt, completion prometheus.Counter // nil until there is something to count
 }
 
 // maxModels is how many models get labels of their own. Most providers have fewer, but there are servers that take every
@@ -31,7 +42,7 @@ const otherModel = "other"
 // newMetrics makes and registers the metrics; a nil registerer keeps them unregistered.
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
-		models: make(map[string]struct{}),
+		models: make(map[string]struct{}), good: make(map[served]*counters),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mlsdm_requests_total", Help: "Embed and generate requests that ended, by error code (ok without one).",
 		}, []string{"kind", "door", "model", "code"}),
@@ -60,10 +71,8 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-// label returns the label of a model.
+// label returns the label of a model. The lock is held.
 func (m *metrics) label(model string) string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	if _, known := m.models[model]; !known {
 		if len(m.models) >= maxModels {
 			return otherModel
@@ -73,25 +82,47 @@ func (m *metrics) label(model string) string {
 	return model
 }
 
+// of returns the counters of a request that was answered; there are as many as there are labels.
+func (m *metrics) of(r *events.RequestProcessed) (counted counters, model string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if model = r.Model; model != "" {
+		model = m.label(model)
+	}
+	which := served{r.Kind, r.Door, model}
+	c := m.good[which]
+	if c == nil {
+		c = &counters{requests: m.requests.WithLabelValues(r.Kind, r.Door, model, "ok"), seconds: m.seconds.WithLabelValues(r.Kind, r.Door, model)}
+		m.good[which] = c
+	}
+	if model != "" && r.PromptTokens > 0 && c.prompt == nil {
+		c.prompt = m.tokens.WithLabelValues(r.Kind, model, "prompt")
+	}
+	if model != "" && r.CompletionTokens > 0 && c.completion == nil {
+		c.completion = m.tokens.WithLabelValues(r.Kind, model, "completion")
+	}
+	return *c, model
+}
+
 // count takes one request into account. The model is a label only for requests that succeeded: of the names that callers
 // make up there is no end.
 func (m *metrics) count(r *events.RequestProcessed) {
-	code, model := "ok", r.Model
 	if r.Outcome != events.OutcomeOK {
-		code, model = string(r.Code), ""
-	} else if model != "" {
-		model = m.label(model)
+		m.requests.WithLabelValues(r.Kind, r.Door, "", string(r.Code)).Inc()
+		m.seconds.WithLabelValues(r.Kind, r.Door, "").Observe(r.LatencyMS / 1000)
+		return
 	}
-	m.requests.WithLabelValues(r.Kind, r.Door, model, code).Inc()
-	m.seconds.WithLabelValues(r.Kind, r.Door, model).Observe(r.LatencyMS / 1000)
+	c, model := m.of(r)
+	c.requests.Inc()
+	c.seconds.Observe(r.LatencyMS / 1000)
 	if model == "" {
 		return
 	}
 	if r.PromptTokens > 0 {
-		m.tokens.WithLabelValues(r.Kind, model, "prompt").Add(float64(r.PromptTokens))
+		c.prompt.Add(float64(r.PromptTokens))
 	}
 	if r.CompletionTokens > 0 {
-		m.tokens.WithLabelValues(r.Kind, model, "completion").Add(float64(r.CompletionTokens))
+		c.completion.Add(float64(r.CompletionTokens))
 	}
 	if r.Inputs > 0 {
 		m.inputs.WithLabelValues(model, "hit").Add(float64(r.CachedInputs))

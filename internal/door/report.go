@@ -61,47 +61,84 @@ func (r *reporter) report(ctx context.Context, payload *events.RequestProcessed)
 	}
 }
 
-// message makes the event of a report.
-func (r *reporter) message(ctx context.Context, p report) (bus.Msg, error) {
-	ev, err := events.New(r.source, *p.payload)
-	if err != nil {
-		return bus.Msg{}, err
-	}
-	ev.Time = p.ended.UTC()
+// batch is what is published together. What it holds is used again for the next one: when it has been published, the bus has let go of it.
+type batch struct {
+	reporter *reporter
+	subject  string
+	msgs     []bus.Msg
+	headers  []map[string][]string // one for each message, with a list of one value for each header
+	bodies   []byte                // one behind the other; it is left to those that are in it when it has to grow
+}
+
+// maxBodies is the largest memory for bodies that is used again, in bytes.
+const maxBodies = 512 << 10
+
+// add adds the event of a report.
+func (b *batch) add(ctx context.Context, p report) error {
+	ev := events.Event{ID: events.NewID(), Source: b.reporter.source, Time: p.ended}
 	if p.span.IsValid() {
 		carrier := make(map[string][]string)
 		bus.InjectTrace(trace.ContextWithSpanContext(ctx, p.span), carrier)
 		ev.TraceParent = events.HeaderValue(carrier, events.HeaderTraceParent)
 		ev.TraceState = events.HeaderValue(carrier, events.HeaderTraceState)
 	}
-	subject, header, body, err := ev.Message(r.bus.Subjects())
-	return bus.Msg{Subject: subject, ID: ev.ID, Header: header, GiveHeader: true, Body: body}, err
+	begin := len(b.bodies)
+	bodies, err := p.payload.AppendEvent(b.bodies, &ev)
+	if err != nil {
+		return err
+	}
+	b.bodies = bodies
+	b.msgs = append(b.msgs, bus.Msg{Subject: b.subject, Header: b.header(&ev), GiveHeader: true, Body: bodies[begin:len(bodies):len(bodies)]})
+	return nil
+}
+
+// header returns the headers of the next message, its id among them.
+func (b *batch) header(ev *events.Event) map[string][]string {
+	number := len(b.msgs)
+	if number == len(b.headers) {
+		b.headers = append(b.headers, map[string][]string{events.HeaderMsgID: {""}, events.HeaderContentType: {events.ContentTypeCloudEvent}})
+	}
+	header := b.headers[number]
+	header[events.HeaderMsgID][0] = ev.ID
+	delete(header, events.HeaderTraceParent)
+	delete(header, events.HeaderTraceState)
+	if ev.TraceParent != "" {
+		header[events.HeaderTraceParent] = []string{ev.TraceParent}
+		if ev.TraceState != "" {
+			header[events.HeaderTraceState] = []string{ev.TraceState}
+		}
+	}
+	return header
+}
+
+// publish publishes what is in the batch, and empties it.
+func (b *batch) publish(ctx context.Context) {
+	bounded, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	if err := b.reporter.bus.PublishAll(bounded, b.msgs); err != nil {
+		b.reporter.lost(ctx, len(b.msgs), err)
+	}
+	clear(b.msgs)
+	b.msgs, b.bodies = b.msgs[:0], b.bodies[:0]
+	if cap(b.bodies) > maxBodies {
+		b.bodies = nil
+	}
 }
 
 // run publishes reports until the queue is closed and empty.
 func (r *reporter) run(ctx context.Context) {
-	batch := make([]bus.Msg, 0, reportBatch)
+	b := batch{reporter: r, subject: r.bus.Subjects().Event(events.TypeRequestProcessed)}
 	for first := range r.queue {
 		r.gather()
 		for more := true; more; {
-			msg, err := r.message(ctx, first)
-			if err != nil {
+			if err := b.add(ctx, first); err != nil {
 				r.lost(ctx, 1, err)
-			} else {
-				batch = append(batch, msg)
 			}
-			if more = len(batch) < reportBatch && len(r.queue) > 0; more { // this goroutine is the only reader
+			if more = len(b.msgs) < reportBatch && len(r.queue) > 0; more { // this goroutine is the only reader
 				first = <-r.queue
 			}
 		}
-		bounded, cancel := context.WithTimeout(ctx, flushTimeout)
-		err := r.bus.PublishAll(bounded, batch)
-		cancel()
-		if err != nil {
-			r.lost(ctx, len(batch), err)
-		}
-		clear(batch)
-		batch = batch[:0]
+		b.publish(ctx)
 	}
 }
 

@@ -12,12 +12,38 @@ import (
 // appendMember appends a member that is a text.
 func appendMember(b []byte, name, value string) []byte {
 	b = append(append(append(b, '"'), name...), '"', ':')
-	to := bytes.NewBuffer(b)
 	if !utf8.ValidString(value) {
 		value = string(bytes.ToValidUTF8([]byte(value), []byte(string(utf8.RuneError)))) // as encoding/json does, but for runs of them
 	}
-	writeString(to, value)
-	return to.Bytes()
+	return appendString(b, value)
+}
+
+// appendString appends valid UTF-8 as a JSON string. Unlike [json.Marshal] it leaves < > & as they are: data is no HTML.
+func appendString(b []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	b = append(b, '"')
+	start := 0
+	for i := range len(s) {
+		c := s[i]
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		b = append(b, s[start:i]...)
+		start = i + 1
+		switch c {
+		case '"', '\\':
+			b = append(b, '\\', c)
+		case '\n':
+			b = append(b, `\n`...)
+		case '\r':
+			b = append(b, `\r`...)
+		case '\t':
+			b = append(b, `\t`...)
+		default:
+			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&0xf])
+		}
+	}
+	return append(append(b, s[start:]...), '"')
 }
 
 // appendText appends a member that is a text, behind another one, unless it is empty.

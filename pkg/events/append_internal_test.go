@@ -44,3 +44,38 @@ func TestRequestProcessedWritesItself(t *testing.T) {
 		}
 	}
 }
+
+// The event of a report is the one that is made in two steps.
+func TestRequestProcessedAppendsItsEvent(t *testing.T) {
+	t.Parallel()
+	p := RequestProcessed{
+		RequestID: "r1", Caller: "ж\"", Kind: KindGenerate, Door: DoorInteractive, Model: "a/b", Outcome: OutcomeOK, LatencyMS: 1.5, TotalTokens: 3,
+	}
+	for _, trace := range []string{"", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"} {
+		want, err := New("/mlsdm/generator", p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want.TraceParent = trace
+		given := Event{ID: want.ID, Source: want.Source, Time: want.Time, TraceParent: trace}
+		got, err := p.AppendEvent([]byte("before"), &given)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := want.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got) != "before"+string(text) {
+			t.Fatalf("%s instead of %s", got, text)
+		}
+	}
+	p.Outcome = "odd"
+	if got, err := p.AppendEvent([]byte("before"), &Event{ID: "1", Source: "/s"}); CodeOf(err) != CodeInvalidArgument || string(got) != "before" {
+		t.Fatalf("%s, %v", got, err)
+	}
+	p.Outcome = OutcomeOK
+	if got, err := p.AppendEvent([]byte("before"), &Event{Source: "/s"}); CodeOf(err) != CodeInvalidArgument || string(got) != "before" {
+		t.Fatalf("%s, %v", got, err)
+	}
+}

@@ -115,15 +115,15 @@ func readMessages(raw []byte) ([]ChatMessage, error) {
 	if raw[0] != '[' {
 		return nil, Errorf(CodeInvalidArgument, "messages must be a list of messages")
 	}
-	messages := make([]ChatMessage, 0, 4)
+	messages := make([]ChatMessage, 0, 2)
 	i, more := scanFirst(raw, 0, ']') // the text has been read once, so that everything is where it has to be
 	for more {
 		end := scanValue(raw, i, maxDecoderDepth)
-		var m ChatMessage
-		if err := m.read(raw[i:end]); err != nil {
-			return nil, inMessage(err, len(messages))
+		messages = append(messages, ChatMessage{})
+		last := len(messages) - 1
+		if err := messages[last].read(raw[i:end]); err != nil {
+			return nil, inMessage(err, last)
 		}
-		messages = append(messages, m)
 		i, more = scanNext(raw, end, ']')
 	}
 	return messages, nil

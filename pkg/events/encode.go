@@ -101,36 +101,10 @@ func writeMember(b *bytes.Buffer, name, value string) {
 	writeString(b, value)
 }
 
-// writeString writes valid UTF-8 as a JSON string. Unlike [json.Marshal] it leaves < > & as they are: data is no HTML.
+// writeString writes what appendString appends.
 func writeString(b *bytes.Buffer, s string) {
-	const hex = "0123456789abcdef"
-	b.WriteByte('"')
-	start := 0
-	for i := range len(s) {
-		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' {
-			continue
-		}
-		b.WriteString(s[start:i])
-		start = i + 1
-		switch c {
-		case '"', '\\':
-			b.WriteByte('\\')
-			b.WriteByte(c)
-		case '\n':
-			b.WriteString(`\n`)
-		case '\r':
-			b.WriteString(`\r`)
-		case '\t':
-			b.WriteString(`\t`)
-		default:
-			b.WriteString(`\u00`)
-			b.WriteByte(hex[c>>4])
-			b.WriteByte(hex[c&0xf])
-		}
-	}
-	b.WriteString(s[start:])
-	b.WriteByte('"')
+	b.Grow(len(s) + 2) // its quotes
+	b.Write(appendString(b.AvailableBuffer(), s))
 }
 
 // Message returns the event as a message: the subject to publish it on, its headers and its body, which is the

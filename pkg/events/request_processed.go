@@ -1,6 +1,9 @@
 package events
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 // Doors through which a request comes.
 const (
@@ -73,8 +76,39 @@ func (p RequestProcessed) Validate() error {
 		inRange("first_token_ms", p.FirstTokenMS, 0, 1000*maxSeconds), inRange("cost", p.Cost, 0, math.MaxFloat64))
 }
 
+// AppendEvent appends the event that tells p, in the structured form, to b: what [New] and [Event.MarshalJSON] would write, in one
+// pass, since there is one for each request. ev has the attributes ID, Source, Time, TraceParent and TraceState; it gets those that
+// follow from the type. Errors are those of New, and one when the event is larger than [MaxBody]; nothing is appended then.
+func (p *RequestProcessed) AppendEvent(b []byte, ev *Event) ([]byte, error) {
+	ev.Type, ev.DataContentType = TypeRequestProcessed, ContentTypeJSON
+	ev.DataSchema = "urn:mlsdm:schema:" + SchemaVersion + ":" + TypeRequestProcessed
+	if err := p.Validate(); err != nil {
+		return b, err
+	}
+	if err := ev.checkAttributes(); err != nil {
+		return b, err
+	}
+	begin := len(b)
+	b = append(b, `{"specversion":"`+SpecVersion+`"`...)
+	b = appendText(b, "id", ev.ID)
+	b = appendText(b, "source", ev.Source)
+	b = appendText(b, "type", ev.Type)
+	if !ev.Time.IsZero() {
+		b = append(ev.Time.UTC().AppendFormat(append(b, `,"time":"`...), time.RFC3339Nano), '"')
+	}
+	b = appendText(b, "datacontenttype", ev.DataContentType)
+	b = appendText(b, "dataschema", ev.DataSchema)
+	b = appendText(b, "traceparent", ev.TraceParent)
+	b = appendText(b, "tracestate", ev.TraceState)
+	b = append(p.appendJSON(append(b, `,"data":`...)), '}')
+	if size := len(b) - begin; size > MaxBody {
+		return b[:begin], Errorf(CodeInvalidArgument, "the event has %d bytes; at most %d are allowed", size, MaxBody)
+	}
+	return b, nil
+}
+
 // appendJSON appends what [json.Marshal] writes, but for < > &, which stay as they are.
-func (p RequestProcessed) appendJSON(b []byte) []byte {
+func (p *RequestProcessed) appendJSON(b []byte) []byte {
 	b = appendMember(append(b, '{'), "request_id", p.RequestID)
 	b = appendMember(append(b, ','), "caller", p.Caller)
 	b = appendMember(append(b, ','), "kind", p.Kind)

@@ -63,7 +63,7 @@ func tidy(v reflect.Value) {
 			}
 		}
 	case reflect.Slice:
-		if raw, ok := v.Interface().(jsontext.Value); ok && string(raw) == "null" || v.Len() == 0 {
+		if raw, ok := reflect.TypeAssert[jsontext.Value](v); ok && string(raw) == "null" || v.Len() == 0 {
 			v.SetZero()
 		}
 		for i := range v.Len() {

@@ -28,12 +28,22 @@ type metrics struct {
 
 	mu     sync.Mutex
 	models map[string]struct{} // that have labels of their own
+	good   map[answered]counters
+}
+
+// answered are the attempts with one model that succeeded.
+type answered struct{ provider, model string }
+
+// counters are what is counted of them: finding it by its labels takes longer than counting.
+type counters struct {
+	attempts prometheus.Counter
+	seconds  prometheus.Observer
 }
 
 // newMetrics makes the metrics and registers them, if there is somebody to register them with.
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
-		models: make(map[string]struct{}),
+		models: make(map[string]struct{}), good: make(map[answered]counters),
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mlsdm_attempts_total", Help: "Requests made to model providers, by class of failure (ok without one).",
 		}, []string{"provider", "model", "class"}),
@@ -53,14 +63,13 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-// label returns the label of a model. Only those get one that have answered: of names that callers make up there is no end.
-func (m *metrics) label(model string, answered bool) string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+// label returns the label of a model. Only those get one that have answered: of names that callers make up there is no end. The lock
+// is held.
+func (m *metrics) label(model string, ok bool) string {
 	if _, known := m.models[model]; known {
 		return model
 	}
-	if !answered || len(m.models) >= maxModels {
+	if !ok || len(m.models) >= maxModels {
 		return otherModel
 	}
 	m.models[model] = struct{}{}
@@ -68,13 +77,26 @@ func (m *metrics) label(model string, answered bool) string {
 }
 
 // attempt counts one attempt.
-func (m *metrics) attempt(t *Tried, answered bool) {
-	class, outcome := string(t.Class), "failed"
-	if answered {
-		class, outcome = classOK, classOK
+func (m *metrics) attempt(t *Tried, ok bool) {
+	c := m.of(t, ok)
+	c.attempts.Inc()
+	c.seconds.Observe(t.Took.Seconds())
+}
+
+// of returns the counters of an attempt. Those of attempts that succeeded are kept, as many as there are labels.
+func (m *metrics) of(t *Tried, ok bool) counters {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	which := answered{t.Target.Provider, m.label(t.Target.ID, ok)}
+	if !ok {
+		return counters{m.attempts.WithLabelValues(which.provider, which.model, string(t.Class)), m.seconds.WithLabelValues(which.provider, "failed")}
 	}
-	m.attempts.WithLabelValues(t.Target.Provider, m.label(t.Target.ID, answered), class).Inc()
-	m.seconds.WithLabelValues(t.Target.Provider, outcome).Observe(t.Took.Seconds())
+	c, known := m.good[which]
+	if !known {
+		c = counters{m.attempts.WithLabelValues(which.provider, which.model, classOK), m.seconds.WithLabelValues(which.provider, classOK)}
+		m.good[which] = c
+	}
+	return c
 }
 
 // tell logs what an attempt has changed.
