@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
@@ -150,6 +151,13 @@ func (d *Dialect) check(t *testing.T, f Failing, streamed bool) {
 	r := d.serve(t, Answer(status, f.Body, header...))
 	before := time.Now()
 	fault := d.fault(t, r.ask(t.Context(), hello(), streamed))
+	f.judge(t, fault, before)
+	require.EqualValues(t, 1, r.requests.Load(), "one request a call, whatever comes of it")
+}
+
+// judge checks what was made of an answer that is a failure.
+func (f Failing) judge(t *testing.T, fault *llm.Fault, before time.Time) {
+	t.Helper()
 	require.Equal(t, f.Class, fault.Class, "%v", fault)
 	require.Equal(t, f.Code, fault.Err.Code, "%v", fault)
 	require.Equal(t, f.Retryable, fault.Err.Retryable, "%v", fault)
@@ -165,7 +173,6 @@ func (d *Dialect) check(t *testing.T, f Failing, streamed bool) {
 		require.InDelta(t, f.RetryAfter, fault.Err.RetryAfter, float64(late))
 		require.WithinDuration(t, before.Add(f.RetryAfter), fault.Until, late)
 	}
-	require.EqualValues(t, 1, r.requests.Load(), "one request a call, whatever comes of it")
 }
 
 // errors: answers with a status of their own.

@@ -1,10 +1,14 @@
 package llmtest
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -17,7 +21,25 @@ import (
 func RunEmbed(t *testing.T, d EmbedDialect) {
 	t.Helper()
 	for name, row := range map[string]func(*EmbedDialect, *testing.T){
-		"answers": (*EmbedDialect).answers,
+		"answers":       (*EmbedDialect).answers,
+		"forms":         (*EmbedDialect).forms,
+		"nesting":       (*EmbedDialect).nesting,
+		"wrong vectors": (*EmbedDialect).wrongVectors,
+		"wrong counts":  (*EmbedDialect).wrongCounts,
+		"wrong indexes": (*EmbedDialect).wrongIndexes,
+		"dimensions":    (*EmbedDialect).dimensions,
+		"requests":      (*EmbedDialect).requests,
+		"keys":          (*EmbedDialect).keys,
+		"errors":        (*EmbedDialect).errors,
+		"too long":      (*EmbedDialect).tooLong,
+		"leaves":        (*EmbedDialect).leaves,
+		"together":      (*EmbedDialect).together,
+		"truncated":     (*EmbedDialect).truncated,
+		"content types": (*EmbedDialect).contentTypes,
+		"large":         (*EmbedDialect).large,
+		"hostile":       (*EmbedDialect).hostile,
+		"secrets":       (*EmbedDialect).secrets,
+		"mutated":       (*EmbedDialect).mutated,
 	} {
 		t.Run(name, func(t *testing.T) { row(&d, t) })
 	}
@@ -40,7 +62,7 @@ func (d *EmbedDialect) answers(t *testing.T) {
 			} else {
 				require.Zero(t, got.PromptTokens)
 			}
-			require.EqualValues(t, 1, r.requests.Load())
+			require.EqualValues(t, 1, r.requests.Load(), "one request a call")
 		})
 	}
 	if d.Indexed {
@@ -49,6 +71,7 @@ func (d *EmbedDialect) answers(t *testing.T) {
 			want := vectorsOf(5, 3)
 			reply := d.reply(want...)
 			slices.Reverse(reply.Items)
+			reply.Items[1], reply.Items[3] = reply.Items[3], reply.Items[1]
 			got, err := d.serve(t, d.says(reply)).embed(t.Context(), texts(5))
 			require.NoError(t, err)
 			require.Equal(t, want, got.Vectors)
@@ -57,32 +80,88 @@ func (d *EmbedDialect) answers(t *testing.T) {
 }
 
 // check makes a call of two texts of which a failure is to come, and one request only.
-func (d *EmbedDialect) check(t *testing.T, f Failing) *llm.Fault {
+func (d *EmbedDialect) check(t *testing.T, f Failing) {
 	t.Helper()
 	status := f.Status
 	if status == 0 {
 		status = http.StatusOK
 	}
 	r := d.serve(t, Answer(status, f.Body, f.Header...))
+	before := time.Now()
 	_, err := r.embed(t.Context(), texts(2))
-	fault := d.fault(t, err)
-	require.Equal(t, f.Class, fault.Class, "%v", fault)
-	require.Equal(t, f.Code, fault.Err.Code, "%v", fault)
-	require.Equal(t, f.Retryable, fault.Err.Retryable, "%v", fault)
-	require.ErrorContains(t, fault, f.Says)
+	f.judge(t, d.fault(t, err), before)
 	require.EqualValues(t, 1, r.requests.Load(), "one request a call, whatever comes of it")
-	return fault
 }
 
-// unsupportedLength is what a text that is too long has to be.
-func unsupportedLength(f Failing) Failing {
-	f.Name, f.Class, f.Code, f.Retryable = "too long", llm.ClassUnsupported, events.CodeInvalidArgument, false
-	return f
+// errors: answers with a status of their own, and errors inside of status 200.
+func (d *EmbedDialect) errors(t *testing.T) {
+	all := slices.Concat(d.Errors, (&Dialect{Error: d.Error}).statuses(), d.AnswerErrors)
+	if d.InAnswer != nil {
+		all = append(all, Failing{
+			Name: "in an answer", Body: d.InAnswer("it says why"),
+			Class: llm.ClassProvider, Code: events.CodeUnavailable, Retryable: true, Says: "it says why",
+		})
+	}
+	for _, body := range []string{"", " ", "null", "true", "5", `"text"`, "{}", "[]", "{", "[", "nul", "<html>", "\ufeff{}", `{"detail":[]}`} {
+		all = append(all, Failing{Name: fmt.Sprintf("answer %.10q", body), Body: body, Class: llm.ClassAnswer, Code: events.CodeInternal})
+	}
+	for _, f := range all {
+		t.Run(f.Name, func(t *testing.T) {
+			t.Parallel()
+			d.check(t, f)
+		})
+	}
 }
 
-// FuzzEmbed fuzzes whole answers. A package of an adapter has a target that calls it.
-func FuzzEmbed(f *testing.F, d EmbedDialect) {
-	f.Helper()
-	f.Add(d.Answer(d.reply(vectorsOf(2, 4)...)))
-	f.Fuzz(func(t *testing.T, body string) { d.survives(t, Mutation{"fuzzed", body}) })
+// tooLong: a text that is too long is known as that, so that it can be asked again otherwise.
+func (d *EmbedDialect) tooLong(t *testing.T) {
+	t.Parallel()
+	require.GreaterOrEqual(t, d.TooLong.Status, 400, "how the server says that a text is too long")
+	for _, truncate := range []bool{false, true} {
+		call := texts(1)
+		call.Truncate = truncate
+		_, err := d.serve(t, Answer(d.TooLong.Status, d.TooLong.Body, d.TooLong.Header...)).embed(t.Context(), call)
+		fault := d.fault(t, err)
+		require.Equal(t, llm.ClassUnsupported, fault.Class, "%v", fault)
+		require.Equal(t, events.CodeInvalidArgument, fault.Err.Code)
+		require.False(t, fault.Err.Retryable)
+		require.ErrorContains(t, fault, d.TooLong.Says)
+		if truncate && !d.Truncates {
+			require.ErrorContains(t, fault, "truncate", "it names what the server cannot do")
+		}
+	}
+}
+
+// together: many calls at the same time do not see each other.
+func (d *EmbedDialect) together(t *testing.T) {
+	t.Parallel()
+	const calls, dimensions = 32, 64
+	all := vectorsOf(calls, dimensions)
+	r := d.serve(t, func(w http.ResponseWriter, req *http.Request) {
+		body := readBody(req)
+		for i, v := range all {
+			if strings.Contains(string(body), fmt.Sprintf("call %d;", i)) {
+				d.says(d.reply(v))(w, req)
+			}
+		}
+	})
+	errs := make([]error, calls)
+	var group sync.WaitGroup
+	for i := range calls {
+		group.Go(func() {
+			call := texts(1)
+			call.Texts[0] = fmt.Sprintf("call %d; its text", i)
+			got, err := r.embed(t.Context(), call)
+			switch {
+			case err != nil:
+				errs[i] = err
+			case !slices.Equal(all[i], got.Vectors[0]):
+				errs[i] = fmt.Errorf("call %d has the vector of another", i)
+			}
+		})
+	}
+	group.Wait()
+	for _, err := range errs {
+		require.NoError(t, err)
+	}
 }

@@ -1,11 +1,34 @@
 package llmtest
 
 import (
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 )
+
+// mutated: whatever is done to an answer, what comes of it is a fault or a good answer, and nothing is left behind: the bubble of time
+// does not end while a goroutine is there.
+func (d *EmbedDialect) mutated(t *testing.T) {
+	replies := map[string]EmbedReply{"numbers": d.reply([]float32{0.25, -1.5e-7}, []float32{3, 4})}
+	if d.Base64 {
+		replies["base64"] = d.raw(Packed(0.25, -1.5e-7), Packed(3, 4))
+	}
+	for name, reply := range replies {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			all := some(Mutate(d.Answer(reply)), mutations)
+			require.Greater(t, len(all), 200)
+			synctest.Test(t, func(t *testing.T) {
+				for _, m := range all {
+					d.survives(t, m)
+				}
+			})
+		})
+	}
+}
 
 // survives gives an adapter a mutation to read: what comes of it is a fault or a good answer.
 func (d *EmbedDialect) survives(t *testing.T, m Mutation) {
@@ -24,4 +47,18 @@ func (d *EmbedDialect) survives(t *testing.T, m Mutation) {
 	if fault := asFault(err); fault == nil || fault.Err == nil || fault.Err.Provider != d.Provider || fault.Class == "" {
 		require.FailNow(t, m.Name, "%T: %v\n%.2000s", err, err, m.Text)
 	}
+}
+
+// FuzzEmbed fuzzes whole answers. A package of an adapter has a target that calls it.
+func FuzzEmbed(f *testing.F, d EmbedDialect) {
+	f.Helper()
+	f.Add(d.Answer(d.reply(vectorsOf(2, 4)...)))
+	f.Add(d.Answer(d.reply(vectorsOf(1, 1)...)))
+	f.Add(d.Answer(d.raw(Packed(1, 2), Packed(3, 4))))
+	f.Add(d.Answer(d.raw(`[[1,2]]`, `[1e999]`)))
+	f.Add(d.Error("it says why"))
+	for _, e := range slices.Concat(d.AnswerErrors, d.Errors) {
+		f.Add(e.Body)
+	}
+	f.Fuzz(func(t *testing.T, body string) { d.survives(t, Mutation{"fuzzed", body}) })
 }

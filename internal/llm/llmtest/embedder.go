@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -87,15 +86,4 @@ func RunEmbedder(t *testing.T, f EmbedFeatures, e llm.Embedder) {
 			require.NoError(t, err)
 		}
 	})
-}
-
-// checkEnded checks that an operation on an ended context says so.
-func checkEnded(t *testing.T, op func(context.Context) error) {
-	t.Helper()
-	canceled, cancel := context.WithCancel(t.Context())
-	cancel()
-	require.Equal(t, events.CodeCanceled, events.CodeOf(op(canceled)))
-	late, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
-	defer cancel()
-	require.Equal(t, events.CodeDeadlineExceeded, events.CodeOf(op(late)))
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -212,3 +213,14 @@ func (e *endless) Read(p []byte) (int, error) {
 
 // long is a text of n bytes, made of words.
 func long(n int) string { return strings.Repeat("sixteen letters ", n/16) }
+
+// checkEnded checks that an operation on an ended context says so.
+func checkEnded(t *testing.T, op func(context.Context) error) {
+	t.Helper()
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.Equal(t, events.CodeCanceled, events.CodeOf(op(canceled)))
+	late, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancel()
+	require.Equal(t, events.CodeDeadlineExceeded, events.CodeOf(op(late)))
+}

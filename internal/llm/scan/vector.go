@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -76,7 +77,10 @@ func (s *Scanner) base64() ([]float32, error) {
 			return nil, s.ended()
 		}
 		run := s.buf[s.at:s.end]
-		if i := slices.IndexFunc(run, func(c byte) bool { return c == '"' || c == '\\' }); i >= 0 {
+		if i := bytes.IndexByte(run, '"'); i >= 0 {
+			run = run[:i]
+		}
+		if i := bytes.IndexByte(run, '\\'); i >= 0 {
 			run = run[:i]
 		}
 		s.at += len(run)
@@ -108,7 +112,7 @@ func (s *Scanner) base64() ([]float32, error) {
 func (s *Scanner) unpack() ([]float32, error) {
 	s.packed = slices.Grow(s.packed[:0], base64.StdEncoding.DecodedLen(len(s.text)))[:base64.StdEncoding.DecodedLen(len(s.text))]
 	n, err := base64.StdEncoding.Strict().Decode(s.packed, s.text)
-	if err != nil || n%4 != 0 || slices.ContainsFunc(s.text, func(c byte) bool { return c < ' ' }) {
+	if err != nil || n%4 != 0 || bytes.IndexByte(s.text, '\n') >= 0 || bytes.IndexByte(s.text, '\r') >= 0 {
 		return nil, errBase64
 	}
 	values := make([]float32, n/4)

@@ -1,0 +1,114 @@
+package llmtest
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+)
+
+// readBody is the body of a request that has been read before.
+func readBody(req *http.Request) []byte {
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return nil // it cannot be
+	}
+	return body
+}
+
+// request is a request that was sent.
+type sentRequest struct {
+	req  *http.Request
+	body []byte
+}
+
+// sends makes a call that is answered well and returns what was sent.
+func (d *EmbedDialect) sends(t *testing.T, call *llm.EmbedCall) sentRequest {
+	t.Helper()
+	seen := make(chan sentRequest, 1)
+	dimensions := call.Dimensions
+	if dimensions == 0 {
+		dimensions = 4
+	}
+	r := d.serve(t, func(w http.ResponseWriter, req *http.Request) {
+		seen <- sentRequest{req, readBody(req)}
+		d.says(d.reply(vectorsOf(len(call.Texts), dimensions)...))(w, req)
+	})
+	before := *call
+	before.Texts = slices.Clone(call.Texts)
+	_, err := r.embed(t.Context(), call)
+	require.NoError(t, err)
+	require.Equal(t, before, *call, "the call is the caller's and stays as it was")
+	return <-seen
+}
+
+// requests: what is asked arrives, in the server's words; the key in a header, and no nulls, of which servers make different things.
+func (d *EmbedDialect) requests(t *testing.T) {
+	calls := map[string]*llm.EmbedCall{"plain": texts(3), "one": texts(1), "truncate": texts(2), "user": texts(1), "hard texts": texts(1)}
+	calls["truncate"].Truncate = true
+	calls["user"].User = "user 7"
+	calls["hard texts"].Texts = []string{"naïve 日本語 🙂 \"quoted\" \\ \n\t\u0001 </script> \u2028", " ", "<b>&", "{}", "null"}
+	for _, kind := range []string{events.InputQuery, events.InputDocument, events.InputClassification, events.InputClustering} {
+		calls[kind] = texts(1)
+		calls[kind].InputType = kind
+	}
+	for _, n := range d.Dimensions {
+		name := fmt.Sprintf("dimensions %d", n)
+		calls[name] = texts(2)
+		calls[name].Dimensions = n
+	}
+	for name, call := range calls {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sent := d.sends(t, call)
+			require.Equal(t, http.MethodPost, sent.req.Method)
+			require.Equal(t, "application/json", sent.req.Header.Get("Content-Type"))
+			require.Contains(t, fmt.Sprint(sent.req.Header), Key)
+			require.NotContains(t, sent.req.URL.String(), Key, "addresses stand in logs")
+			require.NotContains(t, string(sent.body), Key)
+			var body any
+			require.NoError(t, json.Unmarshal(sent.body, &body))
+			require.False(t, hasNull(body), "%s", sent.body)
+
+			want := EmbedSent{Model: call.Model, Texts: call.Texts, Dimensions: call.Dimensions, InputType: d.InputTypes[call.InputType]}
+			if d.Truncates {
+				want.Truncate = call.Truncate
+			}
+			if d.User {
+				want.User = call.User
+			}
+			require.Equal(t, want, d.Sent(t, sent.req, sent.body), "%s", sent.body)
+		})
+	}
+}
+
+// keys: a live key is read for each request; what cannot be a key is not sent, and is the key's fault; without one, none is sent.
+func (d *EmbedDialect) keys(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []string{"", " \n", "two words", "two\nlines", "ключ", "a\x00b"} {
+		r := d.serve(t, d.says(d.reply(vectorsOf(1, 2)...)))
+		call := texts(1)
+		call.Key = secret.Live(source(bad))
+		_, err := r.embed(t.Context(), call)
+		fault := d.fault(t, err)
+		require.Equal(t, llm.ClassKey, fault.Class)
+		require.Equal(t, events.CodeUnauthenticated, fault.Err.Code)
+		require.Zero(t, r.requests.Load())
+	}
+	for _, key := range []string{"sk-first-1", "sk-second-2"} {
+		call := texts(1)
+		call.Key = secret.Live(source(" " + key + "\n")) // as a file may have it
+		require.Contains(t, fmt.Sprint(d.sends(t, call).req.Header), key)
+	}
+	call := texts(1)
+	call.Key = secret.Value{}
+	require.Empty(t, d.sends(t, call).req.Header.Values("Authorization"))
+}
