@@ -43,7 +43,7 @@ const (
 type BucketSpec struct {
 	Name        string
 	History     uint8
-	MaxAge      time.Duration // 0 is for ever
+	MaxAge      time.Duration // 0 is for ever, or as it is
 	Description string
 	Replicas    int
 	Storage     string // "file" or "memory"
@@ -159,9 +159,8 @@ func (b *Bus) ApplyBucket(ctx context.Context, spec BucketSpec) error {
 	case err == nil:
 		c := stream.CachedInfo().Config
 		c.MaxMsgsPerSubject, c.Description, c.Replicas, c.Storage = int64(spec.History), spec.Description, spec.Replicas, storageType(spec.Storage)
-		c.MaxAge = spec.MaxAge
-		if spec.MaxAge > 0 { // a window longer than that is refused by the server
-			c.Duplicates = min(c.Duplicates, spec.MaxAge)
+		if spec.MaxAge > 0 {
+			c.MaxAge, c.Duplicates = spec.MaxAge, min(c.Duplicates, spec.MaxAge) // a longer window is refused by the server
 		}
 		_, err = b.js.UpdateStream(ctx, c)
 	case errors.Is(err, jetstream.ErrStreamNotFound):

@@ -41,6 +41,10 @@ type ConsumeConfig struct {
 	// Being handed out counts: also what a crash or a shutdown cut short. A message whose handling never ends, because it
 	// brings the process down each time, is given up without another try ten deliveries later.
 	MaxAttempts int
+	// Progress says in which attempt the work on a message last came forward, 0 for none. Attempts are counted from there, so that
+	// long work that is cut short again and again, and goes on where it was, is not given up. It is asked only when a message is about
+	// to be; if it fails, the message is tried again. Nil is no progress.
+	Progress func(ctx context.Context, m *Message) (attempt int, err error)
 	// Backoff is the delay between attempts; the zero value is [DefaultBackoff].
 	Backoff retry.Backoff
 	// DrainTimeout is how long handlers may go on after the stop; 0 is [DefaultDrainTimeout].
@@ -62,6 +66,9 @@ const (
 func DefaultBackoff() retry.Backoff {
 	return retry.Backoff{Base: time.Second, Cap: time.Minute, Jitter: time.Second}
 }
+
+// ErrGivenBack is what a handler returns that ends its work because this process is about to stop: somebody else has the time for it.
+var ErrGivenBack = errors.New("given back")
 
 // withDefaults fills in what was left out.
 func (c ConsumeConfig) withDefaults() ConsumeConfig {
@@ -86,7 +93,7 @@ func (c ConsumeConfig) withDefaults() ConsumeConfig {
 // and when handlers go on for more than five seconds after they were canceled.
 //
 // What the handler returns decides about the message: nil acks it; [retry.Permanent] gives it up at once; [retry.After]
-// hands it out again after that time; any other error hands it out again after the backoff, until cfg.MaxAttempts.
+// hands it out again after that time, and [ErrGivenBack] at once, whatever the number of attempts; any other error hands it out again after the backoff, until cfg.MaxAttempts.
 // A panic counts as an error.
 func (b *Bus) Consume(ctx context.Context, cfg ConsumeConfig, handler func(context.Context, *Message) error) error {
 	cfg = cfg.withDefaults()

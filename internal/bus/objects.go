@@ -135,7 +135,7 @@ func (o *Objects) describe(ctx context.Context, obj *Object, ttl time.Duration, 
 	obj.Metadata[metaRuns] = string(where)
 	info := jetstream.ObjectInfo{
 		ObjectMeta: jetstream.ObjectMeta{Name: obj.Name, Metadata: obj.Metadata, Opts: &jetstream.ObjectMetaOptions{ChunkSize: uint32(obj.chunk)}}, //nolint:gosec // at most maxChunk
-		Bucket:     o.store, NUID: obj.nuid, Size: uint64(obj.Size), ModTime: time.Now().UTC(), Chunks: chunks, Digest: obj.Digest, //nolint:gosec // a sum of lengths
+		Bucket:     o.store, NUID: obj.nuid, Size: uint64(obj.Size), ModTime: time.Now().UTC(), Chunks: chunks, Digest: obj.Digest,                 //nolint:gosec // a sum of lengths
 	}
 	body, err := json.Marshal(info)
 	if err != nil {

@@ -23,15 +23,14 @@ const resultAck = "ack"
 // settle turns what a handler returned into the one word that the server is told about the message.
 func (w *worker) settle(ctx context.Context, raw *nats.Msg, m *Message, cause error) {
 	delay, asked := retry.Delay(cause)
-	lastAttempt := w.cfg.MaxAttempts > 0 && m.Attempt >= w.cfg.MaxAttempts
 	var result string
 	var err error
 	switch {
 	case cause == nil:
 		result, err = resultAck, w.bus.nc.Publish(raw.Reply, nil) // an empty answer is an ack
-	case ctx.Err() != nil: // cut short by the shutdown: nobody's fault, so another replica may have it at once
+	case ctx.Err() != nil, errors.Is(cause, ErrGivenBack): // the shutdown: nobody's fault, so another replica may have it at once
 		result, err = "returned", raw.Nak()
-	case retry.IsPermanent(cause), lastAttempt:
+	case retry.IsPermanent(cause), w.spent(ctx, m, w.cfg.MaxAttempts):
 		result, err = w.giveUp(ctx, raw, m, cause)
 	case asked:
 		result, err = "later", raw.NakWithDelay(delay)
@@ -56,8 +55,29 @@ func (w *worker) settle(ctx context.Context, raw *nats.Msg, m *Message, cause er
 const crashesAllowed = 10
 
 // worn reports that a message has been handed out too often, whatever became of it.
-func (w *worker) worn(m *Message) bool {
-	return w.cfg.MaxAttempts > 0 && m.Attempt > w.cfg.MaxAttempts+crashesAllowed
+func (w *worker) worn(ctx context.Context, m *Message) bool {
+	return w.cfg.MaxAttempts > 0 && w.spent(ctx, m, w.cfg.MaxAttempts+crashesAllowed+1)
+}
+
+// spent reports whether a message has been handed out so often since the work on it last came forward.
+func (w *worker) spent(ctx context.Context, m *Message, attempts int) bool {
+	if w.cfg.MaxAttempts <= 0 || m.Attempt < attempts {
+		return false
+	}
+	if w.cfg.Progress == nil {
+		return true
+	}
+	var forward int
+	err := safely(func() (err error) {
+		forward, err = w.cfg.Progress(ctx, m)
+		return err
+	})
+	if err != nil {
+		w.bus.log.ErrorContext(ctx, "whether a message that is to be given up came forward is not known; it is tried again",
+			"subject", m.Subject, "sequence", m.Sequence, "err", err)
+		return false
+	}
+	return m.Attempt-forward >= attempts
 }
 
 // backoff is the delay before the next attempt.

@@ -57,7 +57,7 @@ func (w *worker) handle(ctx context.Context, raw *nats.Msg) {
 
 	var err error
 	start := time.Now()
-	if w.worn(m) {
+	if w.worn(ctx, m) {
 		err = retry.Permanent(fmt.Errorf("handed out %d times, and its handling never came to an end", m.Attempt))
 	} else {
 		err = safely(func() error { return w.handler(ctx, m) })

@@ -7,10 +7,13 @@ package door
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,13 +34,23 @@ type Call struct {
 	Header map[string][]string
 	// Body is the request as it came: nothing about it has been checked.
 	Body []byte
+	// Room is memory, empty, in which the worker may write what it returns. It is used for another request after that.
+	Room []byte
 	// Limit is the largest reply that this door can send, in bytes.
 	Limit int
 	// Send sends one chunk of a streamed reply. It is nil where no stream is kept. It waits for a reader who is slow, and its
-	// error says that nobody wants any more.
+	// error says that nobody wants any more. A chunk is Send's until it returns, and of a durable request for good.
 	Send func(chunk []byte) error
 	// Durable says that the answer is kept: the worker returns the whole of it, even after it has sent it in chunks.
 	Durable bool
+	// Attempt counts how often a durable request was handed out, from 1, and Keep is how long its answer will be kept.
+	Attempt int
+	Keep    time.Duration
+	// Stopping is closed when a durable request should not be worked on for much longer, because the process is about to end. Whoever
+	// can go on later returns [bus.ErrGivenBack] then; others finish.
+	Stopping <-chan struct{}
+	// InParts is set by a worker that keeps what it has done of a durable request: Options.Settled is told when its answer is stored.
+	InParts bool
 	// FinishReason is why the model stopped, and Usage what it used: the worker tells, for the end of a stream. Without Usage
 	// the tokens of Report stand for it.
 	FinishReason string
@@ -45,6 +58,20 @@ type Call struct {
 	// Report is what the worker tells about its work, whether it succeeds or not: model, inputs, tokens. The rest is
 	// filled in by the door.
 	Report *events.RequestProcessed
+
+	kind string
+	hash string // as [Call.Hash] returns it; empty until it is asked for
+}
+
+// Hash tells whether two requests of one caller ask for the same: the SHA-256, in hex, of the kind, a line feed and the body.
+func (c *Call) Hash() string {
+	if c.hash == "" {
+		h := sha256.New()
+		h.Write([]byte(c.kind + "\n"))
+		h.Write(c.Body)
+		c.hash = hex.EncodeToString(h.Sum(nil))
+	}
+	return c.hash
 }
 
 // usage is what is known about the tokens.
@@ -76,6 +103,15 @@ type Options struct {
 	Workers int
 	// Timeout bounds the work on one request, whatever the caller's patience; more than 0.
 	Timeout time.Duration
+	// DurableTimeout is the same for one attempt at a durable request; 0 is Timeout. However long it is, the request stays with whoever
+	// works on it, and shows that it is alive.
+	DurableTimeout time.Duration
+	// Progress says in which attempt the work on a durable request last came forward, 0 for none: attempts are counted from there. It
+	// is asked before a request is given up. Nil is no progress. See [bus.ConsumeConfig].
+	Progress func(ctx context.Context, call *Call) (attempt int, err error)
+	// Settled is called when the answer to a durable request is stored, or an error in its place, if its worker has set Call.InParts,
+	// or may have done so in an attempt that nobody remembers. It clears up; what it cannot clear up is its own business.
+	Settled func(ctx context.Context, call *Call, failure error)
 	// KeepChunks has the chunks of durable requests that ask for a stream kept, for readers who come late.
 	KeepChunks bool
 	// MaxAttempts is how often a durable request is tried; at least 1.
@@ -103,6 +139,8 @@ type Doors struct {
 	log      *slog.Logger
 	metrics  *metrics
 	reporter *reporter
+	rooms    sync.Pool // of *[]byte: memory for replies
+	stopping chan struct{} // closed when Run is to end
 }
 
 // New checks opts and returns the doors, still closed.
@@ -119,13 +157,16 @@ func New(b *bus.Bus, opts Options, work Worker) (*Doors, error) {
 	if opts.DrainTimeout <= 0 {
 		opts.DrainTimeout = bus.DefaultDrainTimeout
 	}
+	if opts.DurableTimeout <= 0 {
+		opts.DurableTimeout = opts.Timeout
+	}
 	m, err := newMetrics(opts.Metrics)
 	if err != nil {
 		return nil, err
 	}
 	return &Doors{
 		opts: opts, bus: b, work: work, log: opts.Logger, metrics: m,
-		reporter: newReporter(b, "/mlsdm/"+opts.Service, opts.Logger, m),
+		reporter: newReporter(b, "/mlsdm/"+opts.Service, opts.Logger, m), stopping: make(chan struct{}),
 	}, nil
 }
 
@@ -140,6 +181,8 @@ func (d *Doors) Run(ctx context.Context) error {
 		d.reporter.run(reporting)
 	}()
 	group, ctx := errgroup.WithContext(ctx) // a door that cannot be kept open closes the other
+	told := context.AfterFunc(ctx, func() { close(d.stopping) })
+	defer told()
 	group.Go(func() error {
 		if err := d.bus.Serve(ctx, d.interactive()); err != nil {
 			return fmt.Errorf("interactive requests: %w", err)

@@ -26,8 +26,13 @@ func (d *Doors) durable() bus.ConsumeConfig {
 				return err
 			}
 			r.call.Report.Model = askedModel(m.Body) // the worker, who knew it, is not asked again
-			return d.answer(ctx, r, nil, cause)
+			if err := d.answer(ctx, r, nil, cause); err != nil {
+				return err
+			}
+			d.settled(ctx, r, cause)
+			return nil
 		},
+		Progress: d.progress(),
 	}
 }
 
@@ -49,7 +54,10 @@ type request struct {
 func (d *Doors) open(m *bus.Message) *request {
 	r := &request{
 		Message: m, ttl: events.DefaultResultTTL,
-		call: &Call{Caller: d.bus.Subjects().Caller(m.Subject), Body: m.Body, Limit: d.limit(), Durable: true, Report: &events.RequestProcessed{}},
+		call: &Call{
+			Caller: d.bus.Subjects().Caller(m.Subject), Header: m.Header, Body: m.Body, Limit: d.limit(), Durable: true, Attempt: m.Attempt,
+			Stopping: d.stopping, Report: &events.RequestProcessed{}, kind: d.opts.Kind,
+		},
 	}
 	header := events.HeaderRequestID
 	if r.id = events.HeaderValue(m.Header, header); r.id == "" {
@@ -62,6 +70,7 @@ func (d *Doors) open(m *bus.Message) *request {
 	} else if err := events.CheckToken("the request id (header "+header+")", r.id); err != nil {
 		r.refuse(events.AsError(err).Message)
 	}
+	r.call.ID = r.id
 	if d.opts.KeepChunks && streamed(m.Body) {
 		r.chunks = &chunks{doors: d, request: r}
 	}
@@ -71,7 +80,23 @@ func (d *Doors) open(m *bus.Message) *request {
 	} else if r.wrong == nil {
 		r.wrong = err
 	}
+	r.call.Keep = r.ttl
 	return r
+}
+
+// progress is what the bus asks before it gives a request up.
+func (d *Doors) progress() func(context.Context, *bus.Message) (int, error) {
+	if d.opts.Progress == nil {
+		return nil
+	}
+	return func(ctx context.Context, m *bus.Message) (int, error) { return d.opts.Progress(ctx, d.open(m).call) }
+}
+
+// settled tells that a request has its answer.
+func (d *Doors) settled(ctx context.Context, r *request, failure error) {
+	if d.opts.Settled != nil {
+		d.opts.Settled(ctx, r.call, failure)
+	}
 }
 
 // handleDurable does one stored request. What it returns decides whether the bus hands the request out again: a failure
@@ -83,7 +108,10 @@ func (d *Doors) handleDurable(ctx context.Context, m *bus.Message) error {
 	}
 	body, err := d.do(ctx, r)
 	if ctx.Err() != nil { // a shutdown: another replica has the time
-		return fmt.Errorf("given back: %w", ctx.Err())
+		return fmt.Errorf("%w: %w", bus.ErrGivenBack, ctx.Err())
+	}
+	if errors.Is(err, bus.ErrGivenBack) {
+		return err
 	}
 	if err != nil && passes(err) {
 		wait := events.AsError(err).RetryAfter
@@ -98,7 +126,13 @@ func (d *Doors) handleDurable(ctx context.Context, m *bus.Message) error {
 	if err != nil && events.CodeOf(err) == events.CodeInternal { // the caller is told the code only; here is the cause
 		d.log.ErrorContext(ctx, "a durable request failed", "subject", m.Subject, "sequence", m.Sequence, "attempt", m.Attempt, "err", err)
 	}
-	return d.answer(ctx, r, body, err)
+	if stored := d.answer(ctx, r, body, err); stored != nil {
+		return stored
+	}
+	if r.call.InParts {
+		d.settled(ctx, r, err)
+	}
+	return nil
 }
 
 // do runs the worker within the time that the caller and the operator give.
@@ -106,7 +140,7 @@ func (d *Doors) do(ctx context.Context, r *request) ([]byte, error) {
 	if r.wrong != nil {
 		return nil, r.wrong
 	}
-	ctx, cancel := context.WithTimeout(ctx, d.opts.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, d.opts.DurableTimeout)
 	defer cancel()
 	deadline, limited, err := events.Deadline(r.Header, r.Time)
 	if err != nil {
@@ -124,7 +158,7 @@ func (d *Doors) do(ctx context.Context, r *request) ([]byte, error) {
 		r.call.Send = func(chunk []byte) error { return r.chunks.send(ctx, chunk) }
 		defer r.chunks.settle(ctx)
 	}
-	r.call.ID, r.call.Header = r.id, r.Header
+	r.call.ID = r.id
 	body, err := d.work(ctx, r.call)
 	if err == nil && body == nil {
 		return nil, events.Errorf(events.CodeInternal, "a durable request was done without an answer")
@@ -193,7 +227,7 @@ func (d *Doors) store(ctx context.Context, r *request, header map[string][]strin
 	header[events.HeaderRequestID] = []string{r.id}
 	header[events.HeaderRequestOrigin] = []string{r.origin()}
 	if r.wrong == nil { // it is not about the body: the same with a better header is another request
-		header[events.HeaderRequestHash] = []string{d.hash(r)}
+		header[events.HeaderRequestHash] = []string{r.call.Hash()}
 	}
 	header[events.HeaderMsgTTL] = []string{seconds(r.ttl)}
 	_, err := d.bus.Publish(ctx, bus.Msg{

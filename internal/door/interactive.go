@@ -23,6 +23,7 @@ func (d *Doors) interactive() bus.Service {
 func (d *Doors) handleInteractive(ctx context.Context, r *bus.Request) (err error) {
 	call := &Call{
 		Caller: r.Caller, ID: events.NewID(), Header: r.Header, Body: r.Body, Limit: d.limit(), Send: r.Send, Report: &events.RequestProcessed{},
+		kind: d.opts.Kind,
 	}
 	defer func() {
 		if p := recover(); p != nil { // the bus turns it into an error and logs it; here it is only told
@@ -31,13 +32,26 @@ func (d *Doors) handleInteractive(ctx context.Context, r *bus.Request) (err erro
 		}
 		d.finish(ctx, call.ID, events.DoorInteractive, call, r.Arrived(), outcome(ctx, err))
 	}()
+	room, ok := d.rooms.Get().(*[]byte)
+	if !ok {
+		room = new([]byte)
+	}
+	call.Room = (*room)[:0]
 	body, err := d.work(ctx, call)
 	r.Ends(call.FinishReason, call.usage())
 	if err != nil || body == nil {
 		return err
 	}
-	return r.Respond(body)
+	err = r.Respond(body) // which copies it
+	if cap(body) <= maxRoom {
+		*room = body
+		d.rooms.Put(room)
+	}
+	return err
 }
+
+// maxRoom is the largest memory for replies that is used again, in bytes.
+const maxRoom = 64 << 10
 
 // outcome is what a request ended with: when its caller ended it, that, whatever the worker made of it.
 func outcome(ctx context.Context, err error) error {

@@ -2,8 +2,6 @@ package door
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
@@ -22,14 +20,6 @@ func (r *request) origin() string { return fmt.Sprintf("%d-%d", r.Sequence, r.Ti
 func (r *request) refuse(what string) {
 	r.id, r.named = r.sequence(), false
 	r.wrong = events.Errorf(events.CodeInvalidArgument, "%s; the answer therefore stands under the stream sequence %s", what, r.id)
-}
-
-// hash tells whether two requests ask for the same.
-func (d *Doors) hash(r *request) string {
-	h := sha256.New()
-	h.Write([]byte(d.opts.Kind + "\n"))
-	h.Write(r.Body)
-	return hex.EncodeToString(h.Sum(nil))
 }
 
 // standing looks whether a request has its answer already, so that nobody works, or pays, for it twice. Settled means that
@@ -56,10 +46,11 @@ func (d *Doors) standing(ctx context.Context, r *request) (settled bool, err err
 	hash := events.HeaderValue(stored.Header, events.HeaderRequestHash)
 	switch {
 	case events.HeaderValue(stored.Header, events.HeaderRequestOrigin) == r.origin():
+		d.settled(ctx, r, orNil(failure))
 		return true, d.endChunks(ctx, r, stored.Body, orNil(failure), false)
 	case !r.named, hash == "", failure != nil && failure.Retryable:
 		return false, nil
-	case hash != d.hash(r):
+	case hash != r.call.Hash():
 		r.refuse(fmt.Sprintf("the request id %q is that of another request, whose result is still kept: choose an id that is used once", r.id))
 		return false, nil
 	}

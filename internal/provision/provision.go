@@ -113,6 +113,9 @@ func Plan(ctx context.Context, b *bus.Bus, cfg Config) ([]Step, error) {
 		if err != nil {
 			return nil, err
 		}
+		if want.MaxAge == 0 { // the catalogue does not speak of it
+			want.MaxAge = have.MaxAge
+		}
 		steps = append(steps, step("bucket", want.Name, found, have, want, func(ctx context.Context) error { return b.ApplyBucket(ctx, want) }))
 	}
 	for _, store := range events.ObjectStores() {
