@@ -1,61 +1,124 @@
 package cache
 
 import (
+	"context"
+	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/retry"
 )
 
-// breaker keeps requests away from a Redis that fails, so that they do not each wait for its timeout. After a failure it
-// lets one request through when the pause is over; each further failure doubles the pause.
+// A breaker that has just closed and opens again was closed too soon: until it has been closed for this long, its pauses grow on.
+const settled = 30 * time.Second
+
+// probePause is between the probes of a Redis that fails.
+func probePause() retry.Backoff {
+	return retry.Backoff{Base: 100 * time.Millisecond, Cap: 5 * time.Second}
+}
+
+// breaker keeps one kind of visits away from a Redis that fails them: one failure opens it, and no request waits for Redis until a
+// probe, which nobody waits for, has found that such visits work again. Reads and writes have one each, for a Redis that is full
+// answers the ones and refuses the others.
 type breaker struct {
-	pause retry.Backoff
+	what  string // reads or writes
+	probe func(context.Context) error
+	every retry.Backoff
+	log   *slog.Logger
 
-	mu     sync.Mutex
-	fails  int
-	closed time.Time // no request before this time
-	last   error
+	mu      sync.Mutex
+	stop    context.CancelFunc // of the probes, while it is open
+	open    bool
+	ended   bool
+	pauses  int       // how many were made since it was last settled
+	changed time.Time // when it opened or closed
+	last    error     // why it is open
+	probes  sync.WaitGroup
 }
 
-// newBreaker pauses 1 s after the first failure and at most 30 s.
-func newBreaker() *breaker {
-	return &breaker{pause: retry.Backoff{Base: time.Second, Cap: 30 * time.Second}}
+func newBreaker(what string, probe func(context.Context) error, log *slog.Logger) *breaker {
+	return &breaker{what: what, probe: probe, every: probePause(), log: log}
 }
 
-// allow reports whether a request may go through now. While Redis is failing, it may for one request only: the others
-// wait for the next pause to end.
+// allow reports whether a visit may be made now.
 func (b *breaker) allow() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.fails == 0 {
-		return true
+	return !b.open && !b.ended
+}
+
+// fail notes a visit that failed, and opens the breaker.
+func (b *breaker) fail(ctx context.Context, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.last = err
+	if b.open || b.ended {
+		return
 	}
-	if time.Now().Before(b.closed) {
+	now := time.Now()
+	if now.Sub(b.changed) > settled {
+		b.pauses = 0
+	}
+	b.open, b.changed = true, now
+	b.log.WarnContext(ctx, "redis fails; working with the in-process cache alone", "operation", b.what, "err", err)
+	probing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	b.stop = stop
+	b.probes.Go(func() { b.run(probing) })
+}
+
+// run probes until a probe succeeds or ctx ends.
+func (b *breaker) run(ctx context.Context) {
+	for {
+		b.mu.Lock()
+		pause := b.every.Delay(b.pauses, nil)
+		b.pauses++
+		b.mu.Unlock()
+		wait := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return
+		case <-wait.C:
+		}
+		if b.try(ctx) {
+			return
+		}
+	}
+}
+
+// try makes one probe, and reports whether there is nothing more to probe.
+func (b *breaker) try(ctx context.Context) (done bool) {
+	err := b.probe(ctx)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case !b.open || b.ended || ctx.Err() != nil:
+		return !b.open || b.ended
+	case err != nil:
+		b.last = err
 		return false
 	}
-	b.closed = time.Now().Add(b.pause.Delay(b.fails, nil))
+	now := time.Now()
+	b.log.InfoContext(ctx, "redis works again", "operation", b.what, "after", now.Sub(b.changed).Round(time.Millisecond))
+	b.open, b.last, b.changed = false, nil, now
+	b.stop()
 	return true
 }
 
-// report notes how a request went, and reports whether that was news.
-func (b *breaker) report(err error) (changed bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	changed = (err != nil) != (b.fails > 0)
-	b.last = err
-	if err == nil {
-		b.fails = 0
-		return changed
-	}
-	b.closed = time.Now().Add(b.pause.Delay(b.fails, nil))
-	b.fails++
-	return changed
-}
-
-// failure returns why the last request failed; nil when it did not.
+// failure returns why the breaker is open; nil when it is not.
 func (b *breaker) failure() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.last
+}
+
+// close ends the probes.
+func (b *breaker) close() {
+	b.mu.Lock()
+	b.ended = true
+	if b.stop != nil {
+		b.stop()
+	}
+	b.mu.Unlock()
+	b.probes.Wait()
 }

@@ -1,67 +1,82 @@
 package cache
 
 import (
-	"context"
 	"fmt"
 	"math"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/maypok86/otter/v2"
 )
 
 // overhead is what an entry costs beside its key and value, in bytes, roughly: the store's node and two headers.
-const overhead = 128
+const overhead = 160
 
-// Memory is a [Store] in the process, bounded by bytes. What is used least goes first.
-type Memory struct {
-	entries *otter.Cache[string, entry]
+// memory is the first level: a store in the process, bounded by bytes. What is used least goes first.
+type memory struct {
+	entries   *otter.Cache[string, kept]
+	evictions atomic.Uint64
 }
 
-// entry is a value with its own lifetime.
-type entry struct {
-	value []byte
-	ttl   time.Duration
+// kept is an entry with its own lifetime.
+type kept struct {
+	entry
+	lasts time.Duration
 }
 
-// NewMemory returns a store of at most limit bytes.
-func NewMemory(limit int64) (*Memory, error) {
-	entries, err := otter.New(&otter.Options[string, entry]{
+// newMemory returns a store of at most limit bytes.
+func newMemory(limit int64) (*memory, error) {
+	m := &memory{}
+	var err error
+	m.entries, err = otter.New(&otter.Options[string, kept]{
 		MaximumWeight: uint64(max(limit, 1)),
-		Weigher: func(key string, e entry) uint32 {
-			return uint32(min(len(key)+len(e.value)+overhead, math.MaxUint32))
+		Weigher: func(key string, e kept) uint32 {
+			return uint32(min(len(key)+cap(e.value)+overhead, math.MaxUint32))
 		},
-		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[string, entry]) time.Duration { return e.Value.ttl }),
+		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[string, kept]) time.Duration { return e.Value.lasts }),
+		OnAtomicDeletion: func(e otter.DeletionEvent[string, kept]) {
+			if e.Cause == otter.CauseOverflow {
+				m.evictions.Add(1)
+			}
+		},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("in-process cache: %w", err)
 	}
-	return &Memory{entries: entries}, nil
+	return m, nil
 }
 
-// GetMulti implements [Store]; it never fails.
-func (m *Memory) GetMulti(_ context.Context, keys []string) (map[string][]byte, error) {
-	found := make(map[string][]byte, len(keys))
-	for _, key := range keys {
-		if e, ok := m.entries.GetIfPresent(key); ok {
-			found[key] = e.value
+func (m *memory) get(key string) (entry, bool) {
+	e, ok := m.entries.GetIfPresent(key)
+	return e.entry, ok
+}
+
+// set keeps an entry for as long as it lasts; not at all when that is nothing.
+func (m *memory) set(key string, e entry, lasts time.Duration) {
+	if lasts > 0 {
+		m.entries.Set(key, kept{entry: e, lasts: lasts})
+	}
+}
+
+func (m *memory) remove(key string) { m.entries.Invalidate(key) }
+
+// removePrefix forgets what is kept under keys that begin so, and returns how much that was.
+func (m *memory) removePrefix(prefix string) int {
+	var found []string
+	for key := range m.entries.Keys() {
+		if strings.HasPrefix(key, prefix) {
+			found = append(found, key)
 		}
 	}
-	return found, nil
+	for _, key := range found {
+		m.entries.Invalidate(key)
+	}
+	return len(found)
 }
 
-// SetMulti implements [Store]; it never fails.
-func (m *Memory) SetMulti(_ context.Context, entries map[string][]byte, ttl time.Duration) error {
-	if ttl <= 0 {
-		return nil
-	}
-	for key, value := range entries {
-		m.entries.Set(key, entry{value: value, ttl: ttl})
-	}
-	return nil
-}
+// bytes returns roughly how much the store holds.
+func (m *memory) bytes() uint64 { return m.entries.WeightedSize() }
 
-// Bytes returns roughly how much the store holds.
-func (m *Memory) Bytes() uint64 { return m.entries.WeightedSize() }
-
-// Close ends the store's goroutines.
-func (m *Memory) Close() { m.entries.StopAllGoroutines() }
+// close ends the store's goroutines.
+func (m *memory) close() { m.entries.StopAllGoroutines() }

@@ -21,7 +21,7 @@ const Summary = "turns texts into vectors: OpenAI's embeddings API over several 
 // Service is an embedder. Make one with [New].
 type Service struct {
 	doors *door.Doors
-	cache *cache.Tiered
+	cache *cache.Cache
 }
 
 // New checks cfg and returns a service that is ready to run. It connects to no provider.
@@ -37,7 +37,11 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &worker{models: models, defaultModel: cfg.DefaultModel, cache: vectors, ttl: cfg.Cache.TTL, log: deps.Logger}
+	space, err := vectors.Namespace("emb", cache.Options{})
+	if err != nil {
+		return nil, errors.Join(err, vectors.Close())
+	}
+	w := &worker{models: models, defaultModel: cfg.DefaultModel, cache: space, log: deps.Logger}
 	doors, err := door.New(deps.Bus, door.Options{
 		Kind: events.KindEmbed, Service: events.ServiceEmbedder, Version: deps.Version, Description: Summary,
 		Workers: cfg.Workers, Timeout: cfg.Timeout, MaxAttempts: cfg.MaxAttempts, DrainTimeout: deps.DrainTimeout,

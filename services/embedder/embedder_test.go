@@ -234,7 +234,7 @@ func TestCache(t *testing.T) {
 	require.Len(t, provider.Requests(), 4)
 
 	for _, key := range redis.Keys() {
-		require.True(t, strings.HasPrefix(key, "mlsdm:emb:v1:"), key)
+		require.True(t, strings.HasPrefix(key, "mlsdm:emb:v2:"), key)
 	}
 	require.Equal(t, health.StatusReady, checks.Run(t.Context()).Status)
 	redis.SetError("OOM")

@@ -3,7 +3,6 @@ package embedder
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/cache"
 	"github.com/neuron7x/mlsdm-integrations/internal/door"
@@ -15,8 +14,7 @@ import (
 type worker struct {
 	models       *llm.Providers[source]
 	defaultModel string
-	cache        *cache.Tiered
-	ttl          time.Duration
+	cache        *cache.Namespace
 	log          *slog.Logger
 }
 
@@ -62,10 +60,7 @@ func (w *worker) embed(ctx context.Context, src source, ask llm.EmbedRequest, pr
 			Caller: caller, Model: provider + "/" + ask.Model, Source: src.address, Dimensions: ask.Dimensions, Text: text,
 		}.String()
 	}
-	known, err := w.lookup(ctx, keys)
-	if err != nil {
-		return llm.EmbedResult{}, 0, err
-	}
+	known := w.lookup(ctx, keys)
 	result, cached, err := w.fill(ctx, src, ask, keys, known)
 	if err == nil && cached > 0 && llm.CheckVectors(provider, result.Vectors, len(keys), ask.Dimensions) != nil {
 		// Old and new do not fit together: another model has come to stand behind the name.
@@ -95,14 +90,12 @@ func (w *worker) fill(ctx context.Context, src source, ask llm.EmbedRequest, key
 			return llm.EmbedResult{}, cached, err
 		}
 		result.PromptTokens = fresh.PromptTokens
-		entries := make(map[string][]byte, len(asked))
+		values := make([][]byte, len(asked))
 		for i, key := range asked {
 			known[key] = fresh.Vectors[i]
-			entries[key] = cache.EncodeVector(fresh.Vectors[i])
+			values[i] = cache.EncodeVector(fresh.Vectors[i])
 		}
-		if err := w.cache.SetMulti(ctx, entries, w.ttl); err != nil {
-			return llm.EmbedResult{}, cached, err
-		}
+		w.cache.SetMulti(ctx, asked, values)
 	}
 	for i, key := range keys {
 		result.Vectors[i] = known[key]
@@ -111,13 +104,13 @@ func (w *worker) fill(ctx context.Context, src source, ask llm.EmbedRequest, key
 }
 
 // lookup returns the vectors that the cache has. One that cannot be read is as good as absent.
-func (w *worker) lookup(ctx context.Context, keys []string) (map[string][]float32, error) {
-	found, err := w.cache.GetMulti(ctx, keys)
-	if err != nil {
-		return nil, err
-	}
+func (w *worker) lookup(ctx context.Context, keys []string) map[string][]float32 {
 	vectors := make(map[string][]float32, len(keys))
-	for key, value := range found {
+	for i, value := range w.cache.GetMulti(ctx, keys) {
+		if value == nil {
+			continue
+		}
+		key := keys[i]
 		v, err := cache.DecodeVector(value)
 		if err != nil {
 			w.log.WarnContext(ctx, "a cached vector was thrown away", "key", key, "err", err)
@@ -125,7 +118,7 @@ func (w *worker) lookup(ctx context.Context, keys []string) (map[string][]float3
 		}
 		vectors[key] = v
 	}
-	return vectors, nil
+	return vectors
 }
 
 // reply writes the reply, and says what would fit when it is too large to be sent.

@@ -8,6 +8,7 @@ package generator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"golang.org/x/sync/errgroup"
@@ -34,7 +35,7 @@ type Service struct {
 	doors   *door.Doors
 	filter  *moral.Filter
 	limiter *limits.Limiter
-	cache   *cache.Tiered
+	cache   *cache.Cache
 	deps    service.Deps
 }
 
@@ -75,7 +76,11 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 	}
 	w := &worker{table: doc.table, defaultModel: cfg.defaultModel(doc), engine: made, filter: s.filter, prices: doc.prices}
 	if s.cache != nil {
-		w.answers = answers.New(s.cache, cfg.Cache.TTL, deps.Logger)
+		space, err := s.cache.Namespace("chat", cache.Options{})
+		if err != nil {
+			return nil, errors.Join(err, s.cache.Close())
+		}
+		w.answers = answers.New(space, deps.Logger)
 		deps.Health.Register("cache", func(ctx context.Context) error {
 			if err := s.cache.Check(ctx); err != nil {
 				return health.Degraded("%w", err)

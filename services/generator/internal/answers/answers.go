@@ -11,7 +11,6 @@ import (
 	"encoding/base64"
 	"log/slog"
 	"slices"
-	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -25,14 +24,13 @@ const largest = 1 << 20
 
 // Cache is a cache of answers. Its zero value, and nil, keeps nothing.
 type Cache struct {
-	store cache.Store
-	ttl   time.Duration
+	space *cache.Namespace
 	log   *slog.Logger
 }
 
-// New returns a cache that keeps answers in store for ttl.
-func New(store cache.Store, ttl time.Duration, log *slog.Logger) *Cache {
-	return &Cache{store: store, ttl: ttl, log: log}
+// New returns a cache that keeps answers in space.
+func New(space *cache.Namespace, log *slog.Logger) *Cache {
+	return &Cache{space: space, log: log}
 }
 
 // Key names an answer.
@@ -58,21 +56,16 @@ func KeyOf(caller, model string, req *events.ChatRequest) (Key, error) {
 	h.Write([]byte(caller))
 	h.Write([]byte{0}) // no caller's name holds one
 	h.Write(canonical)
-	return Key("mlsdm:chat:v1:" + caller + ":" + base64.RawURLEncoding.EncodeToString(h.Sum(nil))), nil
+	return Key("v1:" + caller + ":" + base64.RawURLEncoding.EncodeToString(h.Sum(nil))), nil
 }
 
 // Get returns the answer that is kept under a key, marked as cached and with the usage of when it was bought; nil when there is
 // none. What cannot be read is none.
 func (c *Cache) Get(ctx context.Context, key Key) *events.ChatResponse {
-	if c == nil || c.store == nil {
+	if c == nil || c.space == nil {
 		return nil
 	}
-	found, err := c.store.GetMulti(ctx, []string{string(key)})
-	if err != nil {
-		c.log.WarnContext(ctx, "the cache of answers cannot be read", "err", err)
-		return nil
-	}
-	kept, ok := found[string(key)]
+	kept, ok := c.space.Get(ctx, string(key))
 	if !ok {
 		return nil
 	}
@@ -90,7 +83,7 @@ func (c *Cache) Get(ctx context.Context, key Key) *events.ChatResponse {
 
 // Put keeps an answer if it is complete: one that was cut short, or refused, may be another next time.
 func (c *Cache) Put(ctx context.Context, key Key, answer *events.ChatResponse) {
-	if c == nil || c.store == nil || len(answer.Choices) == 0 || slices.ContainsFunc(answer.Choices, incomplete) {
+	if c == nil || c.space == nil || len(answer.Choices) == 0 || slices.ContainsFunc(answer.Choices, incomplete) {
 		return
 	}
 	kept, err := json.Marshal(answer)
@@ -98,9 +91,7 @@ func (c *Cache) Put(ctx context.Context, key Key, answer *events.ChatResponse) {
 		c.log.DebugContext(ctx, "an answer is not kept", "bytes", len(kept), "err", err)
 		return
 	}
-	if err := c.store.SetMulti(ctx, map[string][]byte{string(key): kept}, c.ttl); err != nil {
-		c.log.WarnContext(ctx, "the cache of answers cannot be written", "err", err)
-	}
+	c.space.Set(ctx, string(key), kept)
 }
 
 func incomplete(choice events.ChatChoice) bool {

@@ -1,7 +1,6 @@
 package answers_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -36,7 +35,7 @@ const asked = `{"model":"m","messages":[{"role":"user","content":"why?"}],"tempe
 func TestKey(t *testing.T) {
 	t.Parallel()
 	key := keyOf(t, "alice", "openai/m", asked)
-	require.True(t, strings.HasPrefix(string(key), "mlsdm:chat:v1:alice:"))
+	require.True(t, strings.HasPrefix(string(key), "v1:alice:"))
 	require.NotContains(t, string(key), "why")
 	for name, same := range map[string]string{
 		"order and space":     `{"x":{"a":[1,2],"b":1}, "seed":9007199254740993,"temperature":5e-1,"messages":[{"content":"why?","role":"user"}]}`,
@@ -81,17 +80,19 @@ func answer() *events.ChatResponse {
 	}
 }
 
-func memory(t *testing.T) cache.Store {
+func memory(t *testing.T) *cache.Namespace {
 	t.Helper()
-	store, err := cache.NewMemory(8 << 20)
+	c, err := cache.New(cache.Config{MemoryMB: 8, TTL: time.Hour}, nil, nil)
 	require.NoError(t, err)
-	t.Cleanup(store.Close)
-	return store
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	space, err := c.Namespace("chat", cache.Options{})
+	require.NoError(t, err)
+	return space
 }
 
 func TestGetAndPut(t *testing.T) {
 	t.Parallel()
-	c := answers.New(memory(t), time.Hour, slog.New(slog.DiscardHandler))
+	c := answers.New(memory(t), slog.New(slog.DiscardHandler))
 	require.Nil(t, c.Get(t.Context(), "k"))
 	put := answer()
 	c.Put(t.Context(), "k", put)
@@ -126,22 +127,16 @@ func jsonOf(t *testing.T, v any) string {
 	return string(text)
 }
 
-// broken is a store that holds garbage, or fails.
-type broken struct{ err error }
-
-func (b broken) GetMulti(_ context.Context, keys []string) (map[string][]byte, error) {
-	return map[string][]byte{keys[0]: []byte(`{"choices":[`)}, b.err
-}
-
-func (b broken) SetMulti(context.Context, map[string][]byte, time.Duration) error { return b.err }
-
-func TestABrokenStoreIsAnEmptyOne(t *testing.T) {
+func TestGarbageInTheStoreIsNoAnswer(t *testing.T) {
 	t.Parallel()
-	for _, err := range []error{nil, errors.New("down")} {
-		c := answers.New(broken{err}, time.Hour, slog.New(slog.DiscardHandler))
-		c.Put(t.Context(), "k", answer())
-		require.Nil(t, c.Get(t.Context(), "k"))
+	space := memory(t)
+	for _, garbage := range []string{"", "{\"choices\":[", "null", "{}"} {
+		space.Set(t.Context(), "k", []byte(garbage))
+		require.Nil(t, answers.New(space, slog.New(slog.DiscardHandler)).Get(t.Context(), "k"))
 	}
+	c := answers.New(nil, slog.New(slog.DiscardHandler))
+	c.Put(t.Context(), "k", answer())
+	require.Nil(t, c.Get(t.Context(), "k"), "no cache is an empty one")
 }
 
 // What is replayed is the answer, in pieces.
