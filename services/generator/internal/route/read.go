@@ -5,7 +5,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/entry"
 	"github.com/neuron7x/mlsdm-integrations/internal/section"
 )
 
@@ -75,11 +75,11 @@ func (b *reader) provider(key, n *yaml.Node, known []Provider) {
 		case "base_url":
 			p.BaseURL = b.Text(value, "base_url")
 		case "keys":
-			p.Keys = b.keys(value)
+			p.Keys = entry.ReadKeys(b.Reader, value)
 		case "headers":
-			p.Header = b.texts(value, "headers")
+			p.Header = entry.ReadTexts(b.Reader, value, "headers")
 		case "options":
-			p.Options = b.texts(value, "options")
+			p.Options = entry.ReadTexts(b.Reader, value, "options")
 		case "models":
 			p.Models = nil
 			for _, item := range b.Items(value, "models") {
@@ -98,60 +98,4 @@ func (b *reader) provider(key, n *yaml.Node, known []Provider) {
 		b.Complain(key, "%w", err)
 		b.wrong = append(b.wrong, p.Name)
 	}
-}
-
-// keys reads a list of references to keys.
-func (b *reader) keys(n *yaml.Node) []Key {
-	var keys []Key
-	for _, item := range b.Items(n, "keys") {
-		if item.Kind != yaml.MappingNode {
-			keys = b.key(keys, item, 1)
-			continue
-		}
-		var text *yaml.Node
-		weight := int64(1)
-		for field, value := range b.Pairs(item, "a key") {
-			switch field.Value {
-			case "key":
-				text = value
-			case "weight":
-				weight = b.Whole(value, "weight", 1, MaxWeight)
-			default:
-				b.Complain(field, "unknown key %q; there are key and weight", field.Value)
-			}
-		}
-		if text == nil {
-			b.Complain(item, "a key is a reference, or {key: REFERENCE, weight: N}")
-			continue
-		}
-		keys = b.key(keys, text, weight)
-	}
-	return keys
-}
-
-// key reads one reference. What is none is not quoted: it may be a key.
-func (b *reader) key(keys []Key, n *yaml.Node, weight int64) []Key {
-	text := b.Text(n, "a key")
-	if text == "" {
-		return keys
-	}
-	if !secret.IsReference(text) {
-		b.Complain(n, "a key is a reference, such as secret:openai_api_key, env:OPENAI_API_KEY or file:/run/secrets/openai; the key itself does not belong here")
-		return keys
-	}
-	ref, err := secret.NewReference(text)
-	if err != nil {
-		b.Complain(n, "%w", err)
-		return keys
-	}
-	return append(keys, Key{Name: ref.String(), Value: secret.Live(ref), Weight: int(weight)})
-}
-
-// texts reads a mapping of texts.
-func (b *reader) texts(n *yaml.Node, what string) map[string]string {
-	texts := make(map[string]string)
-	for key, value := range b.Pairs(n, what) {
-		texts[key.Value] = b.Text(value, key.Value)
-	}
-	return texts
 }

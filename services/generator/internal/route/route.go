@@ -7,7 +7,7 @@ package route
 import (
 	"time"
 
-	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/entry"
 )
 
 // Protocol is what a provider's server speaks.
@@ -34,15 +34,14 @@ const (
 // Bounds of a table.
 const (
 	// MaxKeys is how many keys a provider has at most.
-	MaxKeys = 64
+	MaxKeys = entry.MaxKeys
 	// MaxTargets is how many targets a name has at most.
 	MaxTargets = 64
 	// MaxWeight is the greatest weight of a key or a target; the least is 1.
-	MaxWeight = 1000
+	MaxWeight = entry.MaxWeight
 
 	maxProviders = 256
 	maxAliases   = 10_000
-	maxModel     = 256 // bytes of a name of a model
 )
 
 // Provider is one provider as it is configured.
@@ -63,14 +62,7 @@ type Provider struct {
 }
 
 // Key is one API key of a provider.
-type Key struct {
-	// Name is what operators and metrics call it, for example "secret:openai_api_key". It is no secret.
-	Name string
-	// Value is the key. Where it is a reference, somebody else gives it its content.
-	Value secret.Value
-	// Weight is its share of the requests among the keys of the provider, 1 to [MaxWeight]; 0 counts as 1.
-	Weight int
-}
+type Key = entry.Key
 
 // Target is one model of one provider.
 type Target struct {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/entry"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/route"
@@ -195,7 +196,7 @@ func TestReferences(t *testing.T) {
 	list[0].Keys = []route.Key{{Name: "plain", Value: secret.NewValue("v")}, {Name: ref.String(), Value: secret.Live(ref)}}
 	table, err := route.New(list, nil)
 	require.NoError(t, err)
-	require.Equal(t, []route.Reference{{Setting: "providers.a.keys[1]", Secret: ref}}, table.References())
+	require.Equal(t, []entry.Reference{{Setting: "providers.a.keys[1]", Secret: ref}}, table.References())
 }
 
 // TestResolveAllocates: a name of the operator's costs nothing, a model one allocation.

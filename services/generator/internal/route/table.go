@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
-	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/entry"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
@@ -61,7 +61,7 @@ func (t *Table) addProvider(p Provider) error {
 
 // addAlias adds an alias that is right and leads to providers that are there.
 func (t *Table) addAlias(a Alias) error {
-	if err := checkAlias(a.Name); err != nil {
+	if err := entry.CheckAlias(a.Name); err != nil {
 		return err
 	}
 	if t.routes[a.Name] != nil {
@@ -111,7 +111,7 @@ func (t *Table) Resolve(model string) (*Route, error) {
 	if r := t.routes[model]; r != nil {
 		return r, nil
 	}
-	if len(model) > maxModel || strings.ContainsFunc(model, notInModel) || model == "" {
+	if !entry.IsModel(model) {
 		return nil, events.Errorf(events.CodeInvalidArgument, "model %q is not a name; available: %s", llm.Bound(model, 80), t)
 	}
 	provider, name, ok := strings.Cut(model, "/")
@@ -160,23 +160,11 @@ func (t *Table) Targets() []Target {
 	return targets
 }
 
-// Reference is a key that refers to a secret.
-type Reference struct {
-	// Setting says where it stands, for example "providers.openai.keys[0]".
-	Setting string
-	// Secret is what somebody has to bind to its content.
-	Secret *secret.Reference
-}
-
 // References returns all keys that refer to secrets.
-func (t *Table) References() []Reference {
-	var refs []Reference
+func (t *Table) References() []entry.Reference {
+	var refs []entry.Reference
 	for _, p := range t.providers {
-		for i, key := range p.Keys {
-			if ref := key.Value.Reference(); ref != nil {
-				refs = append(refs, Reference{Setting: fmt.Sprintf("providers.%s.keys[%d]", p.Name, i), Secret: ref})
-			}
-		}
+		refs = entry.AppendReferences(refs, p.Name, p.Keys)
 	}
 	return refs
 }
@@ -201,6 +189,3 @@ func (t *Table) String() string {
 		return strings.Join(list, ", ")
 	}
 }
-
-// notInModel reports whether r is a white space or control character, which no provider's model names hold.
-func notInModel(r rune) bool { return r <= ' ' || r == 0x7f }
