@@ -34,7 +34,7 @@ type Call struct {
 	Header map[string][]string
 	// Body is the request as it came: nothing about it has been checked.
 	Body []byte
-	// Room is memory, empty, in which the worker may write what it returns. It is used for another request after that.
+	// Room is memory, empty, in which a worker may write what it returns. What it leaves here is used for another request after that.
 	Room []byte
 	// Limit is the largest reply that this door can send, in bytes.
 	Limit int

@@ -43,8 +43,7 @@ func (d *Doors) handleInteractive(ctx context.Context, r *bus.Request) (err erro
 		return err
 	}
 	err = r.Respond(body) // which copies it
-	if cap(body) <= maxRoom {
-		*room = body
+	if *room = call.Room; cap(*room) <= maxRoom {
 		d.rooms.Put(room)
 	}
 	return err

@@ -1,6 +1,7 @@
 package generator
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json"
@@ -53,14 +54,14 @@ func (w *writer) rare(name string, v any) {
 	w.b = append(append(w.b, name...), text...)
 }
 
-// encodeResponse writes a whole answer.
-func encodeResponse(a *events.ChatResponse) ([]byte, error) {
+// encodeResponse writes a whole answer into room, or into larger memory.
+func encodeResponse(a *events.ChatResponse, room []byte) ([]byte, error) {
 	size := 512
 	for i := range a.Choices {
 		m := &a.Choices[i].Message
 		size += 128 + len(m.Content.Text) + len(m.Content.Text)/16 + len(m.ReasoningContent)
 	}
-	w := &writer{b: make([]byte, 0, size)}
+	w := writer{b: slices.Grow(room[:0], size)}
 	w.text(`{"id":`, a.ID)
 	w.text(`,"object":`, a.Object)
 	w.number(`,"created":`, a.Created)
@@ -135,9 +136,9 @@ func (w *writer) usage(u *events.ChatUsage) {
 	w.b = append(w.b, '}')
 }
 
-// encodeChunk writes a piece of an answer.
-func encodeChunk(c *events.ChatChunk) ([]byte, error) {
-	w := &writer{b: make([]byte, 0, 384)}
+// encodeChunk writes a piece of an answer into room, or into larger memory.
+func encodeChunk(c *events.ChatChunk, room []byte) ([]byte, error) {
+	w := writer{b: slices.Grow(room[:0], 384)}
 	w.text(`{"id":`, c.ID)
 	w.text(`,"object":`, c.Object)
 	w.number(`,"created":`, c.Created)

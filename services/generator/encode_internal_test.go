@@ -20,7 +20,7 @@ func TestAnswersAreWrittenAsEncodeDoes(t *testing.T) {
 		fill(t, random, reflect.ValueOf(&answer).Elem())
 		want, err := encode(&answer)
 		require.NoError(t, err)
-		got, err := encodeResponse(&answer)
+		got, err := encodeResponse(&answer, nil)
 		require.NoError(t, err)
 		require.Equal(t, string(want), string(got))
 
@@ -28,7 +28,7 @@ func TestAnswersAreWrittenAsEncodeDoes(t *testing.T) {
 		fill(t, random, reflect.ValueOf(&chunk).Elem())
 		want, err = encode(&chunk)
 		require.NoError(t, err)
-		got, err = encodeChunk(&chunk)
+		got, err = encodeChunk(&chunk, []byte("was"))
 		require.NoError(t, err)
 		require.Equal(t, string(want), string(got))
 	}
@@ -42,7 +42,7 @@ func TestAnswersThatAreNotText(t *testing.T) {
 		{Choices: []events.ChatChoice{{Message: events.ChatMessage{Refusal: "bad\xff"}}}},
 	} {
 		want, wantErr := encode(answer)
-		got, err := encodeResponse(answer)
+		got, err := encodeResponse(answer, make([]byte, 3, 4096))
 		require.Equal(t, want, got)
 		require.Equal(t, wantErr == nil, err == nil)
 	}

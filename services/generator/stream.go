@@ -14,7 +14,8 @@ import (
 type sender struct {
 	call   *door.Call
 	worker *worker
-	wanted bool // the caller asked for the usage
+	wanted bool   // the caller asked for the usage
+	room   []byte // of the last chunk, if it can be used again
 }
 
 // send sends one chunk. What carries the usage alone is sent to who asked for it: the end of the stream has it too.
@@ -34,9 +35,12 @@ func (s *sender) send(chunk *events.ChatChunk) error {
 		}
 		chunk = &own
 	}
-	body, err := encodeChunk(chunk)
+	body, err := encodeChunk(chunk, s.room)
 	if err != nil {
 		return err
+	}
+	if !s.call.Durable { // then it is the door's
+		s.room = body
 	}
 	return s.call.Send(body)
 }
@@ -47,15 +51,16 @@ func wantsUsage(req *events.ChatRequest) bool {
 }
 
 // encodeAnswer writes a whole answer that fits into one message.
-func encodeAnswer(answer *events.ChatResponse, limit int) ([]byte, error) {
+func encodeAnswer(answer *events.ChatResponse, call *door.Call) ([]byte, error) {
 	if answer == nil {
 		return nil, events.Errorf(events.CodeInvalidArgument, "the answer is too long to be kept: ask for a shorter one with max_completion_tokens")
 	}
-	body, err := encodeResponse(answer)
+	body, err := encodeResponse(answer, call.Room)
 	if err != nil {
 		return nil, err
 	}
-	if len(body) > limit {
+	call.Room = body
+	if limit := call.Limit; len(body) > limit {
 		return nil, events.Errorf(events.CodeInvalidArgument,
 			"the reply has %d bytes; one message takes at most %d: ask for a shorter answer with max_completion_tokens, or for a stream", len(body), limit)
 	}

@@ -68,7 +68,7 @@ func (w *worker) work(ctx context.Context, call *door.Call) ([]byte, error) {
 	if req.Stream && !call.Durable {
 		return nil, nil
 	}
-	return encodeAnswer(result.Response, call.Limit)
+	return encodeAnswer(result.Response, call)
 }
 
 // ask has the engine answer, in chunks if the request wants them, and reports what it took.
@@ -106,7 +106,7 @@ func (w *worker) tell(ctx context.Context, call *door.Call, about moral.Subject,
 		if err := w.filter.Completion(ctx, about, answer); err != nil {
 			return nil, err
 		}
-		return encodeAnswer(answer, call.Limit)
+		return encodeAnswer(answer, call)
 	}
 	out := &sender{call: call, worker: w, wanted: wantsUsage(req)}
 	window := w.filter.Window(ctx, about, out.send)
@@ -116,7 +116,7 @@ func (w *worker) tell(ctx context.Context, call *door.Call, about moral.Subject,
 	if err := window.Close(); err != nil || !call.Durable {
 		return nil, err
 	}
-	return encodeAnswer(answer, call.Limit)
+	return encodeAnswer(answer, call)
 }
 
 // note tells the report, and the end of a stream, what a request came to.
