@@ -60,9 +60,12 @@ func (c *Client) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded,
 	return &llm.Embedded{Vectors: list.Rows, PromptTokens: count(got.PromptCount)}, nil
 }
 
-// EmbedLimits implements [llm.EmbedAdapter]. Ollama has none: it works through a long list one text after the other.
+// maxTexts is how many vectors, of the longest that there are, fit an answer that is read.
+const maxTexts = 512
+
+// EmbedLimits implements [llm.EmbedAdapter]. Ollama itself has none: it works through a long list one text after the other.
 func (c *Client) EmbedLimits(context.Context, string, secret.Value) (llm.EmbedLimits, error) {
-	return llm.EmbedLimits{}, nil
+	return llm.EmbedLimits{Items: maxTexts}, nil
 }
 
 // wrong is the fault of an answer where the server failed only at writing what the model has made of a text: it will fail the same way

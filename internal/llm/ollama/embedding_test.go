@@ -101,11 +101,11 @@ func TestEmbed(t *testing.T) { // rows of it measure memory
 
 func FuzzEmbed(f *testing.F) { llmtest.FuzzEmbed(f, embedDialect()) }
 
-func TestEmbedHasNoLimits(t *testing.T) {
+func TestEmbedLimits(t *testing.T) {
 	t.Parallel()
 	r := &recorder{}
 	limits, err := connect(t, ollama.Config{HTTP: &http.Client{Transport: r}}).EmbedLimits(t.Context(), "m", secret.Value{})
 	require.NoError(t, err)
-	require.Zero(t, limits)
+	require.Equal(t, llm.EmbedLimits{Items: 512}, limits)
 	require.Nil(t, r.request, "nobody is asked")
 }
