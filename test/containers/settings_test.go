@@ -14,10 +14,14 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/services"
 )
 
-// elsewhere are common settings that the stack has no use for: how to log in otherwise than it does, and second names; and one
-// that it has from a file.
+// elsewhere are settings that the stack has no use for: how to log in otherwise than it does, another Redis than its own, and second
+// names; and one that it has from a file.
 func elsewhere() []string {
-	return []string{"NATS_CREDS", "NATS_USER", "NATS_PASSWORD", "NATS_TOKEN", "MLSDM_SECRETD_KEY", "NATS_CA", "NATS_CERT", "NATS_KEY", "OTEL_EXPORTER_OTLP_PROTOCOL"}
+	return []string{
+		"NATS_CREDS", "NATS_USER", "NATS_PASSWORD", "NATS_TOKEN", "MLSDM_SECRETD_KEY", "NATS_CA", "NATS_CERT", "NATS_KEY", "OTEL_EXPORTER_OTLP_PROTOCOL",
+		"REDIS_ADDRS", "REDIS_MASTER", "REDIS_CLUSTER", "REDIS_USER", "REDIS_SENTINEL_USER", "REDIS_SENTINEL_PASSWORD", "REDIS_DB",
+		"REDIS_TLS", "REDIS_CA_FILE", "REDIS_CERT_FILE", "REDIS_KEY_FILE", "REDIS_SERVER_NAME",
+	}
 }
 
 // vendors are variables that the clients of secret stores read themselves.
