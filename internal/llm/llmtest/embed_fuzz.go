@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 )
 
 // mutated: whatever is done to an answer, what comes of it is a fault or a good answer, and nothing is left behind: the bubble of time
@@ -61,4 +63,20 @@ func FuzzEmbed(f *testing.F, d EmbedDialect) {
 		f.Add(e.Body)
 	}
 	f.Fuzz(func(t *testing.T, body string) { d.survives(t, Mutation{"fuzzed", body}) })
+}
+
+// SurvivesLocal gives a text to a model that runs in this process: it has a vector, or nothing in it. For a package's own fuzz target.
+func SurvivesLocal(t *testing.T, a llm.EmbedAdapter, dimensions int, text string) {
+	t.Helper()
+	call := &llm.EmbedCall{Texts: []string{text}, Truncate: true}
+	got, err := a.Embed(t.Context(), call)
+	if err != nil {
+		fault := asFault(err)
+		require.NotNil(t, fault, "%T: %v", err, err)
+		require.Equal(t, llm.ClassCaller, fault.Class)
+		return
+	}
+	require.NoError(t, CheckEmbedded(call, got))
+	require.Len(t, got.Vectors[0], dimensions)
+	require.Positive(t, got.Tokens[0])
 }
