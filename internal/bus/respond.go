@@ -23,6 +23,7 @@ type Request struct {
 	Body   []byte
 
 	bus     *Bus
+	plain   map[string][]string // the headers of every answer in one piece, which nobody changes
 	reply   string
 	size    int64 // of the body as it came
 	arrived time.Time
@@ -37,6 +38,7 @@ type Request struct {
 	state  state
 	flow   *flow               // of the stream, once there is one
 	header map[string][]string // of its chunks
+	msg    nats.Msg            // the last that was sent
 	reason string
 	usage  *events.ChatUsage
 }
@@ -65,8 +67,10 @@ func (r *Request) Respond(body []byte) error {
 	if r.state != unanswered {
 		return errAnswered
 	}
-	header := map[string][]string{events.HeaderContentType: {events.ContentTypeJSON}}
-	if err := r.send(&nats.Msg{Subject: r.reply, Header: header, Data: body}); err != nil {
+	r.msg = nats.Msg{Subject: r.reply, Header: r.plain, Data: body}
+	err := r.send(&r.msg)
+	r.msg.Data = nil
+	if err != nil {
 		return err
 	}
 	r.state = answered
@@ -113,7 +117,8 @@ func (r *Request) trySend(chunk []byte) (sent bool, err error) {
 		return false, nil
 	}
 	r.header[events.HeaderSequence][0] = strconv.FormatUint(sequence, 10)
-	if err := r.send(&nats.Msg{Subject: r.reply, Reply: r.flow.subject, Header: r.header, Data: chunk}); err != nil {
+	r.msg = nats.Msg{Subject: r.reply, Reply: r.flow.subject, Header: r.header, Data: chunk}
+	if err := r.send(&r.msg); err != nil {
 		r.flow.giveBack()
 		return false, err
 	}

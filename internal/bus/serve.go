@@ -64,6 +64,7 @@ func (b *Bus) Serve(ctx context.Context, s Service) error {
 	work, cancelWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancelWork()
 	srv := &server{bus: b, work: work, id: inboxID(b.nc), info: s, started: time.Now().UTC()}
+	srv.plain = map[string][]string{events.HeaderContentType: {events.ContentTypeJSON}}
 	srv.hands.handle = srv.serve
 	srv.controls = &controls{
 		bus: b, replica: srv.id, requests: make(map[requestName][]*Request), early: make(map[requestName]time.Time), streams: make(map[uint64]*flow),
@@ -94,6 +95,7 @@ type server struct {
 	info      Service
 	started   time.Time
 	endpoints []*endpoint
+	plain     map[string][]string // headers of answers in one piece
 	controls  *controls
 	subs      []*nats.Subscription
 	hands     hands
@@ -234,7 +236,7 @@ func (s *server) accept(e *endpoint, msg *nats.Msg) {
 	}
 	r := &Request{
 		Subject: msg.Subject, Caller: s.bus.subjects.Caller(msg.Subject), Header: msg.Header, Body: msg.Data,
-		bus: s.bus, reply: msg.Reply, arrived: time.Now(),
+		bus: s.bus, plain: s.plain, reply: msg.Reply, arrived: time.Now(),
 	}
 	r.size = int64(len(msg.Data))
 	waiting, bytes := e.waiting.Add(1), e.bytes.Add(r.size)

@@ -24,8 +24,8 @@ type run struct {
 	done    uint64
 	verdict verdict
 
-	room  [2]Tried
-	order [4]route.Target
+	room  [1]Tried // most requests need no more
+	order [1]route.Target
 	call  llm.Call
 }
 
