@@ -45,6 +45,8 @@ func TestManyClientsShareTwoCalls(t *testing.T) {
 func TestNobodyWaitsWhenIdle(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
+		var all sync.WaitGroup
+		defer all.Wait()
 		f := &fake{takes: 10 * time.Millisecond}
 		b := batch.New(f, batch.Options{})
 		for i := range 10 {
@@ -52,13 +54,13 @@ func TestNobodyWaitsWhenIdle(t *testing.T) {
 			embed(t, b, texts(i, 1)...)
 			require.Equal(t, f.takes, time.Since(begin))
 		}
-		go embed(t, b, "t1")
+		all.Go(func() { embed(t, b, "t1") })
 		synctest.Wait()
 		begin := time.Now()
 		embed(t, b, "t2")
 		require.Equal(t, 5*time.Millisecond+f.takes, time.Since(begin), "it has waited for others until the end of the window")
 
-		go embed(t, b, "t1")
+		all.Go(func() { embed(t, b, "t1") })
 		<-time.After(7 * time.Millisecond)
 		begin = time.Now()
 		embed(t, b, "t2")
@@ -69,9 +71,11 @@ func TestNobodyWaitsWhenIdle(t *testing.T) {
 func TestWindowOfNone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
+		var all sync.WaitGroup
+		defer all.Wait()
 		f := &fake{takes: 10 * time.Millisecond}
 		b := batch.New(f, batch.Options{Window: -1})
-		go embed(t, b, "t1")
+		all.Go(func() { embed(t, b, "t1") })
 		synctest.Wait()
 		begin := time.Now()
 		embed(t, b, "t2")

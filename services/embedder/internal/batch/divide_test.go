@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -138,12 +139,13 @@ func TestWrongAsAWhole(t *testing.T) {
 func TestNeighboursOfABadRequest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
+		var all sync.WaitGroup
+		defer all.Wait()
 		bad := texts(100, 90)
 		f := &fake{takes: time.Millisecond, limits: llm.EmbedLimits{Items: 96}, answer: poisoned(llm.ClassCaller, events.CodeInvalidArgument, bad...)}
 		b := batch.New(f, batch.Options{InFlight: 1})
-		go embed(t, b, "t1")
+		all.Go(func() { embed(t, b, "t1") })
 		synctest.Wait()
-		var all sync.WaitGroup
 		all.Go(func() {
 			items, err := b.Embed(t.Context(), batch.Group{Model: "m"}, bad)
 			if err != nil || slices.ContainsFunc(items, func(i batch.Item) bool { return i.Err == nil }) {
@@ -268,5 +270,33 @@ func TestCallsThatBreakTheirWord(t *testing.T) {
 			require.Len(t, failed, 5)
 			require.Equal(t, c.class, llm.FaultOf(items[0].Err).Class)
 		})
+	}
+}
+
+// TestSharesAddUp: to what each call used, whether it is known how many tokens each text has, or not.
+func TestSharesAddUp(t *testing.T) {
+	t.Parallel()
+	rnd := rand.New(rand.NewPCG(1, 2))
+	used := 0
+	f := &fake{limits: llm.EmbedLimits{Items: 17}, answer: func(_ context.Context, texts []string, _ bool) (*llm.Embedded, error) {
+		e := right(texts)
+		e.PromptTokens = rnd.IntN(1000)
+		used += e.PromptTokens
+		if rnd.IntN(2) == 0 {
+			for range texts {
+				e.Tokens = append(e.Tokens, rnd.IntN(3)-1)
+			}
+		}
+		return e, nil
+	}}
+	b := batch.New(f, batch.Options{InFlight: 1})
+	for range 200 {
+		items, failed := ask(t, b, texts(rnd.IntN(1000), 1+rnd.IntN(60)))
+		require.Empty(t, failed)
+		for _, item := range items {
+			require.GreaterOrEqual(t, item.Tokens, 0)
+			used -= item.Tokens
+		}
+		require.Zero(t, used)
 	}
 }

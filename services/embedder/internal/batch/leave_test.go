@@ -56,6 +56,8 @@ func TestWhoLeavesTheQueue(t *testing.T) {
 func TestWhoLeavesACall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
+		var all sync.WaitGroup
+		defer all.Wait()
 		var ended atomic.Int32
 		f := &fake{}
 		f.answer = func(ctx context.Context, texts []string, _ bool) (*llm.Embedded, error) {
@@ -77,7 +79,7 @@ func TestWhoLeavesACall(t *testing.T) {
 		// Another has joined, whose deadline is the call's from then on.
 		ctx, cancel = context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		go left(ctx, t, b, "t1", "t2")
+		all.Go(func() { left(ctx, t, b, "t1", "t2") })
 		synctest.Wait()
 		require.Equal(t, 2, tokens(embed(t, b, "t2")))
 		require.Equal(t, int32(1), ended.Load())
@@ -85,7 +87,7 @@ func TestWhoLeavesACall(t *testing.T) {
 
 		// Who comes when all have left asks anew.
 		ctx, cancel = context.WithCancel(t.Context())
-		go left(ctx, t, b, "t1")
+		all.Go(func() { left(ctx, t, b, "t1") })
 		synctest.Wait()
 		cancel()
 		synctest.Wait()
@@ -139,11 +141,13 @@ func TestDeadline(t *testing.T) {
 func TestLeavingWhileItIsDivided(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
+		var all sync.WaitGroup
+		defer all.Wait()
 		f := &fake{takes: time.Second, limits: llm.EmbedLimits{Items: 64}, answer: poisoned(llm.ClassContent, events.CodeContentRejected, "t1")}
 		b := batch.New(f, batch.Options{InFlight: 1})
 		ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
 		defer cancel()
-		go left(ctx, t, b, texts(0, 64)...)
+		all.Go(func() { left(ctx, t, b, texts(0, 64)...) })
 		synctest.Wait()
 		embed(t, b, "t9")
 		<-time.After(time.Minute)
