@@ -13,6 +13,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/service"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/job"
 )
 
 // Summary says in one line what the service does.
@@ -42,9 +43,11 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 		return nil, errors.Join(err, vectors.Close())
 	}
 	w := &worker{models: models, defaultModel: cfg.DefaultModel, cache: space, log: deps.Logger}
+	jobs := job.New(deps.Bus, job.Options{Logger: deps.Logger})
 	doors, err := door.New(deps.Bus, door.Options{
 		Kind: events.KindEmbed, Service: events.ServiceEmbedder, Version: deps.Version, Description: Summary,
 		Workers: cfg.Workers, Timeout: cfg.Timeout, MaxAttempts: cfg.MaxAttempts, DrainTimeout: deps.DrainTimeout,
+		Operations: jobs.Operations(), Settled: jobs.Settled, Progress: jobs.Progress,
 		Metrics: deps.Metrics, Logger: deps.Logger,
 	}, w.work)
 	if err != nil {
