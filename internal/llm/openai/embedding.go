@@ -119,6 +119,7 @@ type embedded struct {
 	vectors [][]float32
 	tokens  int
 	found   int
+	width   int // of the vectors
 	listed  bool
 	failed  []byte // the error that the answer holds
 }
@@ -208,7 +209,10 @@ func (e *embedded) item(s *scan.Scanner, i int) error {
 		return e.a.Bad("data[%d] has no embedding", i)
 	case e.vectors[index] != nil:
 		return e.a.Bad("index %d comes twice", index)
+	case e.width > 0 && len(vector) != e.width:
+		return e.a.Bad("data[%d] has %d dimensions, data[0] has %d", i, len(vector), e.width)
 	}
+	e.width = len(vector)
 	e.vectors[index] = vector
 	e.found++
 	return nil

@@ -3,6 +3,7 @@ package openai_test
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -203,7 +204,7 @@ func BenchmarkEmbed(b *testing.B) {
 		text := fmt.Sprintf("text %d", i)
 		call.Texts = append(call.Texts, text)
 		v := llmtest.Vector(text, dimensions)
-		item := llmtest.EmbedItem{Index: fmt.Sprint(i), Vector: llmtest.Numbers(v)}
+		item := llmtest.EmbedItem{Index: strconv.Itoa(i), Vector: llmtest.Numbers(v)}
 		numbers.Items = append(numbers.Items, item)
 		item.Vector = llmtest.Packed(v...)
 		packed.Items = append(packed.Items, item)

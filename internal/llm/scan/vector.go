@@ -58,12 +58,21 @@ func (s *Scanner) Numbers() ([]float32, error) {
 		case len(s.list) == MaxDimensions:
 			return nil, errTooLong
 		}
-		s.need(longest + 1)
-		value, err := s.float()
-		if err != nil {
-			return nil, err
+		for { // as long as nothing but a comma stands between two numbers
+			s.need(longest + 3)
+			value, err := s.float()
+			if err != nil {
+				return nil, err
+			}
+			s.list = append(s.list, value)
+			if s.end-s.at < 2 || s.buf[s.at] != ',' || len(s.list) == MaxDimensions {
+				break
+			}
+			if c := s.buf[s.at+1]; c != '-' && (c < '0' || c > '9') {
+				break
+			}
+			s.at++
 		}
-		s.list = append(s.list, value)
 	}
 }
 
