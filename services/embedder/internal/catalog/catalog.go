@@ -1,0 +1,148 @@
+// Package catalog says which embedding models there are: who serves them, in which space their vectors lie, and what is to be known to
+// ask for them.
+//
+// It comes from a file of the operator's and from settings ([Read]). It asks nobody, and knows the protocols of providers by their names
+// only.
+package catalog
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/entry"
+	"github.com/neuron7x/mlsdm-integrations/internal/spaces"
+)
+
+// Protocol is what a provider's server speaks.
+type Protocol string
+
+// The protocols.
+const (
+	// OpenAI is OpenAI's embeddings, which many servers speak.
+	OpenAI Protocol = "openai"
+	// Azure is OpenAI's protocol as Azure serves it.
+	Azure Protocol = "azure"
+	// Cohere is Cohere's embed, version 2.
+	Cohere Protocol = "cohere"
+	// HuggingFace is feature extraction, as Hugging Face serves it.
+	HuggingFace Protocol = "huggingface"
+	// TEI is text-embeddings-inference's own.
+	TEI Protocol = "tei"
+	// Ollama is Ollama's own.
+	Ollama Protocol = "ollama"
+	// Local is no server: models in this process.
+	Local Protocol = "local"
+)
+
+// Pooling is how one vector is made of those of all tokens, where a server gives these.
+type Pooling string
+
+// The rules of pooling.
+const (
+	// PoolingNone is no rule: an answer that has to be pooled is refused.
+	PoolingNone Pooling = ""
+	// PoolingMean takes the mean of all vectors.
+	PoolingMean Pooling = "mean"
+	// PoolingCLS takes the first vector.
+	PoolingCLS Pooling = "cls"
+	// PoolingMax takes the largest number at each place.
+	PoolingMax Pooling = "max"
+	// PoolingLast takes the last vector.
+	PoolingLast Pooling = "last"
+)
+
+// Bounds of a catalogue.
+const (
+	// MaxTargets is how many targets a name has at most.
+	MaxTargets = 64
+	// MaxRetries is how often a provider can be tried again at most.
+	MaxRetries = 20
+	// MaxInFlight is how many calls to a provider can be under way at most.
+	MaxInFlight = 4096
+	// MaxTimeout is how long one call may take at most.
+	MaxTimeout = time.Hour
+
+	minTimeout   = time.Millisecond
+	maxProviders = 256
+	maxModels    = 10_000
+	maxRevision  = 64   // bytes
+	maxPrefix    = 4096 // bytes
+	maxItems     = 100_000
+	maxTokens    = 100_000_000
+)
+
+// Provider is one provider as it is configured.
+type Provider struct {
+	// Name is what stands before the first slash of its models.
+	Name     string
+	Protocol Protocol
+	// BaseURL is below what its server is asked; empty for [Local].
+	BaseURL string
+	// Keys are the API keys, of which one is used for each call. None: the server takes calls without one.
+	Keys []entry.Key
+	// Header is sent with each call, beside what the protocol needs.
+	Header map[string]string
+	// Options are those of the protocol, which its adapter checks.
+	Options map[string]string
+	// Models are the only ones that can be asked for; empty: the provider decides.
+	Models []string
+	// Timeout bounds one call, 1 ms to [MaxTimeout]; 0 is the default.
+	Timeout time.Duration
+	// InFlight bounds the calls that are under way at the same time, 1 to [MaxInFlight]; 0 is the default.
+	InFlight int
+	// Retries is how often a call is tried again, 0 to [MaxRetries]; nil is the default.
+	Retries *int
+	// Base64 has vectors asked for in base64, which is quicker to read. It is for those who speak OpenAI's protocol.
+	Base64 bool
+}
+
+// Target is one model of one provider.
+type Target struct {
+	// Provider and Model are its parts; Model is the provider's own name.
+	Provider, Model string
+}
+
+// String returns "provider/model".
+func (t Target) String() string { return t.Provider + "/" + t.Model }
+
+// Model is what stands behind the model of a request. It is not changed.
+type Model struct {
+	// Name is what was asked for: a name of the operator's, or "provider/model".
+	Name string
+	// Space is the identity of the model: vectors of one space and revision can be compared, whoever has made them. It is
+	// "provider/model", unless the operator says another; so models of two providers share a space only if he says so.
+	Space string
+	// Revision tells apart what the operator knows to be different behind one name: other weights, other prefixes, another pooling.
+	Revision string
+	// Dimensions is the length of the model's own vectors; 0 when nobody has said it.
+	Dimensions int
+	// Matryoshka says that vectors keep their sense when they are cut: to Sizes, or to any length if there are none.
+	Matryoshka bool
+	Sizes      []int
+	// Normalize has vectors be made of length 1.
+	Normalize bool
+	// Prefixes are put before texts, by input type. See [Model.Prefix].
+	Prefixes map[string]string
+	// Limits are what the operator says that servers take at once. 0 is what they say themselves.
+	Limits llm.EmbedLimits
+	// Pooling is the rule for servers that answer a vector for each token.
+	Pooling Pooling
+	// Targets are tried in order. All of them answer vectors of the same space.
+	Targets []Target
+	// Other is the model that may answer, in another space, if the request permits it; empty: none.
+	Other string
+}
+
+// Prefix is what is put before a text of an input type, which may be empty.
+func (m *Model) Prefix(inputType string) string { return m.Prefixes[inputType] }
+
+// SpaceID is the id of the space of vectors of the given length: "MODEL[@REVISION]/DIMENSIONS", and "/raw" behind it where vectors are
+// not made of length 1.
+func (m *Model) SpaceID(dimensions int) string {
+	id := spaces.Name(m.Space, m.Revision) + "/" + strconv.Itoa(dimensions)
+	if !m.Normalize {
+		id += "/raw"
+	}
+	return id
+}
