@@ -2,14 +2,14 @@ package cohere
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/native"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/scan"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/vectors"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/wire"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
@@ -32,21 +32,30 @@ type embedding struct {
 	Truncate        string   `json:"truncate"`
 }
 
-// embedded is its answer.
+// embedded is its answer, while it is read.
 type embedded struct {
-	// Embeddings is an object, a list for each type of numbers.
-	Embeddings object[lists] `json:"embeddings"`
-	Meta       struct {
-		Billed struct {
-			InputTokens *float64 `json:"input_tokens"`
-		} `json:"billed_units"`
-	} `json:"meta"`
-	Message jsontext.Value `json:"message"` // of an error
+	typed bool         // it has an object with a list for each type of numbers
+	float vectors.Rows // the one that was asked for
+	meta  []byte
+	said  []byte // the message of an error
 }
 
-// lists are the vectors.
-type lists struct {
-	Float vectors.Lists `json:"float"`
+// read reads the answer.
+func (e *embedded) read(src io.Reader) error {
+	return vectors.Object(src, "embeddings", func(s *scan.Scanner) error {
+		if kind, err := s.Kind(); err != nil {
+			return err
+		} else if kind != '{' {
+			return s.Skip()
+		}
+		e.typed = true
+		return s.Object(func(name string) error {
+			if name != "float" {
+				return s.Skip()
+			}
+			return e.float.Read(s)
+		})
+	}, map[string]*[]byte{"meta": &e.meta, "message": &e.said})
 }
 
 // Embed implements [llm.EmbedAdapter] (POST /v2/embed).
@@ -71,27 +80,43 @@ func (c *Client) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded,
 	if err != nil {
 		return nil, err
 	}
-	got := embedded{Embeddings: object[lists]{Value: lists{Float: vectors.Lists{Most: len(call.Texts)}}}}
-	if err := c.server.Call(ctx, wire.Request{Path: pathEmbed, Body: body, Key: call.Key}, &got); err != nil {
+	got := embedded{float: vectors.Rows{Texts: len(call.Texts)}}
+	request := wire.Request{Path: pathEmbed, Body: body, Key: call.Key}
+	if err := c.server.Read(ctx, request, vectors.Most(len(call.Texts)), got.read); err != nil {
 		return nil, err
 	}
-	list := &got.Embeddings.Value.Float
 	switch {
-	case !got.Embeddings.Given && native.Given(got.Message):
-		return nil, c.server.InBand(append(append([]byte(`{"message":`), got.Message...), '}'))
-	case !got.Embeddings.Given:
+	case !got.typed && native.Given(got.said):
+		return nil, c.server.InBand(append(append([]byte(`{"message":`), got.said...), '}'))
+	case !got.typed:
 		return nil, c.server.Bad("it has no embeddings by type")
-	case list.Err != nil:
-		return nil, c.server.Bad("embeddings.float: %w", list.Err)
-	case list.Depth == 0:
+	case !got.float.Found:
 		return nil, c.server.Bad("it has no embeddings.float")
-	case list.Depth != 2: //nolint:mnd // a list of vectors
-		return nil, c.server.Bad("embeddings.float is nested %d deep instead of 2", list.Depth)
 	}
-	if err := llm.CheckVectors(c.server.Provider(), list.Rows, len(call.Texts), call.Dimensions); err != nil {
+	if err := llm.CheckVectors(c.server.Provider(), got.float.Vectors, len(call.Texts), call.Dimensions); err != nil {
 		return nil, llm.FaultOf(err)
 	}
-	return &llm.Embedded{Vectors: list.Rows, PromptTokens: count(got.Meta.Billed.InputTokens)}, nil
+	tokens, err := c.billed(got.meta)
+	if err != nil {
+		return nil, err
+	}
+	return &llm.Embedded{Vectors: got.float.Vectors, PromptTokens: tokens}, nil
+}
+
+// billed is the number of tokens on the bill; 0 where it does not say.
+func (c *Client) billed(meta []byte) (int, error) {
+	if !native.Given(meta) {
+		return 0, nil
+	}
+	var got struct {
+		Billed struct {
+			InputTokens *float64 `json:"input_tokens"`
+		} `json:"billed_units"`
+	}
+	if err := c.server.Decode(meta, &got); err != nil {
+		return 0, err
+	}
+	return count(got.Billed.InputTokens), nil
 }
 
 // EmbedLimits implements [llm.EmbedAdapter]. Cohere does not tell them; they are what its reference says.

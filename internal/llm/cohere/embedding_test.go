@@ -77,9 +77,12 @@ func embedDialect() llmtest.EmbedDialect {
 			bad("nothing", `{"id":"e1"}`, "no embeddings by type"),
 			bad("of the first version", `{"embeddings":[[1,2],[3,4]]}`, "no embeddings by type"),
 			bad("of another type", `{"embeddings":{"int8":[[1,2],[3,4]]}}`, "no embeddings.float"),
-			bad("no list", `{"embeddings":{"float":{"0":[1]}}}`, "an object instead"),
-			bad("too flat", `{"embeddings":{"float":[1,2]}}`, "nested 1 deep"),
-			bad("too deep", `{"embeddings":{"float":[[[1,2]],[[1,2]]]}}`, "nested 3 deep"),
+			bad("no list", `{"embeddings":{"float":{"0":[1]}}}`, "is missing"),
+			bad("twice", `{"embeddings":{"float":[[1,2],[3,4]],"float":[[1,2],[3,4]]}}`, "come twice"),
+			bad("nothing of the type", `{"embeddings":{"float":null}}`, "no embeddings.float"),
+			bad("a bill of another type", `{"embeddings":{"float":[[1,2],[3,4]]},"meta":{"billed_units":"many"}}`, "not the JSON"),
+			bad("too flat", `{"embeddings":{"float":[1,2]}}`, "is missing"),
+			bad("too deep", `{"embeddings":{"float":[[[1,2]],[[1,2]]]}}`, "else than a number"),
 		},
 	}
 }

@@ -20,6 +20,8 @@ const MaxTexts = 32
 const (
 	// runner is who runs models that extract features; the router's other providers have paths of their own.
 	runner = "hf-inference"
+	// maxPooled is how many texts are sent at once where vectors of tokens may come back.
+	maxPooled = 4
 	// maxTokens bounds how many vectors of tokens one answer may hold.
 	maxTokens = 1 << 17
 )
@@ -68,8 +70,12 @@ func (a *Adapter) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded
 	return &llm.Embedded{Vectors: rows}, nil
 }
 
-// EmbedLimits implements [llm.EmbedAdapter]. The router does not tell them.
+// EmbedLimits implements [llm.EmbedAdapter]. The router does not tell them. Vectors of tokens are hundreds for each text, so that an answer
+// has room for few texts.
 func (a *Adapter) EmbedLimits(context.Context, string, secret.Value) (llm.EmbedLimits, error) {
+	if a.opts.Pooling != "" {
+		return llm.EmbedLimits{Items: maxPooled}, nil
+	}
 	return llm.EmbedLimits{Items: MaxTexts}, nil
 }
 

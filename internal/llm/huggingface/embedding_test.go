@@ -225,6 +225,11 @@ func TestEmbedOnTheWire(t *testing.T) {
 	limits, err := a.EmbedLimits(t.Context(), "m", secret.Value{})
 	require.NoError(t, err)
 	require.Equal(t, llm.EmbedLimits{Items: 32}, limits)
+	a, err = huggingface.New("huggingface", server.URL, llm.NewHTTPClient(), huggingface.Options{Pooling: huggingface.PoolCLS})
+	require.NoError(t, err)
+	limits, err = a.EmbedLimits(t.Context(), "m", secret.Value{})
+	require.NoError(t, err)
+	require.Equal(t, llm.EmbedLimits{Items: 4}, limits, "vectors of tokens take more room")
 }
 
 // TestModelsStayInTheirPlace has names that would lead somewhere else.

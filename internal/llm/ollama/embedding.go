@@ -2,9 +2,8 @@ package ollama
 
 import (
 	"context"
+	"io"
 	"strings"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/native"
@@ -25,11 +24,16 @@ type embedding struct {
 	Dimensions int  `json:"dimensions,omitempty"`
 }
 
-// embedded is its answer.
+// embedded is its answer, while it is read.
 type embedded struct {
-	Embeddings  vectors.Lists  `json:"embeddings"`
-	PromptCount *float64       `json:"prompt_eval_count"`
-	Error       jsontext.Value `json:"error"`
+	rows   vectors.Rows
+	tokens []byte
+	failed []byte
+}
+
+// read reads the answer.
+func (e *embedded) read(src io.Reader) error {
+	return vectors.Object(src, "embeddings", e.rows.Read, map[string]*[]byte{"prompt_eval_count": &e.tokens, "error": &e.failed})
 }
 
 // Embed implements [llm.EmbedAdapter] (POST /api/embed). Ollama knows nothing of what texts are for, so the call's input type is left out:
@@ -39,25 +43,27 @@ func (c *Client) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded,
 	if err != nil {
 		return nil, err
 	}
-	got := embedded{Embeddings: vectors.Lists{Most: len(call.Texts)}}
-	if err := c.server.Call(ctx, wire.Request{Path: pathEmbed, Body: body, Key: call.Key}, &got); err != nil {
+	got := embedded{rows: vectors.Rows{Texts: len(call.Texts)}}
+	request := wire.Request{Path: pathEmbed, Body: body, Key: call.Key}
+	if err := c.server.Read(ctx, request, vectors.Most(len(call.Texts)), got.read); err != nil {
 		return nil, c.wrong(hint(err, call.Model))
 	}
-	list := &got.Embeddings
 	switch {
-	case list.Depth == 0 && native.Given(got.Error):
-		return nil, c.wrong(c.inBand(got.Error))
-	case list.Err != nil:
-		return nil, c.server.Bad("embeddings: %w", list.Err)
-	case list.Depth == 0:
+	case !got.rows.Found && native.Given(got.failed):
+		return nil, c.wrong(c.inBand(got.failed))
+	case !got.rows.Found:
 		return nil, c.server.Bad("it has no embeddings")
-	case list.Depth != 2: //nolint:mnd // a list of vectors
-		return nil, c.server.Bad("embeddings is nested %d deep instead of 2", list.Depth)
 	}
-	if err := llm.CheckVectors(c.server.Provider(), list.Rows, len(call.Texts), call.Dimensions); err != nil {
+	if err := llm.CheckVectors(c.server.Provider(), got.rows.Vectors, len(call.Texts), call.Dimensions); err != nil {
 		return nil, llm.FaultOf(err)
 	}
-	return &llm.Embedded{Vectors: list.Rows, PromptTokens: count(got.PromptCount)}, nil
+	var tokens float64
+	if native.Given(got.tokens) {
+		if err := c.server.Decode(got.tokens, &tokens); err != nil {
+			return nil, err
+		}
+	}
+	return &llm.Embedded{Vectors: got.rows.Vectors, PromptTokens: native.Count(tokens)}, nil
 }
 
 // maxTexts is how many vectors, of the longest that there are, fit an answer that is read.

@@ -84,9 +84,11 @@ func embedDialect() llmtest.EmbedDialect {
 		AnswerErrors: []llmtest.Failing{
 			bad("nothing", `{"model":"m"}`, "no embeddings"),
 			bad("of the old path", `{"embedding":[1,2]}`, "no embeddings"),
-			bad("no list", `{"embeddings":{"0":[1]}}`, "an object instead"),
-			bad("too flat", `{"embeddings":[1,2]}`, "nested 1 deep"),
-			bad("too deep", `{"embeddings":[[[1,2]],[[1,2]]]}`, "nested 3 deep"),
+			bad("no list", `{"embeddings":{"0":[1]}}`, "is missing"),
+			bad("twice", `{"embeddings":[[1,2],[3,4]],"embeddings":[[1,2],[3,4]]}`, "come twice"),
+			bad("a count of another type", `{"embeddings":[[1,2],[3,4]],"prompt_eval_count":"many"}`, "not the JSON"),
+			bad("too flat", `{"embeddings":[1,2]}`, "is missing"),
+			bad("too deep", `{"embeddings":[[[1,2]],[[1,2]]]}`, "else than a number"),
 			{
 				Name: "an error beside nothing", Body: `{"embeddings":null,"error":"out of luck"}`,
 				Class: llm.ClassProvider, Code: events.CodeUnavailable, Retryable: true, Says: "out of luck",

@@ -2,10 +2,12 @@ package tei
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"strconv"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/scan"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/vectors"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/wire"
 )
@@ -28,25 +30,48 @@ func (c *Client) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded,
 	if err != nil {
 		return nil, err
 	}
-	list, tokens := vectors.Lists{Most: len(call.Texts)}, 0
-	if err := c.server.Call(ctx, wire.Request{
-		Path: "/embed", Body: body, Key: call.Key, Header: c.cfg.Header, Heard: func(h http.Header) { tokens = counted(h) },
-	}, &list); err != nil {
+	got, tokens := embedded{rows: vectors.Rows{Texts: len(call.Texts)}}, 0
+	request := wire.Request{Path: "/embed", Body: body, Key: call.Key, Header: c.cfg.Header, Heard: func(h http.Header) { tokens = counted(h) }}
+	if err := c.server.Read(ctx, request, vectors.Most(len(call.Texts)), got.read); err != nil {
 		return nil, err
 	}
 	switch {
-	case wire.ReadError(list.Other).Message != "": // nothing that is documented, but a proxy may do so
-		return nil, c.server.InBand(list.Other)
-	case list.Err != nil:
-		return nil, c.server.Bad("%w", list.Err)
-	case list.Depth != 2: //nolint:mnd // a list of vectors
-		return nil, c.server.Bad("it is nested %d deep instead of 2", list.Depth)
+	case wire.ReadError(got.other).Message != "": // nothing that is documented, but a proxy may do so
+		return nil, c.server.InBand(got.other)
+	case !got.rows.Found:
+		return nil, c.server.Bad("it is no list of vectors")
 	}
-	if err := llm.CheckVectors(c.server.Provider(), list.Rows, len(call.Texts), call.Dimensions); err != nil {
+	if err := llm.CheckVectors(c.server.Provider(), got.rows.Vectors, len(call.Texts), call.Dimensions); err != nil {
 		return nil, llm.FaultOf(err)
 	}
-	return &llm.Embedded{Vectors: list.Rows, PromptTokens: tokens}, nil
+	return &llm.Embedded{Vectors: got.rows.Vectors, PromptTokens: tokens}, nil
 }
+
+// embedded is an answer, while it is read.
+type embedded struct {
+	rows  vectors.Rows
+	other []byte // what it is instead of a list
+}
+
+// read reads the answer.
+func (e *embedded) read(src io.Reader) error {
+	s := scan.NewScanner(src)
+	kind, err := s.Kind()
+	switch {
+	case err != nil:
+	case kind == '[':
+		err = e.rows.Read(s)
+	default:
+		e.other, err = s.Raw(maxOther)
+	}
+	if err != nil {
+		return err
+	}
+	return s.End()
+}
+
+// maxOther bounds what is read of an answer that is no list, in bytes.
+const maxOther = 64 << 10
 
 // counted is the number of tokens of all texts, which the server tells in a header; 0 where it does not.
 func counted(h http.Header) int {

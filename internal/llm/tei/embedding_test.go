@@ -114,11 +114,11 @@ func dialect() llmtest.EmbedDialect {
 			{Name: "no key", Status: 401, Class: llm.ClassKey, Code: events.CodeUnauthenticated},
 		},
 		AnswerErrors: []llmtest.Failing{
-			bad("null", `null`, "a null instead"),
-			bad("a number", `1`, "a number instead"),
-			bad("too flat", `[1,2]`, "nested 1 deep"),
-			bad("tokens", `[[[1,2],[1,2]]]`, "nested 3 deep"),
-			bad("five deep", `[[[[[1]]]]]`, "nested 5 deep"),
+			bad("null", `null`, "no list of vectors"),
+			bad("a number", `1`, "no list of vectors"),
+			bad("too flat", `[1,2]`, "is missing"),
+			bad("tokens", `[[[1,2],[1,2]]]`, "else than a number"),
+			bad("five deep", `[[[[[1]]]]]`, "else than a number"),
 		},
 	}
 }

@@ -1,8 +1,3 @@
-// Package vectors reads the nested lists of numbers that servers of embeddings answer with, as a part of an answer that is decoded
-// otherwise.
-//
-// What is read is finite and nothing but numbers: no null that becomes a zero, no string. What is wrong is kept beside it instead of
-// ending the decoding; whether there are as many vectors as texts, and of the length that was asked for, is for [llm.CheckVectors].
 package vectors
 
 import (
