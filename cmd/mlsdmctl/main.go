@@ -20,6 +20,7 @@ type commands struct {
 	Up         upCommand         `cmd:"" passthrough:"" help:"Run every service in one process on an embedded NATS server."`
 	Embed      embedCommand      `cmd:"" help:"Turn texts into vectors."`
 	Similarity similarityCommand `cmd:"" help:"Compare texts by what they mean."`
+	Spaces     spacesCommand     `cmd:"" help:"See which vectors can be compared, and agree to others."`
 	Generate   generateCommand   `cmd:"" help:"Answer a prompt; the answer appears as it is made."`
 	Models     modelsCommand     `cmd:"" help:"List the models: which can answer now, what they cost, what is left of limits."`
 	Publish    publishCommand    `cmd:"" help:"Publish an event."`
