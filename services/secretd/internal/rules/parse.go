@@ -1,11 +1,7 @@
 package rules
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
-	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -13,17 +9,17 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+	"github.com/neuron7x/mlsdm-integrations/internal/section"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
 // Bounds of a file.
 const (
 	// MaxFile is the largest file, in bytes.
-	MaxFile   = 32 << 20
-	maxChain  = 16 // places at which one secret is looked for
-	maxErrors = 20 // that are told at once
-	minTTL    = time.Second
-	maxTime   = 30 * 24 * time.Hour
+	MaxFile  = 32 << 20
+	maxChain = 16 // places at which one secret is looked for
+	minTTL   = time.Second
+	maxTime  = 30 * 24 * time.Hour
 )
 
 // Parse reads rules from the text of a file, of which file is the name in errors:
@@ -42,86 +38,40 @@ func Parse(file string, text []byte) (*Rules, error) {
 	if len(text) > MaxFile {
 		return nil, fmt.Errorf("%s has more than %d bytes", file, MaxFile)
 	}
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	var document, more yaml.Node
-	switch err := decoder.Decode(&document); {
-	case errors.Is(err, io.EOF):
-		return newBuilder().done(), nil
-	case err != nil:
-		return nil, fmt.Errorf("%s: %w", file, err)
+	p := &parser{Reader: section.New(file), builder: newBuilder()}
+	top, err := p.Document(text)
+	if err != nil {
+		return nil, err
 	}
-	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: one YAML document is expected, there is more after it", file)
+	if top != nil {
+		p.top(top)
 	}
-	p := &parser{file: file, builder: newBuilder()}
-	p.top(document.Content[0])
-	if len(p.errs) > 0 {
-		return nil, errors.Join(p.errs...)
+	if err := p.Err(); err != nil {
+		return nil, err
 	}
 	return p.builder.done(), nil
 }
 
 // parser reads one file.
 type parser struct {
-	file    string
+	*section.Reader
+
 	builder *builder
-	errs    []error
-}
-
-// complain notes what is wrong, and where.
-func (p *parser) complain(at *yaml.Node, format string, args ...any) {
-	switch len(p.errs) {
-	case maxErrors:
-		p.errs = append(p.errs, fmt.Errorf("%s: there is more that is wrong", p.file))
-	case maxErrors + 1:
-	default:
-		p.errs = append(p.errs, fmt.Errorf("%s:%d: %w", p.file, at.Line, fmt.Errorf(format, args...))) //nolint:err113 // for the operator
-	}
-}
-
-// pairs ranges over the keys and values of a mapping. It complains about what is none, and about a key that stands there twice.
-func (p *parser) pairs(n *yaml.Node, what string) iter.Seq2[*yaml.Node, *yaml.Node] {
-	return func(yield func(key, value *yaml.Node) bool) {
-		if n.Kind != yaml.MappingNode {
-			if n.Tag != "!!null" {
-				p.complain(n, "%s is a mapping", what)
-			}
-			return
-		}
-		seen := make(map[string]int, len(n.Content)/2)
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			key, value := n.Content[i], n.Content[i+1]
-			first, twice := seen[key.Value]
-			switch {
-			case key.Kind != yaml.ScalarNode || key.Tag == "!!merge":
-				p.complain(key, "a key must be a plain name")
-			case key.Anchor != "" || value.Anchor != "" || value.Kind == yaml.AliasNode:
-				p.complain(key, "anchors and aliases are not supported; write the value out")
-			case twice:
-				p.complain(key, "%s stands there twice, first in line %d", key.Value, first)
-			default:
-				seen[key.Value] = key.Line
-				if !yield(key, value) {
-					return
-				}
-			}
-		}
-	}
 }
 
 func (p *parser) top(n *yaml.Node) {
-	for key, value := range p.pairs(n, "the file") {
+	for key, value := range p.Pairs(n, "the file") {
 		switch key.Value {
 		case "secrets":
-			for name, secret := range p.pairs(value, "secrets") {
+			for name, secret := range p.Pairs(value, "secrets") {
 				p.secret(name, secret)
 			}
 		case "policy":
-			for caller, rights := range p.pairs(value, "policy") {
+			for caller, rights := range p.Pairs(value, "policy") {
 				p.caller(caller, rights)
 			}
 		default:
-			p.complain(key, "unknown key %q; there are secrets and policy", key.Value)
+			p.Complain(key, "unknown key %q; there are secrets and policy", key.Value)
 		}
 	}
 }
@@ -130,25 +80,25 @@ func (p *parser) top(n *yaml.Node) {
 func (p *parser) secret(key, n *yaml.Node) {
 	name, err := secret.ParseName(key.Value)
 	if err != nil {
-		p.complain(key, "%w", err)
+		p.Complain(key, "%w", err)
 		return
 	}
 	from := n
 	var s Secret
 	if n.Kind == yaml.MappingNode {
 		from = nil
-		for key, value := range p.pairs(n, key.Value) {
+		for key, value := range p.Pairs(n, key.Value) {
 			switch key.Value {
 			case "from":
 				from = value
 			case "ttl":
-				s.TTL = p.duration(key, value, minTTL)
+				s.TTL = p.Duration(value, key.Value, minTTL, maxTime)
 			case "max_stale":
-				if s.MaxStale = p.duration(key, value, 0); s.MaxStale == 0 {
+				if s.MaxStale = p.Duration(value, key.Value, 0, maxTime); s.MaxStale == 0 {
 					s.MaxStale = -1
 				}
 			default:
-				p.complain(key, "unknown key %q; there are from, ttl and max_stale", key.Value)
+				p.Complain(key, "unknown key %q; there are from, ttl and max_stale", key.Value)
 			}
 		}
 	}
@@ -156,18 +106,18 @@ func (p *parser) secret(key, n *yaml.Node) {
 		ref, err := secret.ParseRef(text.Value)
 		switch {
 		case err != nil:
-			p.complain(text, "%s: %w", name, err)
+			p.Complain(text, "%s: %w", name, err)
 		case slices.Contains(s.From, ref):
-			p.complain(text, "%s: %s stands there twice", name, ref)
+			p.Complain(text, "%s: %s stands there twice", name, ref)
 		default:
 			s.From = append(s.From, ref)
 		}
 	}
 	if from != nil && len(s.From) == 0 && from.Kind == yaml.SequenceNode && len(from.Content) == 0 {
-		p.complain(key, "%s has no place where it is kept; write at least one reference", name)
+		p.Complain(key, "%s has no place where it is kept; write at least one reference", name)
 	}
 	if len(s.From) > maxChain {
-		p.complain(key, "%s is kept at %d places; at most %d are allowed", name, len(s.From), maxChain)
+		p.Complain(key, "%s is kept at %d places; at most %d are allowed", name, len(s.From), maxChain)
 	}
 	p.builder.secret(name.String(), s)
 }
@@ -176,10 +126,10 @@ func (p *parser) secret(key, n *yaml.Node) {
 func (p *parser) caller(key, n *yaml.Node) {
 	switch err := events.CheckToken("the caller", key.Value); {
 	case key.Value == events.DefaultCaller:
-		p.complain(key, "%s is who has no name, and gets no secrets", key.Value)
+		p.Complain(key, "%s is who has no name, and gets no secrets", key.Value)
 		return
 	case err != nil && key.Value != Anyone:
-		p.complain(key, "%w", err)
+		p.Complain(key, "%w", err)
 		return
 	}
 	has := p.builder.caller(key.Value)
@@ -188,7 +138,7 @@ func (p *parser) caller(key, n *yaml.Node) {
 		return
 	}
 	var listed, got *yaml.Node
-	for right, patterns := range p.pairs(n, key.Value) {
+	for right, patterns := range p.Pairs(n, key.Value) {
 		switch right.Value {
 		case "get":
 			got = patterns
@@ -199,10 +149,10 @@ func (p *parser) caller(key, n *yaml.Node) {
 		case "refresh":
 			p.grant(right, patterns, has, Refresh)
 		default:
-			p.complain(right, "unknown key %q; there are get, list and refresh", right.Value)
+			p.Complain(right, "unknown key %q; there are get, list and refresh", right.Value)
 		}
 	}
-	if listed == nil && got != nil && len(p.errs) == 0 {
+	if listed == nil && got != nil && p.Err() == nil {
 		p.grant(key, got, has, List)
 	}
 }
@@ -218,7 +168,7 @@ func (p *parser) grant(key, n *yaml.Node, to *rights, give ...Right) {
 			_, err = secret.ParseName(literal)
 		}
 		if err != nil {
-			p.complain(text, "a pattern is a name or a reference in which * may stand for any text: %w", err)
+			p.Complain(text, "a pattern is a name or a reference in which * may stand for any text: %w", err)
 			continue
 		}
 		for _, right := range give {
@@ -230,30 +180,20 @@ func (p *parser) grant(key, n *yaml.Node, to *rights, give ...Right) {
 // list returns the texts of a list.
 func (p *parser) list(key, n *yaml.Node, what string) []*yaml.Node {
 	if n == nil {
-		p.complain(key, "%s has no place where it is kept; write from: [REFERENCE, …]", what)
+		p.Complain(key, "%s has no place where it is kept; write from: [REFERENCE, …]", what)
 		return nil
 	}
 	if n.Kind != yaml.SequenceNode {
-		p.complain(n, "%s is a list, as in [one, another]", what)
+		p.Complain(n, "%s is a list, as in [one, another]", what)
 		return nil
 	}
 	var texts []*yaml.Node
 	for _, item := range n.Content {
 		if item.Kind != yaml.ScalarNode || item.Tag == "!!null" || item.Anchor != "" {
-			p.complain(item, "%s is a list of texts", what)
+			p.Complain(item, "%s is a list of texts", what)
 			continue
 		}
 		texts = append(texts, item)
 	}
 	return texts
-}
-
-// duration reads a duration within bounds.
-func (p *parser) duration(key, n *yaml.Node, least time.Duration) time.Duration {
-	d, err := time.ParseDuration(n.Value)
-	if n.Kind != yaml.ScalarNode || err != nil || d < least || d > maxTime {
-		p.complain(n, "%s is a duration of %s to %s, such as 5m", key.Value, least, maxTime)
-		return least
-	}
-	return d
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+	"github.com/neuron7x/mlsdm-integrations/internal/section"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
@@ -78,7 +79,7 @@ func (p *patterns) matches(text string) bool {
 		case isRef != ofRefs || isRef && of != store:
 		case isRef && strings.HasPrefix(path, "/") && !strings.HasPrefix(below, "/"):
 		case isRef && store == secret.StoreEnv && ownVariable(path):
-		case glob(pattern, text):
+		case section.Match(pattern, text):
 			return true
 		}
 	}
@@ -94,32 +95,6 @@ func ownVariable(name string) bool {
 		}
 	}
 	return false
-}
-
-// glob reports whether text is pattern, in which each * stands for any text.
-func glob(pattern, text string) bool {
-	star, mark := -1, 0
-	p, t := 0, 0
-	for t < len(text) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, mark = p, t
-			p++
-		case p < len(pattern) && pattern[p] == text[t]:
-			p++
-			t++
-		case star >= 0:
-			p = star + 1
-			mark++
-			t = mark
-		default:
-			return false
-		}
-	}
-	for p < len(pattern) && pattern[p] == '*' {
-		p++
-	}
-	return p == len(pattern)
 }
 
 // May reports whether a caller has a right to a secret, by its name or by a reference as [secret.Ref.String] writes it. Who has
