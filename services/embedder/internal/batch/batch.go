@@ -27,6 +27,9 @@ type Group struct {
 	InputType, User string
 	// Truncate permits that the end of a text is dropped that is too long for the model. Without it, it is an error of that text.
 	Truncate bool
+	// Tells says that whoever answers tells of each text whether it was cut, as models in the process do. They are asked to cut at once;
+	// of others it is known only by what they refuse.
+	Tells bool
 }
 
 // Item is what became of one text.
@@ -180,7 +183,7 @@ func (b *Batcher) launch(grp *group, all bool) {
 		c := grp.fill(&b.mu)
 		b.waiting -= len(c.texts)
 		grp.flying++
-		go (&flight{batcher: b, group: grp}).fly(c)
+		go (&flight{batcher: b, group: grp, most: grp.limits.ItemTokens}).fly(c)
 	}
 	switch {
 	case grp.waiting == 0 || all: // who still waits after all does so for a call to come back

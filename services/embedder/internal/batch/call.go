@@ -128,8 +128,8 @@ func lost() *llm.Fault {
 	return &llm.Fault{Class: llm.ClassProvider, Err: events.Errorf(events.CodeInternal, "internal error; the service's log has the cause")}
 }
 
-// shares splits the tokens that a call used by what its texts have, as far as that is known. They add up exactly.
-func shares(used int, e *llm.Embedded, texts []*text) []int {
+// shares splits the tokens that a call used by what its texts have, as far as that is known, or evenly. They add up exactly.
+func shares(used int, e *llm.Embedded, texts []*text, even bool) []int {
 	parts := make([]int, len(texts))
 	if used <= 0 {
 		return parts
@@ -148,8 +148,7 @@ func shares(used int, e *llm.Embedded, texts []*text) []int {
 	for i := range texts {
 		all += weight(i)
 	}
-	even := all == 0
-	if even {
+	if even = even || all == 0; even {
 		all = uint64(len(texts))
 	}
 	for i := range texts {

@@ -213,6 +213,73 @@ func TestLongTexts(t *testing.T) {
 	})
 }
 
+// TestManyLongTexts do not cost calls for each of them, where it is to be seen that all were cut.
+func TestManyLongTexts(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		of    func(i int) bool // which are long
+		used  int              // tokens that are told of each that was cut
+		calls int
+	}{
+		"all":           {func(int) bool { return true }, 20, 2},
+		"some":          {func(i int) bool { return i%3 == 0 }, 20, 4},
+		"but one":       {func(i int) bool { return i != 50 }, 20, 4},
+		"without marks": {func(int) bool { return true }, 18, 2},
+		"untold":        {func(int) bool { return true }, 0, 2 + 2*96 - 2 + 96}, // it is tried once
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := &fake{limits: llm.EmbedLimits{Items: 96, ItemTokens: 20}}
+			f.answer = func(ctx context.Context, texts []string, truncate bool) (*llm.Embedded, error) {
+				e, err := long(ctx, texts, truncate)
+				if truncate {
+					e.PromptTokens = c.used * len(texts)
+				}
+				return e, err
+			}
+			list := texts(0, 96)
+			for i := range list {
+				if c.of(i) {
+					list[i] = fmt.Sprintf("%s%d", strings.Repeat("x", 80+i), i)
+				}
+			}
+			items, err := batch.New(f, batch.Options{}).Embed(t.Context(), batch.Group{Truncate: true}, list)
+			require.NoError(t, err)
+			for i, item := range items {
+				require.NoError(t, item.Err)
+				require.Equal(t, []float32{float32(i)}, item.Vector)
+				require.Equal(t, c.of(i), item.Truncated != nil)
+				if c.of(i) {
+					require.Equal(t, c.used, item.Tokens)
+					require.InDelta(t, c.used, item.Truncated.Used, 2)
+				}
+			}
+			require.Equal(t, c.calls, f.made())
+		})
+	}
+}
+
+// TestWhoTellsIsAskedToCutAtOnce: and believed.
+func TestWhoTellsIsAskedToCutAtOnce(t *testing.T) {
+	t.Parallel()
+	var asked []bool
+	f := &fake{limits: llm.EmbedLimits{ItemTokens: 20}, answer: func(_ context.Context, texts []string, truncate bool) (*llm.Embedded, error) {
+		asked = append(asked, truncate)
+		e := right(texts)
+		e.Truncated = map[int]events.Truncation{1: {Tokens: 30, Used: 20}}
+		return e, nil
+	}}
+	b := batch.New(f, batch.Options{})
+	for _, g := range []batch.Group{{Tells: true, Truncate: true}, {Tells: true}} {
+		items, err := b.Embed(t.Context(), g, texts(0, 3))
+		require.NoError(t, err)
+		require.Nil(t, items[0].Truncated)
+		require.Equal(t, g.Truncate, items[1].Truncated != nil)
+		require.Equal(t, g.Truncate, items[1].Err == nil)
+	}
+	require.Equal(t, []bool{true, false}, asked)
+}
+
 // TestCutByTheAdapter: what an adapter has cut is passed on, and refused where it was not permitted.
 func TestCutByTheAdapter(t *testing.T) {
 	t.Parallel()

@@ -14,6 +14,10 @@ type flight struct {
 	batcher *Batcher
 	group   *group
 	base    context.Context //nolint:containedctx // whose values go with all its calls
+	// most is how many tokens of a text the model reads; 0 when that is not known.
+	most int
+	// unsure says that it was not to be seen once which texts were cut.
+	unsure bool
 	// texts says that failures are those of single texts: not all of them have failed.
 	texts bool
 	// whole is the fault of the request, if it is wrong whatever its texts are.
@@ -31,34 +35,39 @@ func (f *flight) fly(c *call) {
 }
 
 // try makes a call for some texts. It returns nil when it has answered, or nobody waits for them.
-func (f *flight) try(texts []*text, truncate bool) *llm.Fault {
+func (f *flight) try(texts []*text, again bool) *llm.Fault {
 	c := f.batcher.part(f.base, f.group, texts)
 	if c == nil {
 		return nil
 	}
-	return f.make(c, truncate)
+	return f.make(c, again)
 }
 
-// make makes a call.
-func (f *flight) make(c *call, truncate bool) *llm.Fault {
-	embedded, answered, fault := f.batcher.ask(c, f.group.key, truncate)
+// make makes a call. again says that its texts were refused as too long, and are to be cut.
+func (f *flight) make(c *call, again bool) *llm.Fault {
+	key := &f.group.key
+	embedded, answered, fault := f.batcher.ask(c, *key, again || key.Truncate && key.Tells)
 	if fault != nil {
 		return fault
 	}
-	parts := shares(embedded.PromptTokens, embedded, c.texts)
+	used := 0 // of each text that was cut
+	if again {
+		var seen bool
+		if used, seen = f.seen(c, embedded); !seen {
+			return f.notSeen()
+		}
+	}
+	parts := shares(embedded.PromptTokens, embedded, c.texts, again)
 	f.batcher.mu.Lock()
 	defer f.batcher.mu.Unlock()
 	for i, t := range c.texts {
 		item := Item{Vector: embedded.Vectors[i], Tokens: parts[i], Answered: answered}
 		cut, was := embedded.Truncated[i]
-		if !was && truncate { // it did not fit otherwise
-			cut, was = events.Truncation{Used: embedded.PromptTokens}, true
-			if len(embedded.Tokens) == len(c.texts) {
-				cut.Tokens = embedded.Tokens[i]
-			}
+		if again && !was {
+			cut, was = events.Truncation{Used: used}, true
 		}
 		switch {
-		case was && !f.group.key.Truncate:
+		case was && !key.Truncate:
 			item.Vector, item.Err = nil, events.Errorf(events.CodeInvalidArgument,
 				"the text is too long for the model, which reads %d tokens of it; shorten it, or permit that its end is dropped", cut.Used)
 		case was:
@@ -110,12 +119,16 @@ func (f *flight) failed(texts []*text, fault *llm.Fault) {
 		f.fail(texts, f.whole)
 	case !divides(fault):
 		f.fail(texts, fault)
-	case len(texts) == 1:
-		if tooLong(fault) && f.group.key.Truncate {
-			if fault = f.try(texts, true); fault == nil {
-				return
-			}
+	case tooLong(fault) && f.cuts(texts):
+		if fault = f.try(texts, true); fault == nil {
+			return
 		}
+		if len(texts) > 1 && divides(fault) {
+			f.divide(texts, fault)
+			return
+		}
+		f.fail(texts, fault)
+	case len(texts) == 1:
 		f.fail(texts, fault)
 	default:
 		f.divide(texts, fault)
@@ -124,11 +137,15 @@ func (f *flight) failed(texts []*text, fault *llm.Fault) {
 
 // divide looks for the texts of which a fault is, in both halves.
 func (f *flight) divide(texts []*text, fault *llm.Fault) {
-	if tooLong(fault) { // the longest are to be in one half, so that many of them do not cost many calls more than one
+	middle := len(texts) / 2
+	if tooLong(fault) { // the longest are to be together, so that many of them do not cost many calls more than one
 		texts = slices.Clone(texts)
-		slices.SortStableFunc(texts, func(a, b *text) int { return a.size - b.size })
+		slices.SortStableFunc(texts, func(a, b *text) int { return len(a.text) - len(b.text) })
+		if at := slices.IndexFunc(texts, f.long); at > 0 {
+			middle = at
+		}
 	}
-	first, second := texts[:len(texts)/2], texts[len(texts)/2:]
+	first, second := texts[:middle], texts[middle:]
 	inFirst, inSecond := f.both(first, second)
 	if inFirst == nil || inSecond == nil {
 		f.texts = true
