@@ -108,6 +108,15 @@ func (s *server) statistics() any {
 	for _, e := range s.endpoints {
 		stats.Endpoints = append(stats.Endpoints, e.stats.snapshot(e))
 	}
+	if s.info.Data == nil || len(stats.Endpoints) == 0 {
+		return stats
+	}
+	data, err := json.Marshal(s.info.Data())
+	if err != nil { // the rest is as true without it
+		s.bus.log.Warn("what a service tells about itself cannot be written as JSON", "micro_service", s.info.Name, "err", err)
+		return stats
+	}
+	stats.Endpoints[0].Data = data
 	return stats
 }
 

@@ -25,6 +25,9 @@ type Service struct {
 	Operations []Operation
 	// DrainTimeout is how long handlers may go on after the stop; 0 is [DefaultDrainTimeout].
 	DrainTimeout time.Duration
+	// Data, if not nil, is what the service tells about itself beside what is counted here: it stands, as JSON, in the field "data" of the
+	// first endpoint in `nats micro stats`. It is called for each such question, from several goroutines.
+	Data func() any
 }
 
 // Operation is one thing that a service answers, on mlsdm.<name> and on mlsdm.as.<caller>.<name>.
@@ -316,6 +319,9 @@ func (s *server) control(ctx context.Context, quit context.CancelCauseFunc, e *e
 	r.ctx, r.quit = ctx, quit
 	if e.streams {
 		if r.window, err = events.Window(r.Header); err != nil {
+			return nil, err
+		}
+		if r.pulse.every, err = events.Keepalive(r.Header); err != nil {
 			return nil, err
 		}
 		r.controls, r.patience = s.controls, e.op.ReaderPatience
