@@ -148,6 +148,7 @@ func objectStoresTable() string {
 func limitsTable() string {
 	return table([]string{"what", "at most"}, [][]string{
 		{"body of a request, or of an event as it is published", strconv.Itoa(events.MaxBody>>20) + " MiB"},
+		{"body of a durable embeddings request", strconv.Itoa(events.MaxDurableBody>>20) + " MiB"},
 		{"nesting of JSON arrays and objects, in a request or in the data of an event", strconv.Itoa(events.MaxDepth) + " levels"},
 		{"event type", strconv.Itoa(events.MaxTypeLength) + " bytes"},
 		{"event id, request id, caller, any other token of ours in a subject", strconv.Itoa(events.MaxIDLength) + " bytes"},
@@ -155,6 +156,7 @@ func limitsTable() string {
 		{"texts in one embeddings request", strconv.Itoa(events.MaxInputs)},
 		{"texts in one durable embeddings request", strconv.Itoa(events.MaxDurableInputs)},
 		{"time in which a repeated " + code(events.HeaderMsgID) + " is recognised", span(events.Streams()[0].Duplicates)},
+		{"sign of life of a stream (" + code(events.HeaderKeepaliveMS) + ")", events.MinKeepalive.String() + " to " + events.MaxKeepalive.String()},
 		{"window of a stream (" + code(events.HeaderWindow) + ")", strconv.Itoa(events.MaxWindow) + " chunks"},
 		{"patience of a caller (" + code(events.HeaderTimeoutMS) + ")", "24 h"},
 		{"life of a result (" + code(events.HeaderResultTTL) + ")", span(events.MaxResultTTL)},

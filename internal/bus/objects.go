@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"strconv"
 	"time"
 
@@ -71,9 +72,7 @@ func (o *Objects) Put(ctx context.Context, name string, metadata map[string]stri
 		return Object{}, events.Errorf(events.CodeInvalidArgument, "an object needs a name")
 	}
 	obj := Object{Name: name, nuid: rand.Text(), chunk: o.ChunkSize(), Metadata: make(map[string]string, len(metadata)+1)}
-	for key, value := range metadata {
-		obj.Metadata[key] = value
-	}
+	maps.Copy(obj.Metadata, metadata)
 	chunks, err := o.putChunks(ctx, &obj, ttl, content)
 	if err == nil {
 		err = o.describe(ctx, &obj, ttl, chunks)

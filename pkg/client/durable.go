@@ -19,9 +19,10 @@ func KeepResult(d time.Duration) SubmitOption {
 }
 
 // SubmitEmbed stores a request for vectors in the work queue and returns its id: whatever crashes, it will be answered.
-// [Client.Result] gets the answer, an [events.EmbeddingsResponse]. See [Client.SubmitGenerate] for the id.
+// It may have [events.MaxDurableInputs] texts. [Client.Result] gets the answer, an [events.EmbeddingsResponse], [Client.Vectors] reads
+// its vectors, and [Client.Job] tells how far it has come. See [Client.SubmitGenerate] for the id.
 func (c *Client) SubmitEmbed(ctx context.Context, id string, req events.EmbeddingsRequest, options ...SubmitOption) (string, error) {
-	if err := req.Validate(); err != nil {
+	if err := req.ValidateDurable(); err != nil {
 		return "", err
 	}
 	return c.submit(ctx, events.KindEmbed, id, req, options)
@@ -51,7 +52,11 @@ func (c *Client) submit(ctx context.Context, kind, id string, req any, options [
 	if err := events.CheckToken("request id", id); err != nil {
 		return "", err
 	}
-	msg, err := c.message(context.WithoutCancel(ctx), c.subjects.Request(c.caller, kind), req)
+	most := events.MaxBody
+	if kind == events.KindEmbed {
+		most = events.MaxDurableBody
+	}
+	msg, err := c.messageOf(context.WithoutCancel(ctx), c.subjects.Request(c.caller, kind), req, most)
 	if err != nil {
 		return "", err
 	}

@@ -81,6 +81,11 @@ func (c *Client) patience(ctx context.Context) (context.Context, context.CancelF
 
 // message encodes a request, with the deadline that ctx has, and refuses what is too large.
 func (c *Client) message(ctx context.Context, subject string, req any) (*nats.Msg, error) {
+	return c.messageOf(ctx, subject, req, events.MaxBody)
+}
+
+// messageOf is message for a body of at most so many bytes.
+func (c *Client) messageOf(ctx context.Context, subject string, req any, most int) (*nats.Msg, error) {
 	body, err := json.Marshal(req)
 	if err != nil {
 		if coded, ok := errors.AsType[*events.Error](err); ok {
@@ -88,8 +93,8 @@ func (c *Client) message(ctx context.Context, subject string, req any) (*nats.Ms
 		}
 		return nil, events.Errorf(events.CodeInvalidArgument, "the request cannot be written as JSON: %w", err)
 	}
-	if len(body) > events.MaxBody {
-		return nil, events.Errorf(events.CodeInvalidArgument, "the request has %d bytes; at most %d are allowed", len(body), events.MaxBody)
+	if len(body) > most {
+		return nil, events.Errorf(events.CodeInvalidArgument, "the request has %d bytes; at most %d are allowed", len(body), most)
 	}
 	msg := &nats.Msg{Subject: subject, Data: body, Header: nats.Header{events.HeaderContentType: {events.ContentTypeJSON}}}
 	if deadline, ok := ctx.Deadline(); ok {

@@ -14,6 +14,8 @@ import (
 const (
 	// MaxBody is the largest event or request body that may be published, in bytes.
 	MaxBody = 1 << 20
+	// MaxDurableBody is the largest body of a durable embeddings request, in bytes. The server's max_payload may be smaller.
+	MaxDurableBody = 8 << 20
 	// MaxDepth is the deepest nesting of JSON arrays and objects, in a request or in the data of an event.
 	MaxDepth = 64
 	// MaxTypeLength is the longest event type, in bytes.
@@ -108,6 +110,14 @@ func deeperThan(body []byte, limit int) int {
 // the [Error] that one of v's own unmarshalers returned. They quote no more of the body than a number or a word.
 func DecodeJSON(body []byte, v any) error {
 	if err := bodyLimits().check(body); err != nil {
+		return err
+	}
+	return decodeError("", body, json.Unmarshal(body, v))
+}
+
+// DecodeDurableJSON is [DecodeJSON] for a durable embeddings request, which may have [MaxDurableBody] bytes.
+func DecodeDurableJSON(body []byte, v any) error {
+	if err := (limits{"the body", MaxDurableBody, MaxDepth}).check(body); err != nil {
 		return err
 	}
 	return decodeError("", body, json.Unmarshal(body, v))

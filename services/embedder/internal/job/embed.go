@@ -118,7 +118,7 @@ func (r *run) call(ctx context.Context, g gap, nonce string) error {
 
 // itsOwn reports whether an error is the fault of the text.
 func itsOwn(err error) bool {
-	switch events.CodeOf(err) { //nolint:exhaustive // all others are not
+	switch events.CodeOf(err) {
 	case events.CodeInvalidArgument, events.CodeUnsupported, events.CodeContentRejected:
 		return true
 	default:

@@ -111,14 +111,13 @@ func (g *gatherer) Read(b []byte) (int, error) {
 	if g.zeros > 0 { // rows of zeros come in whole numbers: as many as the buffer holds, or one through it
 		row := 4 * g.run.dimensions()
 		n := min(len(b)/row, g.zeros)
-		if n == 0 {
-			g.zeros--
-			g.rows = append(make([]byte, row), g.rows...)
-		} else {
+		if n > 0 {
 			clear(b[:n*row])
 			g.zeros -= n
 			return n * row, nil
 		}
+		g.zeros--
+		g.rows = append(make([]byte, row), g.rows...)
 	}
 	n := copy(b, g.rows)
 	g.rows = g.rows[n:]

@@ -141,7 +141,7 @@ func (h *house) start(t *testing.T) *service {
 		Operations: s.jobs.Operations(), Settled: s.jobs.Settled, Progress: s.jobs.Progress, Logger: bustest.Logger(t),
 	}, func(ctx context.Context, call *door.Call) ([]byte, error) {
 		var req events.EmbeddingsRequest
-		if err := events.DecodeJSON(call.Body, &req); err != nil {
+		if err := events.DecodeDurableJSON(call.Body, &req); err != nil {
 			return nil, err
 		}
 		return s.jobs.Work(ctx, job.Request{
@@ -174,7 +174,7 @@ func (s *service) kill(t *testing.T) {
 	gone, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	cancel()
 	require.Error(t, s.bus.Close(gone))
-	<-s.done
+	require.Error(t, <-s.done)
 	s.done = nil
 	s.stop()
 }
@@ -278,10 +278,10 @@ func eventually(t *testing.T, happened func() bool) {
 	require.Eventually(t, happened, doortest.Patience, 5*time.Millisecond)
 }
 
-// job asks how far a request is.
-func (h *house) job(t *testing.T, id string) events.EmbeddingsJob {
+// job asks how far the request r1 is.
+func (h *house) job(t *testing.T) events.EmbeddingsJob {
 	t.Helper()
-	m := h.Ask(t, "mlsdm.embeddings.job", fmt.Appendf(nil, `{"request_id":%q}`, id))
+	m := h.Ask(t, "mlsdm.embeddings.job", []byte(`{"request_id":"r1"}`))
 	require.NoError(t, orNil(m.Err()))
 	return doortest.JSON[events.EmbeddingsJob](t, m)
 }

@@ -38,8 +38,8 @@ func TestSmallAnswersHaveTheirVectorsInThem(t *testing.T) {
 	report := h.Processed(t)
 	require.Equal(t, 25, report.PromptTokens)
 	eventually(t, func() bool { return h.stored(t) == 0 })
-	eventually(t, func() bool { return h.job(t, "r1").State == events.JobDone })
-	state := h.job(t, "r1")
+	eventually(t, func() bool { return h.job(t).State == events.JobDone })
+	state := h.job(t)
 	require.Equal(t, []int{25, 25, 0, 25}, []int{state.Total, state.Done, state.Failed, state.PromptTokens})
 	require.Equal(t, []string{"r1", caller, model}, []string{state.RequestID, state.Caller, state.Model})
 	require.False(t, state.Started.IsZero() || state.Updated.Before(state.Started))
@@ -61,22 +61,18 @@ func TestLargeAnswersAreObjects(t *testing.T) {
 	require.True(t, strings.HasPrefix(res.Vectors.Digest, "SHA-256="))
 	h.requireAll(t, res, texts)
 
-	t.Run("others cannot read it", func(t *testing.T) {
-		ask := fmt.Appendf(nil, `{"name":%q}`, res.Vectors.Name)
-		require.Equal(t, events.CodeNotFound, h.Ask(t, "mlsdm.as.somebody.embeddings.vectors", ask).Err().Code)
-		forged := strings.Replace(res.Vectors.Name, "default.", "somebody.", 1)
-		require.Equal(t, events.CodeNotFound, h.Ask(t, "mlsdm.as.somebody.embeddings.vectors", fmt.Appendf(nil, `{"name":%q}`, forged)).Err().Code)
-		require.Equal(t, events.CodeNotFound, h.Ask(t, "mlsdm.as.somebody.embeddings.job", []byte(`{"request_id":"r1"}`)).Err().Code)
-	})
-	t.Run("from the middle to the end", func(t *testing.T) {
-		ask := func(offset int64) doortest.Message {
-			return h.Ask(t, "mlsdm.embeddings.vectors", fmt.Appendf(nil, `{"name":%q,"offset":%d}`, res.Vectors.Name, offset))
-		}
-		last := doortest.JSON[events.VectorsPiece](t, ask(res.Vectors.Size-3))
-		require.Len(t, last.Data, 3)
-		require.Empty(t, doortest.JSON[events.VectorsPiece](t, ask(res.Vectors.Size)).Data)
-		require.Equal(t, events.CodeInvalidArgument, ask(res.Vectors.Size+1).Err().Code)
-	})
+	whole := fmt.Appendf(nil, `{"name":%q}`, res.Vectors.Name)
+	require.Equal(t, events.CodeNotFound, h.Ask(t, "mlsdm.as.somebody.embeddings.vectors", whole).Err().Code)
+	forged := strings.Replace(res.Vectors.Name, "default.", "somebody.", 1)
+	require.Equal(t, events.CodeNotFound, h.Ask(t, "mlsdm.as.somebody.embeddings.vectors", fmt.Appendf(nil, `{"name":%q}`, forged)).Err().Code)
+	require.Equal(t, events.CodeNotFound, h.Ask(t, "mlsdm.as.somebody.embeddings.job", []byte(`{"request_id":"r1"}`)).Err().Code)
+	ask := func(offset int64) doortest.Message {
+		return h.Ask(t, "mlsdm.embeddings.vectors", fmt.Appendf(nil, `{"name":%q,"offset":%d}`, res.Vectors.Name, offset))
+	}
+	last := doortest.JSON[events.VectorsPiece](t, ask(res.Vectors.Size-3))
+	require.Len(t, last.Data, 3)
+	require.Empty(t, doortest.JSON[events.VectorsPiece](t, ask(res.Vectors.Size)).Data)
+	require.Equal(t, events.CodeInvalidArgument, ask(res.Vectors.Size+1).Err().Code)
 }
 
 // Whatever is killed, and however often: every vector is there once and in order, and only what was on its way is paid for twice.
@@ -185,7 +181,7 @@ func TestTextsThatCannotBeEmbedded(t *testing.T) {
 		if res.Vectors != nil {
 			require.Len(t, items, 17)
 		}
-		state := h.job(t, "r1")
+		state := h.job(t)
 		require.Equal(t, 16, state.Failed)
 	}
 }
@@ -199,7 +195,7 @@ func TestNoTextCanBeEmbedded(t *testing.T) {
 	h.start(t)
 	h.publish(t, "r1", request(t, 30))
 	require.Equal(t, events.CodeContentRejected, h.result(t, "r1").Err().Code)
-	eventually(t, func() bool { return h.job(t, "r1").State == events.JobFailed })
+	eventually(t, func() bool { return h.job(t).State == events.JobFailed })
 }
 
 // What passes is tried again, with what there is kept; what does not pass is the request's.
@@ -252,8 +248,8 @@ func TestGivenUpWhenItNoLongerComesForward(t *testing.T) {
 	require.Equal(t, events.CodeUnavailable, h.result(t, "r1").Err().Code)
 	require.EqualValues(t, 23, calls.Load(), "ten parts with an attempt each, which failed, and three attempts that brought nothing")
 	require.NotEmpty(t, h.Dead().Next(t).Body)
-	eventually(t, func() bool { return h.job(t, "r1").State == events.JobFailed })
-	state := h.job(t, "r1")
+	eventually(t, func() bool { return h.job(t).State == events.JobFailed })
+	state := h.job(t)
 	require.Equal(t, 100, state.Done)
 	require.EqualValues(t, 10, h.stored(t), "what was paid for is kept")
 
