@@ -143,11 +143,11 @@ func understand(f *llm.Failure) {
 	if f.Status != http.StatusBadRequest && f.Status != http.StatusUnprocessableEntity {
 		return
 	}
-	said := strings.ToLower(f.Message)
+	said := strings.ReplaceAll(strings.ToLower(f.Message), "context", "") // which is of conversations
 	about := func(words ...string) bool {
 		return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(said, word) })
 	}
-	if about("text") && about("token", "length") && about("exceed", "too long", "longer than") {
+	if about("text") && about("token", "length") && about("exceed", "too long", "longer than") && !about("max_tokens") {
 		f.Reasons = append(f.Reasons, llm.ReasonTooLong)
 	}
 }

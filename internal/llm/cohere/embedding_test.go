@@ -66,6 +66,10 @@ func embedDialect() llmtest.EmbedDialect {
 		TooLong: llmtest.Failing{Status: 400, Body: failure("invalid request: text at position 1 exceeds the maximum token length of 512")},
 		Errors: []llmtest.Failing{
 			{Name: "too many tokens", Status: 400, Body: failure("too many tokens: 600"), Class: llm.ClassUnsupported, Code: events.CodeInvalidArgument},
+			{
+				Name: "of a conversation", Status: 400, Body: failure("max_tokens exceeds the length of the context"),
+				Class: llm.ClassCaller, Code: events.CodeInvalidArgument, Says: "max_tokens",
+			},
 			{Name: "a blocked key", Status: 498, Body: failure("said so"), Class: llm.ClassKey, Code: events.CodeUnauthenticated},
 			{Name: "cut off", Status: 499, Body: failure("said so"), Class: llm.ClassProvider, Code: events.CodeUnavailable, Retryable: true},
 			{
