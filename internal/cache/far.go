@@ -148,7 +148,7 @@ func (f *far) pipelined(ctx context.Context, keys []string, found func(int, []by
 		}
 		return nil
 	})
-	if errors.Is(err, redis.Nil) {
+	if notThere(err) { // it is that of the first command that has one
 		err = nil
 	}
 	for i, answer := range answers {
@@ -156,11 +156,16 @@ func (f *far) pipelined(ctx context.Context, keys []string, found func(int, []by
 		switch {
 		case failed == nil:
 			found(i, value)
-		case !errors.Is(failed, redis.Nil) && err == nil:
+		case !notThere(failed) && err == nil:
 			err = failed
 		}
 	}
 	return err
+}
+
+// notThere reports whether an error says only that a key holds nothing, or nothing that was ever set here.
+func notThere(err error) bool {
+	return errors.Is(err, redis.Nil) || err != nil && strings.HasPrefix(err.Error(), "WRONGTYPE")
 }
 
 // set writes values, each for its own time.

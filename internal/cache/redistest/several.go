@@ -1,0 +1,120 @@
+package redistest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+)
+
+// MasterName is how the Sentinels of [RunSentinels] know their master.
+const MasterName = "tested"
+
+// Replicated is a master with a replica, and the Sentinels that watch them.
+type Replicated struct {
+	Master, Replica *Server
+	// Sentinels are addresses, host:port.
+	Sentinels []string
+}
+
+// RunSentinels starts a master, a replica, and three Sentinels, who take a master for dead that is silent for a second. It returns nil
+// where [Run] does.
+func RunSentinels(tb testing.TB) *Replicated {
+	tb.Helper()
+	master := Run(tb)
+	if master == nil {
+		return nil
+	}
+	port := strconv.Itoa(Port(tb, master.Addr))
+	r := &Replicated{Master: master, Replica: Run(tb, "--replicaof", "127.0.0.1", port)}
+	eventually(tb, "the replica follows", func() error {
+		return says(tb.Context(), r.Replica.Client(), "replication", "master_link_status:up")
+	})
+	var watching []*Server
+	for range 3 {
+		s := run(tb, func(s *Server, own string) []string {
+			file := filepath.Join(s.Dir, "sentinel.conf")
+			require.NoError(tb, os.WriteFile(file, []byte("port "+own+"\n"+
+				"sentinel monitor "+MasterName+" 127.0.0.1 "+port+" 2\n"+
+				"sentinel down-after-milliseconds "+MasterName+" 1000\n"+
+				"sentinel failover-timeout "+MasterName+" 5000\n"), 0o600))
+			return []string{file, "--sentinel"}
+		})
+		watching, r.Sentinels = append(watching, s), append(r.Sentinels, s.Addr)
+	}
+	for _, s := range watching {
+		eventually(tb, "the Sentinels know each other", func() error {
+			return says(tb.Context(), s.Client(), "sentinel", "slaves=1,sentinels=3")
+		})
+	}
+	return r
+}
+
+// RunCluster starts a Cluster of three masters, and returns them. It returns nil where [Run] does.
+func RunCluster(tb testing.TB) []*Server {
+	tb.Helper()
+	nodes := make([]*Server, 3)
+	for i := range nodes {
+		nodes[i] = Run(tb, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "no")
+		if nodes[i] == nil {
+			return nil
+		}
+	}
+	const slots = 16384
+	for i, node := range nodes {
+		node.Do("CLUSTER", "ADDSLOTSRANGE", slots*i/3, slots*(i+1)/3-1)
+		node.Do("CLUSTER", "SET-CONFIG-EPOCH", i+1)
+		if i > 0 {
+			node.Do("CLUSTER", "MEET", "127.0.0.1", Port(tb, nodes[0].Addr))
+		}
+	}
+	for _, node := range nodes {
+		client := node.Client()
+		eventually(tb, "the Cluster is whole", func() error {
+			text, err := client.ClusterInfo(tb.Context()).Result()
+			if err != nil || !strings.Contains(text, "cluster_state:ok") || !strings.Contains(text, "cluster_slots_ok:16384") ||
+				!strings.Contains(text, "cluster_known_nodes:3") {
+				return fmt.Errorf("%s %w", text, err)
+			}
+			return nil
+		})
+	}
+	return nodes
+}
+
+// says returns an error unless a section of INFO holds text.
+func says(ctx context.Context, client *redis.Client, section, text string) error {
+	defer func() { _ = client.Close() }()
+	info, err := client.Do(ctx, "INFO", section).Text()
+	if err == nil && !strings.Contains(info, text) {
+		err = errors.New(info)
+	}
+	return err
+}
+
+// eventually waits until check returns nil.
+func eventually(tb testing.TB, what string, check func() error) {
+	tb.Helper()
+	deadline := time.After(patience)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := check()
+		if err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			tb.Fatalf("not so: %s: %v", what, err)
+		}
+	}
+}
