@@ -41,6 +41,8 @@ type Call struct {
 	// Send sends one chunk of a streamed reply. It is nil where no stream is kept. It waits for a reader who is slow, and its
 	// error says that nobody wants any more. A chunk is Send's until it returns, and of a durable request for good.
 	Send func(chunk []byte) error
+	// Streams, if it is set, is to be called before the first chunk is made: from then on who asks for signs of life gets them.
+	Streams func()
 	// Durable says that the answer is kept: the worker returns the whole of it, even after it has sent it in chunks.
 	Durable bool
 	// Attempt counts how often a durable request was handed out, from 1, and Keep is how long its answer will be kept.
@@ -139,7 +141,7 @@ type Doors struct {
 	log      *slog.Logger
 	metrics  *metrics
 	reporter *reporter
-	rooms    sync.Pool // of *[]byte: memory for replies
+	rooms    sync.Pool     // of *[]byte: memory for replies
 	stopping chan struct{} // closed when Run is to end
 }
 

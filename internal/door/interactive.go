@@ -22,7 +22,7 @@ func (d *Doors) interactive() bus.Service {
 // handleInteractive answers one request whose caller waits.
 func (d *Doors) handleInteractive(ctx context.Context, r *bus.Request) (err error) {
 	call := &Call{
-		Caller: r.Caller, ID: events.NewID(), Header: r.Header, Body: r.Body, Limit: d.limit(), Send: r.Send, Report: &events.RequestProcessed{},
+		Caller: r.Caller, ID: events.NewID(), Header: r.Header, Body: r.Body, Limit: d.limit(), Send: r.Send, Streams: r.Streams, Report: &events.RequestProcessed{},
 		kind: d.opts.Kind,
 	}
 	defer func() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"runtime/debug"
 	"strconv"
 	"sync"
 
@@ -24,9 +25,7 @@ func (r *run) embed(ctx context.Context, missing []gap) error {
 				if !more {
 					return
 				}
-				if err := r.call(ctx, call, nonce); err != nil {
-					work.fail(err)
-				}
+				work.do(func() error { return r.call(ctx, call, nonce) })
 			}
 		})
 	}
@@ -64,7 +63,19 @@ func (q *queue) next(ctx context.Context) (gap, bool) {
 	return call, true
 }
 
-// fail ends the handing out.
+// do does one thing; what fails, or panics, ends the handing out.
+func (q *queue) do(work func() error) {
+	var err error
+	defer func() {
+		if p := recover(); p != nil { // one bad text must not take the process down
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+		q.fail(err)
+	}()
+	err = work()
+}
+
+// fail ends the handing out if there is an error.
 func (q *queue) fail(err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -89,8 +89,16 @@ type Jobs struct {
 	opts    Options
 	log     *slog.Logger
 
-	mu sync.Mutex
-	kv *bus.KV // nil until it was there
+	mu      sync.Mutex
+	kv      *bus.KV            // nil until it was there
+	flights map[string]*flight // what is being worked on in this process
+}
+
+// flight is one request in work.
+type flight struct {
+	done chan struct{} // closed when the others are set
+	body []byte
+	err  error
 }
 
 // New returns jobs on a bus. It asks the server nothing.
@@ -104,7 +112,7 @@ func New(b *bus.Bus, o Options) *Jobs {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Jobs{bus: b, objects: b.Objects(events.ObjectsVectors), opts: o, log: o.Logger}
+	return &Jobs{bus: b, objects: b.Objects(events.ObjectsVectors), opts: o, log: o.Logger, flights: make(map[string]*flight)}
 }
 
 // errLost is that a part which should be there cannot be used: it is made anew.
@@ -122,11 +130,38 @@ func (j *Jobs) Work(ctx context.Context, req Request) ([]byte, error) {
 	}
 	req.Call.InParts = true
 	r := &run{jobs: j, req: req, identity: identityOf(req.Call.Hash(), req.Model)}
+	name := req.Call.Caller + "." + req.Call.ID + "." + string(r.identity[:])
+	j.mu.Lock()
+	if f := j.flights[name]; f != nil {
+		// The connection was gone for so long that the server hands the request out again, and whoever was at it still is.
+		j.mu.Unlock()
+		select {
+		case <-f.done:
+			return f.body, f.err
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+	f := &flight{done: make(chan struct{}), err: errors.New("the work on the request broke off")}
+	j.flights[name] = f
+	j.mu.Unlock()
+	defer func() {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		delete(j.flights, name)
+		close(f.done)
+	}()
+	f.body, f.err = r.work(ctx)
+	return f.body, f.err
+}
+
+// work lists, embeds and answers.
+func (r *run) work(ctx context.Context) ([]byte, error) {
 	pieces, missing, err := r.list(ctx)
 	if err != nil {
 		return nil, err
 	}
-	r.progress = j.begin(ctx, &req, covered(pieces))
+	r.progress = r.jobs.begin(ctx, &r.req, covered(pieces))
 	defer r.progress.end(ctx)
 	const rounds = 3 // one is enough, unless parts get lost
 	for range rounds {
@@ -146,7 +181,7 @@ func (j *Jobs) Work(ctx context.Context, req Request) ([]byte, error) {
 		if !errors.Is(err, errLost) {
 			return body, err
 		}
-		j.log.WarnContext(ctx, "a part of a request is made anew", "caller", req.Call.Caller, "request_id", req.Call.ID, "err", err)
+		r.jobs.log.WarnContext(ctx, "a part of a request is made anew", "caller", r.req.Call.Caller, "request_id", r.req.Call.ID, "err", err)
 		if pieces, missing, err = r.list(ctx); err != nil {
 			return nil, err
 		}
