@@ -1,0 +1,63 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+)
+
+// Tell sends a message to whoever hears it now. Nobody says whether it has arrived, and nothing keeps it.
+func (b *Bus) Tell(ctx context.Context, m Msg) error {
+	msg, err := b.natsMsg(ctx, m)
+	if err != nil {
+		return err
+	}
+	if err := b.nc.PublishMsg(msg); err != nil {
+		return events.Errorf(events.CodeUnavailable, "the message on %s could not be sent: %w", m.Subject, err)
+	}
+	return nil
+}
+
+// Hear calls heard for every message on subject, one after the other, until ctx ends. Unlike [Bus.Listen] it returns at once, when it
+// has subscribed.
+func (b *Bus) Hear(ctx context.Context, subject string, heard func(Heard)) error {
+	return b.until(ctx, subject, "", func(m *nats.Msg) { heard(Heard{Subject: m.Subject, Header: m.Header, Body: m.Data}) })
+}
+
+// Answer answers the requests on subject, one after the other, until ctx ends, each by one of those who name the same queue. What
+// it answers to a request is a body or an error. It is for operators' requests that are no operations of the catalogue. It returns at
+// once, when it has subscribed.
+func (b *Bus) Answer(ctx context.Context, subject, queue string, answer func(Heard) ([]byte, error)) error {
+	return b.until(ctx, subject, queue, func(m *nats.Msg) {
+		if m.Reply == "" {
+			return
+		}
+		body, err := answer(Heard{Subject: m.Subject, Header: m.Header, Body: m.Data})
+		reply := &nats.Msg{Subject: m.Reply, Data: body, Header: nats.Header{}}
+		if err != nil {
+			header, said := events.EncodeError(err)
+			reply.Header, reply.Data = header, said
+		}
+		if err := b.nc.PublishMsg(reply); err != nil {
+			b.log.WarnContext(ctx, "a request could not be answered", "subject", m.Subject, "err", err)
+		}
+	})
+}
+
+// until subscribes until ctx ends.
+func (b *Bus) until(ctx context.Context, subject, queue string, handle nats.MsgHandler) error {
+	sub, err := b.nc.QueueSubscribe(subject, queue, handle)
+	if err != nil {
+		return fmt.Errorf("subscribing %s: %w", subject, err)
+	}
+	b.flush(ctx) // without a connection, the subscription is made by the reconnect
+	context.AfterFunc(ctx, func() {
+		if err := sub.Unsubscribe(); err != nil {
+			b.log.DebugContext(ctx, "ending a subscription failed; the connection is closed", "subject", subject, "err", err)
+		}
+	})
+	return nil
+}
