@@ -24,7 +24,7 @@ func readBody(req *http.Request) []byte {
 	return body
 }
 
-// request is a request that was sent.
+// sentRequest is a request that was sent.
 type sentRequest struct {
 	req  *http.Request
 	body []byte
@@ -39,7 +39,11 @@ func (d *EmbedDialect) sends(t *testing.T, call *llm.EmbedCall) sentRequest {
 		dimensions = 4
 	}
 	r := d.serve(t, func(w http.ResponseWriter, req *http.Request) {
-		seen <- sentRequest{req, readBody(req)}
+		select {
+		case seen <- sentRequest{req, readBody(req)}:
+		default:
+			t.Error("a second request was made for one call")
+		}
 		d.says(d.reply(vectorsOf(len(call.Texts), dimensions)...))(w, req)
 	})
 	before := *call
