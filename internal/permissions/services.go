@@ -36,6 +36,7 @@ func (i Installation) service(u *User) {
 	case events.ServiceEmbedder:
 		i.works(u, events.KindEmbed)
 		i.divides(u)
+		i.watches(u, i.Subjects.BucketName(events.BucketSpaces))
 	case events.ServiceGenerator:
 		i.works(u, events.KindGenerate)
 		i.streams(u)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/bus/bustest"
+	"github.com/neuron7x/mlsdm-integrations/internal/permissions"
 	"github.com/neuron7x/mlsdm-integrations/internal/spaces"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/space"
@@ -307,4 +308,24 @@ func BenchmarkCheck(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// On a closed bus, the embedder may do what pins need.
+func TestClosedBus(t *testing.T) {
+	t.Parallel()
+	s := bustest.Start(t, bustest.Closed())
+	pins, stop := run(t, s, events.ServiceEmbedder)
+	waitReady(t, pins)
+	require.NoError(t, pins.Check(t.Context(), "a/m", "1", "a/m", 3))
+	until(t, pins, "a/m", "1", 3)
+	admin := s.Connect(t, permissions.Admin)
+	_, err := spaces.Accept(t.Context(), admin, "a/m", 4)
+	require.NoError(t, err)
+	until(t, pins, "a/m", "1", 4)
+	require.Equal(t, events.CodeFailedPrecondition, code(pins.Check(t.Context(), "a/m", "1", "a/m", 3)))
+	_, err = spaces.Forget(t.Context(), admin, "a/m")
+	require.NoError(t, err)
+	until(t, pins, "a/m", "1", 0)
+	stop()
+	require.Len(t, told(t, admin), 1)
 }
