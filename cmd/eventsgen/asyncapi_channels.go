@@ -152,8 +152,8 @@ func (d *document) headers() {
 		names []string
 	}{
 		{eventHeaders, append([]string{events.HeaderMsgID, events.HeaderContentType}, trace...)},
-		{requestHeaders, append([]string{events.HeaderDeadline, events.HeaderTimeoutMS, events.HeaderRequestID, events.HeaderWindow}, trace...)},
-		{chunkHeaders, []string{events.HeaderContentType, events.HeaderSequence}},
+		{requestHeaders, append([]string{events.HeaderDeadline, events.HeaderTimeoutMS, events.HeaderRequestID, events.HeaderWindow, events.HeaderKeepaliveMS}, trace...)},
+		{chunkHeaders, []string{events.HeaderContentType, events.HeaderSequence, events.HeaderKeepalive}},
 		{endHeaders, []string{events.HeaderSequence, events.HeaderFinishReason, events.HeaderUsage}},
 		{keptHeaders, []string{events.HeaderContentType, events.HeaderRequestID, events.HeaderAttempt, events.HeaderSequence, events.HeaderMsgTTL}},
 		{controlHeaders, []string{events.HeaderContentType}},

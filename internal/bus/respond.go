@@ -39,6 +39,7 @@ type Request struct {
 	flow   *flow               // of the stream, once there is one
 	header map[string][]string // of its chunks
 	msg    nats.Msg            // the last that was sent
+	pulse  pulse
 	reason string
 	usage  *events.ChatUsage
 }
@@ -108,10 +109,7 @@ func (r *Request) trySend(chunk []byte) (sent bool, err error) {
 	if r.state != unanswered && r.state != streaming {
 		return false, errAnswered
 	}
-	if r.flow == nil {
-		r.flow = r.controls.open(r, r.window)
-		r.header = map[string][]string{events.HeaderContentType: {events.ContentTypeJSON}, events.HeaderSequence: {""}}
-	}
+	r.open()
 	sequence, room := r.flow.take()
 	if !room {
 		return false, nil
@@ -123,7 +121,16 @@ func (r *Request) trySend(chunk []byte) (sent bool, err error) {
 		return false, err
 	}
 	r.state = streaming
+	r.pulse.sent()
 	return true, nil
+}
+
+// open makes the stream, if there is none yet. The lock is held.
+func (r *Request) open() {
+	if r.flow == nil {
+		r.flow = r.controls.open(r, r.window)
+		r.header = map[string][]string{events.HeaderContentType: {events.ContentTypeJSON}, events.HeaderSequence: {""}}
+	}
 }
 
 // Ends says what stands at the end of a stream: why the model stopped, one of the reasons of the contract, and what it used.
@@ -141,6 +148,7 @@ func (r *Request) finish(err error, said *events.ChatResponse) (outcome, sendErr
 	defer r.mu.Unlock()
 	was := r.state
 	r.state = over
+	r.pulse.stop()
 	if r.flow != nil {
 		r.controls.shut(r.flow)
 	}

@@ -126,6 +126,9 @@ func (r *streamReader) read(m *nats.Msg) (more bool, err error) {
 	if lost, err := r.sub.Dropped(); err == nil && lost > 0 {
 		return false, events.Errorf(events.CodeFailedPrecondition, "the stream was not read fast enough: %d chunks are lost", lost)
 	}
+	if events.HeaderValue(m.Header, events.HeaderKeepalive) != "" { // it says nothing
+		return true, nil
+	}
 	sequence, numbered := sequenceOf(m.Header)
 	if numbered && sequence != r.last+1 {
 		return false, events.Errorf(events.CodeUnavailable, "chunk %d of the stream came behind chunk %d: what is between them is lost", sequence, r.last)

@@ -1,6 +1,9 @@
 package events
 
-import "strconv"
+import (
+	"strconv"
+	"time"
+)
 
 // MaxWindow is the largest [HeaderWindow]: how many chunks a reader can have on their way at most.
 const MaxWindow = 1 << 16
@@ -26,4 +29,25 @@ func Window(header map[string][]string) (int, error) {
 		return 0, Errorf(CodeInvalidArgument, "%s is %q; it must be a whole number of 1 to %d", HeaderWindow, truncate(v, 40), MaxWindow)
 	}
 	return n, nil
+}
+
+// Bounds of [HeaderKeepaliveMS].
+const (
+	MinKeepalive = 100 * time.Millisecond
+	MaxKeepalive = time.Minute
+)
+
+// Keepalive reads after how much silence the caller of a stream wants a sign of life: [HeaderKeepaliveMS], or 0 when the caller wants
+// none. A header that is no whole number of milliseconds within [MinKeepalive] and [MaxKeepalive] is an [Error] of code
+// invalid_argument.
+func Keepalive(header map[string][]string) (time.Duration, error) {
+	v := HeaderValue(header, HeaderKeepaliveMS)
+	if v == "" {
+		return 0, nil
+	}
+	ms, err := strconv.ParseInt(v, 10, 64)
+	if least, most := MinKeepalive.Milliseconds(), MaxKeepalive.Milliseconds(); err != nil || ms < least || ms > most {
+		return 0, Errorf(CodeInvalidArgument, "%s is %q; it must be a whole number of %d to %d milliseconds", HeaderKeepaliveMS, truncate(v, 40), least, most)
+	}
+	return time.Duration(ms) * time.Millisecond, nil
 }

@@ -42,6 +42,10 @@ const (
 
 	// HeaderWindow is how many chunks of a stream may be on their way to a reader who acknowledges them: 1 to [MaxWindow].
 	HeaderWindow = "Mlsdm-Window"
+	// HeaderKeepaliveMS asks for a sign of life when a stream has been silent for so many milliseconds, and HeaderKeepalive, whose
+	// value is 1, marks it: a chunk without choices, which has no [HeaderSequence].
+	HeaderKeepaliveMS = "Mlsdm-Keepalive-Ms"
+	HeaderKeepalive   = "Mlsdm-Keepalive"
 	// HeaderSequence is the place of a message in a stream of chunks, from 1, the end of it included.
 	HeaderSequence = "Mlsdm-Sequence"
 	// HeaderFinishReason and HeaderUsage stand on the end of a stream of chunks: why the model stopped, as in
@@ -145,6 +149,8 @@ func Headers() []Header {
 		{HeaderRequestOrigin, "results", "for which message it was made: its sequence in the stream of requests, a hyphen, its time in nanoseconds"},
 		{HeaderRequestHash, "results", "SHA-256 of the request's kind, a line feed and its body, in hex"},
 		{HeaderWindow, "interactive requests for a stream", "how many chunks may be on their way, 1 to 65536; the reader acknowledges them"},
+		{HeaderKeepaliveMS, "interactive requests for a stream", "after how much silence a sign of life is wanted, in milliseconds, 100 to 60000"},
+		{HeaderKeepalive, "signs of life of streams", "1: a chunk that says nothing and has no place in the stream"},
 		{HeaderSequence, "chunks and the end of a stream", "place in the stream, from 1"},
 		{HeaderFinishReason, "ends of streams", "why the model stopped: stop, length, tool_calls or content_filter"},
 		{HeaderUsage, "ends of streams", "the tokens that were used, as JSON"},

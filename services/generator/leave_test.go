@@ -154,3 +154,87 @@ func TestWhoLeavesBuysNothingMore(t *testing.T) {
 		})
 	}
 }
+
+// Who asks for signs of life and leaves while the provider is silent, with nothing but a subscription that ends, is noticed by the next
+// one: before the first chunk, and after it.
+func TestWhoLeavesASilentStreamIsNoticed(t *testing.T) {
+	t.Parallel()
+	for name, says := range map[string]string{"before it begins": "", "in the middle": say("one")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := serve(t, twoProviders, "GENERATOR_RETRIES=2")
+			h := hush(r.server(t, "a"), says)
+			conn := r.Server.Conn(t)
+			sub, err := conn.SubscribeSync(conn.NewInbox())
+			require.NoError(t, err)
+			const every = 200 * time.Millisecond
+			header := map[string][]string{events.HeaderKeepaliveMS: {"200"}}
+			require.NoError(t, conn.PublishMsg(bustest.Message(interactive, sub.Subject, header, []byte(streamFast))))
+			if says != "" {
+				m, err := sub.NextMsg(doortest.Patience)
+				require.NoError(t, err)
+				require.Equal(t, "1", m.Header.Get(events.HeaderSequence))
+			}
+			for range 2 {
+				m, err := sub.NextMsg(doortest.Patience)
+				require.NoError(t, err)
+				require.Equal(t, "1", m.Header.Get(events.HeaderKeepalive))
+				require.Empty(t, m.Header.Get(events.HeaderSequence))
+				var chunk events.ChatChunk
+				require.NoError(t, events.DecodeJSON(m.Data, &chunk))
+				require.Equal(t, events.ObjectChatCompletionChunk, chunk.Object)
+				require.Empty(t, chunk.Choices)
+				require.Contains(t, string(m.Data), `"choices":[]`)
+			}
+			wait(t, h.asked, "the provider is asked")
+			left := time.Now()
+			require.NoError(t, sub.Unsubscribe())
+			require.NoError(t, conn.Flush())
+			wait(t, h.gone, "the connection to the provider is closed")
+			took := h.at.Sub(left)
+			t.Logf("the provider's connection was closed %s after the caller had left", took.Round(time.Microsecond))
+			require.Less(t, took, every+5*time.Second) // 100ms after the sign where nothing else runs
+			told := r.Processed(t)
+			require.Equal(t, events.CodeCanceled, told.Code)
+			require.Equal(t, 1, told.Attempts)
+			require.Empty(t, r.server(t, "b").Requests())
+		})
+	}
+}
+
+// hush is a provider that says something, if anything, and then nothing more.
+func hush(s *llmtest.Server, says string) *held {
+	h := &held{asked: make(chan struct{}), gone: make(chan struct{})}
+	s.Script(func(w http.ResponseWriter, r *http.Request) {
+		if says != "" {
+			llmtest.Stream(says)(w, r)
+		}
+		close(h.asked)
+		<-r.Context().Done()
+		h.at = time.Now()
+		close(h.gone)
+	})
+	return h
+}
+
+// What is no time for signs of life is said so; an answer in one piece has none.
+func TestSignsOfLifeOfWhatDoesNotStream(t *testing.T) {
+	t.Parallel()
+	r := serve(t, twoProviders)
+	for _, odd := range []string{"99", "60001", "1s", "-1"} {
+		e := r.ask(t, streamFast, events.HeaderKeepaliveMS, odd).Err()
+		require.NotNil(t, e, odd)
+		require.Equal(t, events.CodeInvalidArgument, e.Code)
+		require.Contains(t, e.Message, events.HeaderKeepaliveMS)
+	}
+	h := held{asked: make(chan struct{}), gone: make(chan struct{})}
+	r.server(t, "a").Script(func(w http.ResponseWriter, req *http.Request) {
+		close(h.asked)
+		<-h.gone
+		llmtest.Answer(http.StatusOK, `{"choices":[{"message":{"content":"hi"}}]}`)(w, req)
+	})
+	timer := time.AfterFunc(300*time.Millisecond, func() { close(h.gone) })
+	defer timer.Stop()
+	m := r.ask(t, `{"model":"fast","prompt":"hello"}`, events.HeaderKeepaliveMS, "100")
+	require.Equal(t, "hi", response(t, m).Choices[0].Message.Content.Text)
+}

@@ -45,6 +45,9 @@ func (w *worker) work(ctx context.Context, call *door.Call) ([]byte, error) {
 	if req.Stream && call.Send == nil {
 		return nil, events.Errorf(events.CodeUnsupported, "stream: there is no way here to send a stream")
 	}
+	if req.Stream && call.Streams != nil {
+		call.Streams()
+	}
 	about := moral.Subject{RequestID: call.ID, Caller: call.Caller, Model: asked}
 	if err := w.filter.Prompt(ctx, about, &req); err != nil {
 		return nil, err
