@@ -21,7 +21,7 @@ type Config struct {
 	RedisAddrs       []string      `name:"redis-addrs" env:"REDIS_ADDRS" placeholder:"HOST:PORT" help:"In the place of redis-host: the Sentinels, with redis-master; or some nodes of a Redis Cluster, with redis-cluster or if they are several."`
 	RedisMaster      string        `name:"redis-master" env:"REDIS_MASTER" placeholder:"NAME" help:"Name by which the Sentinels know the master."`
 	RedisCluster     bool          `name:"redis-cluster" env:"REDIS_CLUSTER" help:"The one address in redis-addrs is of a Redis Cluster."`
-	RedisUser        string        `name:"redis-user" env:"REDIS_USER" placeholder:"NAME" help:"User of Redis (ACL). Empty: the default user. It needs GET, MGET, SET, UNLINK, SCAN and EVAL on mlsdm:*."`
+	RedisUser        string        `name:"redis-user" env:"REDIS_USER" placeholder:"NAME" help:"User of Redis (ACL). Empty: the default user. It needs GET, MGET, SET, UNLINK, SCAN and EVAL on mlsdm:*, and COMMAND and CLUSTER in a Cluster."`
 	RedisPassword    secret.Value  `name:"redis-password" env:"REDIS_PASSWORD" placeholder:"PASSWORD" help:"Password of Redis."`
 	SentinelUser     string        `name:"redis-sentinel-user" env:"REDIS_SENTINEL_USER" placeholder:"NAME" help:"User of the Sentinels."`
 	SentinelPassword secret.Value  `name:"redis-sentinel-password" env:"REDIS_SENTINEL_PASSWORD" placeholder:"PASSWORD" help:"Password of the Sentinels. It is read once, when the service starts."`

@@ -14,11 +14,7 @@ func (n *Namespace) Delete(ctx context.Context, keys ...string) error {
 	n.forget(keys)
 	var err error
 	if far := n.cache.far; far != nil {
-		full := make([]string, len(keys))
-		for i, key := range keys {
-			full[i] = n.prefix + key
-		}
-		if err = far.named(far.remove(ctx, full)); err != nil {
+		if err = far.named(far.remove(ctx, n.full(keys))); err != nil {
 			n.counters.writeErrors.Add(1)
 		}
 		n.forget(keys) // what was read from there meanwhile

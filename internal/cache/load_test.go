@@ -19,11 +19,11 @@ func TestOneLoadForAllReplicas(t *testing.T) {
 	t.Parallel()
 	addr, name := redistest.Addr(t), space()
 	calls, begun, release := &counter{}, make(chan struct{}), make(chan struct{})
-	load := func(context.Context) ([]byte, error) {
+	load := func(ctx context.Context) ([]byte, error) {
 		calls.add()
 		close(begun)
 		<-release
-		return []byte("v"), nil
+		return []byte("v"), ctx.Err()
 	}
 	var all sync.WaitGroup
 	spaces := make([]*cache.Namespace, 3)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -176,10 +177,7 @@ func (n *Namespace) lookFar(ctx context.Context, keys []string, found func(int, 
 
 // read reads entries from Redis, fresh or not, and keeps copies of them. What cannot be read is not there.
 func (n *Namespace) read(ctx context.Context, keys []string, found func(int, entry)) {
-	full := make([]string, len(keys))
-	for i, key := range keys {
-		full[i] = n.prefix + key
-	}
+	full := n.full(keys)
 	generation, now := n.generation.Load(), time.Now()
 	size := 0
 	far := n.cache.far
@@ -201,6 +199,24 @@ func (n *Namespace) read(ctx context.Context, keys []string, found func(int, ent
 	if err != nil {
 		n.counters.readErrors.Add(1)
 	}
+}
+
+// full returns keys as they are in Redis. They are parts of one text, and not to be kept: each would keep all.
+func (n *Namespace) full(keys []string) []string {
+	size := 0
+	for _, key := range keys {
+		size += len(n.prefix) + len(key)
+	}
+	var b strings.Builder
+	b.Grow(size)
+	full := make([]string, len(keys))
+	for i, key := range keys {
+		start := b.Len()
+		b.WriteString(n.prefix)
+		b.WriteString(key)
+		full[i] = b.String()[start:]
+	}
+	return full
 }
 
 // usable is for how long an entry may be used from now, stale or not.
@@ -255,12 +271,12 @@ func (n *Namespace) write(ctx context.Context, keys []string, entries []entry, s
 	if far == nil || !far.writes.allow() {
 		return
 	}
-	full, lasts, size := make([]string, len(keys)), make([]time.Duration, len(keys)), 0
+	full, lasts, size := n.full(keys), make([]time.Duration, len(keys)), 0
 	if sealed == nil {
 		sealed = make([][]byte, len(keys))
 	}
 	for i, e := range entries {
-		full[i], lasts[i] = n.prefix+keys[i], n.usable(e, now)
+		lasts[i] = n.usable(e, now)
 		if sealed[i] == nil {
 			sealed[i] = make([]byte, sealSize+len(e.value))
 			copy(sealed[i][sealSize:], e.value)

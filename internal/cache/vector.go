@@ -33,8 +33,11 @@ const (
 	Float16 Precision = 1
 )
 
-// infinite is the least magnitude, as bits, of a float32 that is not finite.
-const infinite = 0x7f800000
+// Of a float32, as bits: its sign, and the least magnitude that is not finite.
+const (
+	sign     = 1 << 31
+	infinite = 0x7f800000
+)
 
 // ErrCorrupt reports a cached vector that is not, or no longer, what was written.
 var ErrCorrupt = errors.New("cached vector is corrupt")
@@ -53,11 +56,7 @@ func encodeVector(room int, v []float32, p Precision) []byte {
 	}
 	if p == Float32 {
 		all = make([]byte, room+headerSize+4*len(v))
-		to := all[room+headerSize:]
-		for _, f := range v {
-			binary.LittleEndian.PutUint32(to, math.Float32bits(f))
-			to = to[4:]
-		}
+		putFloats(all[room+headerSize:], v)
 	}
 	b := all[room:]
 	copy(b, vectorMagic)
@@ -99,17 +98,33 @@ func DecodeVector(b []byte) ([]float32, error) {
 	return v, nil
 }
 
+// putFloats writes v. It and its like do several numbers in one turn, which is twice as quick; the conditions are such that the compiler
+// needs to check nothing within.
+func putFloats(to []byte, v []float32) {
+	for len(v) >= 4 && len(to) >= 16 {
+		binary.LittleEndian.PutUint64(to[0:8], uint64(math.Float32bits(v[0]))|uint64(math.Float32bits(v[1]))<<32)
+		binary.LittleEndian.PutUint64(to[8:16], uint64(math.Float32bits(v[2]))|uint64(math.Float32bits(v[3]))<<32)
+		v, to = v[4:], to[16:]
+	}
+	for i, f := range v {
+		binary.LittleEndian.PutUint32(to[4*i:], math.Float32bits(f))
+	}
+}
+
 // readFloats reads as many numbers as v has room for, and reports whether all are finite.
 func readFloats(v []float32, numbers []byte) bool {
 	largest := uint32(0)
+	for len(v) >= 4 && len(numbers) >= 16 {
+		a, b := binary.LittleEndian.Uint64(numbers[0:8]), binary.LittleEndian.Uint64(numbers[8:16])
+		b0, b1, b2, b3 := uint32(a), uint32(a>>32), uint32(b), uint32(b>>32) //nolint:gosec // the halves of it
+		v[0], v[1] = math.Float32frombits(b0), math.Float32frombits(b1)
+		v[2], v[3] = math.Float32frombits(b2), math.Float32frombits(b3)
+		largest = max(largest, b0&^sign, b1&^sign, b2&^sign, b3&^sign)
+		v, numbers = v[4:], numbers[16:]
+	}
 	for i := range v {
-		if len(numbers) < 4 { // never; it spares a check in the line below
-			return false
-		}
-		bits := binary.LittleEndian.Uint32(numbers)
-		v[i] = math.Float32frombits(bits)
-		largest = max(largest, bits&^(1<<31))
-		numbers = numbers[4:]
+		bits := binary.LittleEndian.Uint32(numbers[4*i:])
+		v[i], largest = math.Float32frombits(bits), max(largest, bits&^sign)
 	}
 	return largest < infinite
 }
