@@ -148,7 +148,7 @@ type EmbeddingsResponse struct {
 	// Data holds one embedding for each input, in the order of the inputs. With Vectors it holds only those of which there is more to
 	// say than their vector: an error, or that the text was cut.
 	Data []Embedding `json:"data"`
-	// Model is the model that answered, as "provider/model".
+	// Model is the model whose vectors these are: the one that was asked for or, if the request allows it, the other one.
 	Model string `json:"model"`
 	// Usage counts the tokens.
 	Usage EmbeddingsUsage `json:"usage"`

@@ -1,11 +1,15 @@
 // Package embedder turns texts into vectors: one API, OpenAI's, over all providers and the models in the process.
 //
-// It answers mlsdm.embed at once and mlsdm.requests.embed durably, and keeps vectors that were paid for in a cache.
+// It answers mlsdm.embed at once and mlsdm.requests.embed durably. A text whose vector is not in the cache goes, with those of other
+// requests, in one call to whoever serves the model. What is answered lies in the space of the model that was asked for, or is refused.
 package embedder
 
 import (
 	"context"
 	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/cache"
 	"github.com/neuron7x/mlsdm-integrations/internal/door"
@@ -13,7 +17,11 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/service"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/batch"
+	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/catalog"
 	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/job"
+	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/space"
+	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/upstream"
 )
 
 // Summary says in one line what the service does.
@@ -22,6 +30,7 @@ const Summary = "turns texts into vectors: OpenAI's embeddings API over several 
 // Service is an embedder. Make one with [New].
 type Service struct {
 	doors *door.Doors
+	pins  *space.Pins
 	cache *cache.Cache
 }
 
@@ -30,24 +39,38 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	models, err := cfg.models(llm.NewHTTPClient())
+	table, err := cfg.catalog()
 	if err != nil {
 		return nil, err
+	}
+	var metrics *upstream.Metrics
+	if deps.Metrics != nil {
+		if metrics, err = upstream.NewMetrics(deps.Metrics); err != nil {
+			return nil, err
+		}
+	}
+	asked, err := upstreams(table, llm.NewHTTPClient(), metrics, deps.Logger)
+	if err != nil {
+		return nil, fmt.Errorf("embedder-config: %w", err)
 	}
 	vectors, err := cache.New(cfg.Cache, deps.Logger, deps.Metrics)
 	if err != nil {
 		return nil, err
 	}
-	space, err := vectors.Namespace("emb", cache.Options{})
+	kept, err := vectors.Namespace("emb", cache.Options{})
 	if err != nil {
 		return nil, errors.Join(err, vectors.Close())
 	}
-	w := &worker{models: models, defaultModel: cfg.DefaultModel, cache: space, log: deps.Logger}
-	jobs := job.New(deps.Bus, job.Options{Logger: deps.Logger})
+	pins := space.New(deps.Bus, deps.Logger, "/mlsdm/"+events.ServiceEmbedder)
+	c := &calls{table: table, upstreams: asked, pins: pins}
+	w := &worker{
+		table: table, sources: sources(table), calls: c, batcher: batch.New(c, batch.Options{Logger: deps.Logger}), cache: kept, pins: pins,
+		jobs: job.New(deps.Bus, job.Options{Logger: deps.Logger}),
+	}
 	doors, err := door.New(deps.Bus, door.Options{
 		Kind: events.KindEmbed, Service: events.ServiceEmbedder, Version: deps.Version, Description: Summary,
-		Workers: cfg.Workers, Timeout: cfg.Timeout, MaxAttempts: cfg.MaxAttempts, DrainTimeout: deps.DrainTimeout,
-		Operations: jobs.Operations(), Settled: jobs.Settled, Progress: jobs.Progress,
+		Workers: cfg.Workers, Timeout: cfg.Timeout, DurableTimeout: cfg.JobTimeout, MaxAttempts: cfg.MaxAttempts, DrainTimeout: deps.DrainTimeout,
+		Operations: w.jobs.Operations(), Settled: w.jobs.Settled, Progress: w.jobs.Progress,
 		Metrics: deps.Metrics, Logger: deps.Logger,
 	}, w.work)
 	if err != nil {
@@ -59,10 +82,40 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 		}
 		return nil
 	})
-	return &Service{doors: doors, cache: vectors}, nil
+	return &Service{doors: doors, pins: pins, cache: vectors}, nil
+}
+
+// sources says where each provider is reached: another server behind a name may have another model there.
+func sources(t *catalog.Table) map[string]string {
+	all := make(map[string]string)
+	for _, p := range t.Providers() {
+		all[p.Name] = p.BaseURL
+		if p.Protocol == catalog.Local {
+			all[p.Name] = "in the process"
+		}
+	}
+	return all
 }
 
 // Run answers requests until ctx ends, then finishes those in hand and returns nil.
 func (s *Service) Run(ctx context.Context) error {
-	return errors.Join(s.doors.Run(ctx), s.cache.Close())
+	// What is in hand when ctx ends still has to know which vectors go together.
+	after, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var group errgroup.Group
+	group.Go(func() error {
+		defer stop() // after a failure nobody is ready
+		return s.pins.Run(after)
+	})
+	group.Go(func() error {
+		defer stop()
+		select {
+		case <-s.pins.Ready():
+			return s.doors.Run(ctx)
+		case <-after.Done():
+		case <-ctx.Done():
+		}
+		return nil
+	})
+	return errors.Join(group.Wait(), s.cache.Close())
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/local"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/wire"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+	"github.com/neuron7x/mlsdm-integrations/internal/section"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/route"
 )
 
@@ -24,7 +25,7 @@ type Config struct {
 	AnthropicKey       secret.Value `name:"anthropic-api-key" env:"ANTHROPIC_API_KEY" placeholder:"KEY" help:"API key of Anthropic. With it there are models anthropic/*."`
 	AnthropicBaseURL   string       `name:"anthropic-base-url" env:"ANTHROPIC_BASE_URL" default:"https://api.anthropic.com/v1" placeholder:"URL" help:"Where Anthropic's messages API is served."`
 	CohereKey          secret.Value `name:"cohere-api-key" env:"COHERE_API_KEY" placeholder:"KEY" help:"API key of Cohere. With it there are models cohere/*."`
-	CohereBaseURL      string       `name:"cohere-chat-base-url" env:"COHERE_CHAT_BASE_URL" default:"https://api.cohere.com/v2" placeholder:"URL" help:"Where Cohere's chat API, version 2, is served."`
+	CohereBaseURL      string       `name:"cohere-base-url" env:"COHERE_BASE_URL" default:"https://api.cohere.com/v2" placeholder:"URL" help:"Where Cohere's API, version 2, is served."`
 	HuggingFaceKey     secret.Value `name:"huggingface-api-key" env:"HUGGINGFACE_API_KEY" placeholder:"KEY" help:"Access token of Hugging Face. With it there are models huggingface/*."`
 	HuggingFaceBaseURL string       `name:"huggingface-base-url" env:"HUGGINGFACE_BASE_URL" default:"https://router.huggingface.co/v1" placeholder:"URL" help:"Where Hugging Face's router is served."`
 	OllamaBaseURL      string       `name:"ollama-base-url" env:"OLLAMA_BASE_URL" placeholder:"URL" help:"Where Ollama is served, such as http://localhost:11434. With it there are models ollama/*."`
@@ -80,7 +81,7 @@ func (c Config) Validate() error {
 	for _, s := range []struct{ name, value string }{
 		{"openai-base-url", c.OpenAIBaseURL},
 		{"anthropic-base-url", c.AnthropicBaseURL},
-		{"cohere-chat-base-url", c.CohereBaseURL},
+		{"cohere-base-url", c.CohereBaseURL},
 		{"huggingface-base-url", c.HuggingFaceBaseURL},
 		{"ollama-base-url", c.OllamaBaseURL},
 	} {
@@ -102,7 +103,7 @@ func (c Config) Validate() error {
 		return err
 	}
 	doc, err := c.document()
-	if errors.Is(err, errUnreadable) {
+	if errors.Is(err, section.ErrUnreadable) {
 		return nil
 	}
 	if err != nil {

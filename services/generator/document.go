@@ -1,11 +1,8 @@
 package generator
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
-	"os"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 
@@ -19,12 +16,6 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/price"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/route"
 )
-
-// maxFile bounds the configuration file, in bytes.
-const maxFile = 4 << 20
-
-// errUnreadable marks a file that cannot be read.
-var errUnreadable = errors.New("it cannot be read")
 
 // document is what the configuration file says, and the settings where it says nothing.
 type document struct {
@@ -43,7 +34,7 @@ func (c Config) document() (*document, error) {
 	r := section.New(c.File)
 	sections := make(map[string]*yaml.Node)
 	if c.File != "" {
-		text, err := readFile(c.File)
+		text, err := section.ReadFile(c.File)
 		if err != nil {
 			return nil, fmt.Errorf("generator-config: %w", err)
 		}
@@ -103,23 +94,6 @@ func (d *document) check(r *section.Reader, sections map[string]*yaml.Node) {
 	}
 }
 
-// readFile reads a file of a bounded size.
-func readFile(name string) ([]byte, error) {
-	f, err := os.Open(name) //nolint:gosec // the operator names it
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errUnreadable, err)
-	}
-	defer func() { _ = f.Close() }() // nothing was written
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%w: %w", errUnreadable, err)
-	case len(text) > maxFile:
-		return nil, fmt.Errorf("%s has more than %d MiB", name, maxFile>>20)
-	}
-	return text, nil
-}
-
 // moderator is a provider whose moderation endpoint the moral filter may ask.
 func moderator(t *route.Table, name string) (moral.Provider, bool) {
 	if t == nil { // there is something wrong with the providers, and that is told already
@@ -147,29 +121,5 @@ func (d *document) references(settings map[*secret.Reference]bool) ([]config.Ref
 	if ref := d.moral.Scorer.Key.Reference(); ref != nil {
 		all = append(all, config.Reference{Setting: "moral_filter.scorer.key", Secret: ref})
 	}
-	var others []config.Reference
-	var errs []error
-	for _, ref := range all {
-		switch {
-		case settings[ref.Secret]:
-		case ref.Secret.Store() != secret.StoreEnv:
-			others = append(others, ref)
-		default:
-			text := os.Getenv(ref.Secret.Name())
-			if text == "" {
-				errs = append(errs, fmt.Errorf("%s: %s is not set", ref.Setting, ref.Secret))
-			}
-			ref.Secret.Bind(variable{secret.NewValue(text)})
-		}
-	}
-	return others, errors.Join(errs...)
+	return config.BindVariables(slices.DeleteFunc(all, func(ref config.Reference) bool { return settings[ref.Secret] }))
 }
-
-// variable is the content of a variable of the environment.
-type variable struct{ value secret.Value }
-
-// Current implements [secret.Source].
-func (v variable) Current() string { return v.value.Reveal() }
-
-// Renew implements [secret.Source].
-func (v variable) Renew(context.Context, string) {}

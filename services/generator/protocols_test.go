@@ -47,7 +47,7 @@ func TestProtocols(t *testing.T) {
 		},
 		"cohere": {
 			`{protocol: cohere, base_url: "$root/v2", keys: ["$key"]}`,
-			[]string{"COHERE_API_KEY=$key", "COHERE_CHAT_BASE_URL=$root/v2"},
+			[]string{"COHERE_API_KEY=$key", "COHERE_BASE_URL=$root/v2"},
 			"/v2/chat", "Authorization", "Bearer " + llmtest.Key,
 			`{"id":"c","finish_reason":"COMPLETE","message":{"role":"assistant","content":[{"type":"text","text":"hi there"}]},` +
 				`"usage":{"billed_units":{"input_tokens":1,"output_tokens":2},"tokens":{"input_tokens":1,"output_tokens":2}}}`,

@@ -120,7 +120,7 @@ func (d *LocalEmbedDialect) longTexts(t *testing.T, r *embedRig) {
 	fault := r.d.fault(t, err)
 	require.Equal(t, llm.ClassUnsupported, fault.Class)
 	require.Equal(t, events.CodeInvalidArgument, fault.Err.Code)
-	require.ErrorContains(t, fault, "input[1] has 1000 tokens")
+	require.ErrorContains(t, fault, "the text has 1000 tokens")
 
 	call.Truncate = true
 	got, err := r.embed(t.Context(), call)
@@ -144,7 +144,7 @@ func (d *LocalEmbedDialect) noText(t *testing.T, r *embedRig) {
 		fault := r.d.fault(t, err)
 		require.Equal(t, llm.ClassCaller, fault.Class)
 		require.Equal(t, events.CodeInvalidArgument, fault.Err.Code)
-		require.ErrorContains(t, fault, "input[1] has no text in it")
+		require.ErrorContains(t, fault, "there is no text in it")
 	}
 }
 

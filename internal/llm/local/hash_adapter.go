@@ -26,7 +26,7 @@ func (HashAdapter) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedde
 		}
 		list := words(text)
 		if len(list) == 0 {
-			return nil, NoText(i)
+			return nil, NoText()
 		}
 		out.Vectors[i], out.Tokens[i] = vector(list), len(list)
 		out.PromptTokens += len(list)
@@ -47,9 +47,9 @@ func CheckDimensions(call *llm.EmbedCall, model string, dimensions int) error {
 	return llm.FaultOf(llm.Refuse(Provider, "dimensions: %s/%s has %d and no other", Provider, model, dimensions))
 }
 
-// NoText is the fault of the text at a place that has nothing in it to embed.
-func NoText(i int) *llm.Fault {
-	e := events.Errorf(events.CodeInvalidArgument, "input[%d] has no text in it", i)
+// NoText is the fault of a text without any.
+func NoText() *llm.Fault {
+	e := events.Errorf(events.CodeInvalidArgument, "there is no text in it")
 	e.Provider = Provider
 	return &llm.Fault{Class: llm.ClassCaller, Err: e}
 }

@@ -42,9 +42,9 @@ func (a *Adapter) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded
 		out.Tokens[i] = len(tokens)
 		switch {
 		case len(tokens) == 0:
-			return nil, local.NoText(i)
+			return nil, local.NoText()
 		case len(tokens) > maxTokens && !call.Truncate:
-			return nil, tooLong(i, len(tokens))
+			return nil, tooLong(len(tokens))
 		case len(tokens) > maxTokens:
 			if out.Truncated == nil {
 				out.Truncated = make(map[int]events.Truncation)
@@ -72,9 +72,9 @@ func (*Adapter) EmbedLimits(context.Context, string, secret.Value) (llm.EmbedLim
 	return llm.EmbedLimits{Items: events.MaxInputs, ItemTokens: maxTokens}, nil
 }
 
-// tooLong is the fault of the text at a place that has more tokens than the model reads.
-func tooLong(i, tokens int) *llm.Fault {
-	e := events.Errorf(events.CodeInvalidArgument, "input[%d] has %d tokens; %s/%s reads %d", i, tokens, local.Provider, Name, maxTokens)
+// tooLong is the fault of a text that has more tokens than the model reads.
+func tooLong(tokens int) *llm.Fault {
+	e := events.Errorf(events.CodeInvalidArgument, "the text has %d tokens; %s/%s reads %d", tokens, local.Provider, Name, maxTokens)
 	e.Provider = local.Provider
 	return &llm.Fault{Class: llm.ClassUnsupported, Err: e}
 }

@@ -1,0 +1,59 @@
+package embedder
+
+import (
+	"context"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/door"
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/job"
+)
+
+// What is worked in parts.
+const (
+	// wholeBytes is up to which size in bytes vectors are answered in one piece: four fifths of it are what base64 makes of them.
+	wholeBytes = 512 << 10
+	// unknownLength is how long vectors may be of which nothing is known.
+	unknownLength = 4096
+	// defaultPart is how many texts are one part where nobody says how many a call takes.
+	defaultPart = 512
+)
+
+// partSize is how many texts of a durable request are worked as one part: as many as one call to the provider takes. It is 0 for a
+// request that is done in one go, as an interactive one is.
+func (w *worker) partSize(ctx context.Context, ask *asking, texts int) int {
+	size := w.calls.Limits(ctx, ask.group).Items
+	if size <= 0 {
+		size = defaultPart
+	}
+	length := ask.group.Dimensions
+	if length == 0 {
+		length = ask.own(w.pins.Dimensions(ask.model.Space, ask.model.Revision))
+	}
+	if length == 0 {
+		length = unknownLength
+	}
+	if texts <= size && texts*length*4 <= wholeBytes {
+		return 0
+	}
+	return size
+}
+
+// inParts works a durable request in parts, each of which is kept when it is done. It stays with one model: another one would have to
+// begin anew.
+func (w *worker) inParts(ctx context.Context, call *door.Call, req *events.EmbeddingsRequest, ask *asking, size int) ([]byte, error) {
+	return w.jobs.Work(ctx, job.Request{
+		Call: call, Model: req.Model, Texts: req.Input, Encoding: req.EncodingFormat, Size: size,
+		Embed: func(ctx context.Context, texts []string) (job.Answer, error) {
+			got, err := w.embed(ctx, call.Caller, ask, ask.prefixed(texts))
+			if err != nil {
+				return job.Answer{}, err
+			}
+			answer := job.Answer{Items: make([]job.Item, len(got.items)), Model: ask.model.Name, Space: *got.space()}
+			for i := range got.items {
+				it := &got.items[i]
+				answer.Items[i] = job.Item{Vector: it.Vector, Tokens: it.Tokens, Truncated: it.Truncated, Err: it.Err}
+			}
+			return answer, nil
+		},
+	})
+}
