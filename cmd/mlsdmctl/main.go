@@ -21,6 +21,7 @@ type commands struct {
 	Embed      embedCommand      `cmd:"" help:"Turn texts into vectors."`
 	Similarity similarityCommand `cmd:"" help:"Compare texts by what they mean."`
 	Spaces     spacesCommand     `cmd:"" help:"See which vectors can be compared, and agree to others."`
+	Cache      cacheCommand      `cmd:"" help:"See what the caches of the services do, and clear them."`
 	Generate   generateCommand   `cmd:"" help:"Answer a prompt; the answer appears as it is made."`
 	Models     modelsCommand     `cmd:"" help:"List the models: which can answer now, what they cost, what is left of limits."`
 	Publish    publishCommand    `cmd:"" help:"Publish an event."`

@@ -56,22 +56,10 @@ func (spacesAcceptCommand) Help() string {
 // Help shows an example.
 func (spacesForgetCommand) Help() string { return "  mlsdmctl spaces forget tei/bge-small" }
 
-// spacesBus connects, and says what is missing on a bus without the bucket.
-func spacesBus(ctx context.Context, c *connection, t terminal, work func(ctx context.Context, b *bus.Bus) error) error {
-	b, err := c.bus(ctx, t)
-	if err != nil {
-		return err
-	}
-	defer b.Close(ctx) //nolint:errcheck // all calls have been answered by then: there is nothing left to lose
-	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
-	defer cancel()
-	return hint(work(ctx, b))
-}
-
 // Run implements the command.
 func (spacesListCommand) Run(ctx context.Context, c *connection, t terminal) error {
 	var entries []spaces.Entry
-	err := spacesBus(ctx, c, t, func(ctx context.Context, b *bus.Bus) (err error) {
+	err := withBus(ctx, c, t, func(ctx context.Context, b *bus.Bus) (err error) {
 		entries, err = spaces.List(ctx, b)
 		return err
 	})
@@ -146,7 +134,7 @@ func acceptSpace(ctx context.Context, c *connection, t terminal, model string, d
 		}
 	}
 	var before spaces.Entry
-	err := spacesBus(ctx, c, t, func(ctx context.Context, b *bus.Bus) (err error) {
+	err := withBus(ctx, c, t, func(ctx context.Context, b *bus.Bus) (err error) {
 		before, err = spaces.Accept(ctx, b, model, dimensions)
 		return err
 	})
