@@ -21,6 +21,8 @@ func (m *Model) CheckDimensions(wanted, pinned int) error {
 		return events.Errorf(events.CodeInvalidArgument, "dimensions is %d; it must be positive, or absent", wanted)
 	case own > 0 && wanted > own:
 		return events.Errorf(events.CodeInvalidArgument, "dimensions is %d; the vectors of %s have %d", wanted, m.Name, own)
+	case !m.Matryoshka && m.Dimensions == 0: // nobody here knows the model: its server says whether it can, and the answer is checked
+		return nil
 	case !m.Matryoshka:
 		return events.Errorf(events.CodeUnsupported, "dimensions is %d; the vectors of %s cannot be cut%s (an operator who knows that they can says matryoshka: true)",
 			wanted, m.Name, length(own))
