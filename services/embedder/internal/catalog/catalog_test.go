@@ -220,7 +220,8 @@ func TestSettings(t *testing.T) {
 
 func TestCheckDimensions(t *testing.T) {
 	t.Parallel()
-	whole, sized, fixed := catalog.Model{Name: "m", Dimensions: 1536, Matryoshka: true}, catalog.Model{Name: "m", Dimensions: 512, Matryoshka: true, Sizes: []int{128, 256}}, catalog.Model{Name: "m"}
+	whole, sized, fixed := catalog.Model{Name: "m", Dimensions: 1536, Matryoshka: true}, catalog.Model{Name: "m", Dimensions: 512, Matryoshka: true, Sizes: []int{128, 256}}, catalog.Model{Name: "m", Dimensions: 100}
+	unknown := catalog.Model{Name: "m"}
 	for _, c := range []struct {
 		model          catalog.Model
 		wanted, pinned int
@@ -237,7 +238,10 @@ func TestCheckDimensions(t *testing.T) {
 		{sized, 300, 0, events.CodeUnsupported, "can have 128, 256"},
 		{fixed, 0, 0, "", ""},
 		{fixed, 100, 100, "", ""},
-		{fixed, 100, 0, events.CodeUnsupported, "cannot be cut ("},
+		{fixed, 100, 0, "", ""},
+		{unknown, 100, 0, "", ""}, // its server may know
+		{unknown, 99, 100, "", ""},
+		{unknown, 101, 100, events.CodeInvalidArgument, "the vectors of m have 100"},
 		{fixed, 99, 100, events.CodeUnsupported, "cannot be cut: they have 100"},
 		{fixed, 101, 100, events.CodeInvalidArgument, "the vectors of m have 100"},
 	} {
