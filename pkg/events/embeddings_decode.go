@@ -8,14 +8,23 @@ import (
 // ParseEmbeddingsRequest reads a request on the embed subjects: in one pass, where [DecodeJSON] needs several. It does not call
 // Validate. Errors are an [Error] of code invalid_argument, or unsupported for input that holds token ids.
 func ParseEmbeddingsRequest(body []byte) (EmbeddingsRequest, error) {
+	return parseEmbeddingsRequest(body, MaxBody, DecodeJSON)
+}
+
+// ParseDurableEmbeddingsRequest is ParseEmbeddingsRequest for a durable request, which may have [MaxDurableBody] bytes.
+func ParseDurableEmbeddingsRequest(body []byte) (EmbeddingsRequest, error) {
+	return parseEmbeddingsRequest(body, MaxDurableBody, DecodeDurableJSON)
+}
+
+func parseEmbeddingsRequest(body []byte, most int, slow func([]byte, any) error) (EmbeddingsRequest, error) {
 	var r EmbeddingsRequest
-	if len(body) <= MaxBody {
+	if len(body) <= most {
 		var room [usualFields]member
 		if members, ok := scanObject(room[:0], body, MaxDepth); ok {
 			return r, r.fromMembers(members)
 		}
 	}
-	return r, DecodeJSON(body, &r) // which has the words for what is wrong
+	return r, slow(body, &r) // which has the words for what is wrong
 }
 
 // UnmarshalJSON implements [json.Unmarshaler].

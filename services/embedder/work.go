@@ -28,7 +28,11 @@ type worker struct {
 
 // work implements [door.Worker].
 func (w *worker) work(ctx context.Context, call *door.Call) ([]byte, error) {
-	req, err := events.ParseEmbeddingsRequest(call.Body)
+	parse := events.ParseEmbeddingsRequest
+	if call.Durable {
+		parse = events.ParseDurableEmbeddingsRequest
+	}
+	req, err := parse(call.Body)
 	if err != nil {
 		return nil, err
 	}
