@@ -70,8 +70,8 @@ func divisible(code events.Code) bool {
 	}
 }
 
-// ask asks until there is an answer, one that will not change, or patience ends. A request on its way is not given up when ctx
-// ends: it is paid for.
+// ask asks until there is an answer, one that will not change, or patience ends. Neither a request on its way is given up
+// when ctx ends, nor one that is still to go: those behind it may be answered, and are of no use without it.
 func (j *Job) ask(ctx context.Context, all []corpus.Item, items []int) (*events.EmbeddingsResponse, error) {
 	texts := make([]string, len(items))
 	for i, at := range items {
@@ -80,9 +80,6 @@ func (j *Job) ask(ctx context.Context, all []corpus.Item, items []int) (*events.
 	backoff := retry.Backoff{Base: 500 * time.Millisecond, Cap: 15 * time.Second, Jitter: 500 * time.Millisecond}
 	begun := time.Now()
 	for n := 0; ; n++ {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
 		resp, err := j.Embed(j.calls, texts)
 		if err == nil {
 			return resp, check(resp, len(texts))

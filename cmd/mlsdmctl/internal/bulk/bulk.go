@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,7 @@ const (
 	firstTexts    = 16        // in the first request, which shows how long the vectors are, and whether anything goes at all
 	mostTextBytes = 512 << 10 // of the texts of a request: with what JSON adds it stays below [events.MaxBody]
 	checkpoint    = time.Second
+	waiting       = 2    // for each request at the same time, so many batches may be there whose results are not written
 	hopeless      = 1000 // that many texts without any vector, and there is no point in going on
 )
 
@@ -39,6 +41,8 @@ type Job struct {
 	// Told is called each time that something is done, with what is done so far.
 	Told func(vectorfile.State)
 
+	gate  sync.Mutex      // orders what enters the queue, and the end of that
+	rooms chan struct{}   // one a batch that is in the queue
 	most  atomic.Int64    // texts a request, as far as is known by now
 	calls context.Context //nolint:containedctx // the requests on their way outlive the context of the work
 }
@@ -68,7 +72,8 @@ func (j *Job) Run(ctx context.Context) error {
 	j.calls = calls
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	queue := make(chan *batch, j.Parallel)
+	queue := make(chan *batch, waiting*j.Parallel)
+	j.rooms = make(chan struct{}, waiting*j.Parallel)
 	ended := make(chan error, 1)
 	go func() {
 		defer close(queue)
@@ -95,11 +100,12 @@ func (j *Job) Run(ctx context.Context) error {
 func (j *Job) write(ctx context.Context, queue <-chan *batch, stop func(error)) error {
 	saved := time.Now()
 	for {
-		b, open := next(ctx, queue)
+		b, open := j.next(ctx, queue)
 		if !open {
 			return nil
 		}
 		<-b.done
+		<-j.rooms
 		err := b.err
 		if err == nil {
 			err = j.store(b)
@@ -110,8 +116,9 @@ func (j *Job) write(ctx context.Context, queue <-chan *batch, stop func(error)) 
 		}
 		if err != nil {
 			stop(err)
-			for b, open := next(ctx, queue); open; b, open = next(ctx, queue) {
+			for b, open := j.next(ctx, queue); open; b, open = j.next(ctx, queue) {
 				<-b.done
+				<-j.rooms
 			}
 			return err
 		}
@@ -119,12 +126,25 @@ func (j *Job) write(ctx context.Context, queue <-chan *batch, stop func(error)) 
 	}
 }
 
-// next returns the next batch. When ctx has ended only those that are there are waited for, as the input may be silent for ever.
-func next(ctx context.Context, queue <-chan *batch) (*batch, bool) {
+// enter has a batch written when it is worked. It is not taken any more when ctx has ended; there is room for it.
+func (j *Job) enter(ctx context.Context, queue chan<- *batch, b *batch) bool {
+	j.gate.Lock()
+	defer j.gate.Unlock()
+	if ctx.Err() != nil {
+		return false
+	}
+	queue <- b
+	return true
+}
+
+// next returns the next batch. When ctx has ended only those that have entered are waited for, as the input may be silent for ever.
+func (j *Job) next(ctx context.Context, queue <-chan *batch) (*batch, bool) {
 	select {
 	case b, open := <-queue:
 		return b, open
 	case <-ctx.Done():
+		j.gate.Lock() // after this nothing enters
+		defer j.gate.Unlock()
 		select {
 		case b, open := <-queue:
 			return b, open
@@ -167,8 +187,11 @@ func (j *Job) read(ctx context.Context, queue chan<- *batch, known bool) error {
 			return context.Cause(ctx)
 		}
 		select {
-		case queue <- b:
+		case j.rooms <- struct{}{}:
 		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if !j.enter(ctx, queue, b) {
 			return context.Cause(ctx)
 		}
 		go func() {
