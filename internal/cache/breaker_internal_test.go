@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,16 +16,20 @@ import (
 func TestBreakerOfWhatFlaps(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var probes []time.Time
-		var answer error
+		var probes atomic.Int64
+		var broken atomic.Bool
+		still := errors.New("still down")
 		b := newBreaker("read", func(context.Context) error {
-			probes = append(probes, time.Now())
-			return answer
+			probes.Add(1)
+			if broken.Load() {
+				return still
+			}
+			return nil
 		}, slog.New(slog.DiscardHandler))
 		defer b.close()
 		down := errors.New("down")
 		waits := func() time.Duration {
-			start, before := time.Now(), len(probes)
+			start, before := time.Now(), probes.Load()
 			b.fail(t.Context(), down)
 			require.False(t, b.allow())
 			require.Equal(t, down, b.failure())
@@ -32,7 +37,7 @@ func TestBreakerOfWhatFlaps(t *testing.T) {
 				<-time.After(time.Millisecond)
 			}
 			require.NoError(t, b.failure())
-			require.Len(t, probes, before+1)
+			require.Equal(t, before+1, probes.Load())
 			return time.Since(start)
 		}
 		require.True(t, b.allow())
@@ -45,14 +50,14 @@ func TestBreakerOfWhatFlaps(t *testing.T) {
 		<-time.After(31 * time.Second)
 		require.InDelta(t, 100, waits().Milliseconds(), 2)
 
-		answer = errors.New("still down")
-		probes = nil
+		broken.Store(true)
+		probes.Store(0)
 		b.fail(t.Context(), down)
 		b.fail(t.Context(), down) // of a visit that had begun before
 		<-time.After(30 * time.Second)
-		require.Len(t, probes, 9, "no more than one in five seconds, in the end")
-		require.Equal(t, answer, b.failure())
-		answer = nil
+		require.Equal(t, int64(9), probes.Load(), "no more than one in five seconds, in the end")
+		require.Equal(t, still, b.failure())
+		broken.Store(false)
 		<-time.After(5 * time.Second)
 		require.True(t, b.allow())
 	})

@@ -41,7 +41,7 @@ func (n *Namespace) GetOrLoad(ctx context.Context, key string, load Loader) ([]b
 		n.counters.stale.Add(1)
 	}
 	if !fresh || early(e, now) {
-		n.refresh(ctx, key, load)
+		n.refresh(ctx, key, e, load)
 	}
 	return e.result(nil)
 }
@@ -85,20 +85,18 @@ func (n *Namespace) fill(ctx context.Context, key string, load Loader) (entry, e
 	defer cancel()
 	patience := time.Now().Add(n.options.Wait)
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
-		now := time.Now()
-		if e, ok := n.peek(ctx, key); ok {
-			if e.freshAt(now) {
-				n.counters.redis.Add(1)
-			} else {
-				n.counters.stale.Add(1)
-			}
-			if !e.freshAt(now) || early(e, now) {
-				n.refresh(ctx, key, load)
-			}
+		if e, ok := n.share(ctx, key, load); ok {
 			return e, nil
 		}
 		locked := n.lock(ctx, key)
-		if locked.mine || now.After(patience) {
+		if locked.mine {
+			// Who had the lock may have made it between the look and the lock.
+			if e, ok := n.share(ctx, key, load); ok {
+				n.unlock(ctx, locked)
+				return e, nil
+			}
+		}
+		if locked.mine || time.Now().After(patience) {
 			n.counters.missed.Add(1)
 			return n.make(ctx, key, load, locked)
 		}
@@ -111,6 +109,25 @@ func (n *Namespace) fill(ctx context.Context, key string, load Loader) (entry, e
 			return entry{}, context.Cause(ctx)
 		}
 	}
+}
+
+// share returns what is in Redis, and sees to it that it is made again if its time is over, or nearly.
+func (n *Namespace) share(ctx context.Context, key string, load Loader) (entry, bool) {
+	e, ok := n.peek(ctx, key)
+	if !ok {
+		return entry{}, false
+	}
+	now := time.Now()
+	fresh := e.freshAt(now)
+	if fresh {
+		n.counters.redis.Add(1)
+	} else {
+		n.counters.stale.Add(1)
+	}
+	if !fresh || early(e, now) {
+		n.refresh(ctx, key, e, load)
+	}
+	return e, true
 }
 
 // peek reads one entry from Redis, stale or not.
@@ -127,18 +144,25 @@ func (n *Namespace) peek(ctx context.Context, key string) (found entry, ok bool)
 	return found, ok
 }
 
-// refresh has an entry made again, unless that is going on, here or elsewhere; nobody waits for it.
-func (n *Namespace) refresh(ctx context.Context, key string, load Loader) {
+// refresh has an old entry made again, unless that is done or going on, here or elsewhere; nobody waits for it.
+func (n *Namespace) refresh(ctx context.Context, key string, old entry, load Loader) {
 	n.refreshes.DoChan(key, func() (any, error) {
 		ctx, cancel := n.background(ctx)
 		defer cancel()
-		now := time.Now()
-		if e, ok := n.peek(ctx, key); ok && e.freshAt(now) && !early(e, now) {
+		made := func() (entry, bool) {
+			e, ok := n.peek(ctx, key)
+			return e, ok && e.fresh > old.fresh
+		}
+		if e, ok := made(); ok {
 			return e, nil
 		}
 		locked := n.lock(ctx, key)
 		if !locked.mine {
 			return entry{}, nil
+		}
+		if e, ok := made(); ok {
+			n.unlock(ctx, locked)
+			return e, nil
 		}
 		e, err := n.make(ctx, key, load, locked)
 		if err != nil {
