@@ -2,7 +2,6 @@ package embedder_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -107,7 +106,7 @@ func TestKilledFiveTimes(t *testing.T) {
 }
 
 // requireVectors checks that every text has its vector.
-func requireVectors(t *testing.T, ctx context.Context, c *client.Client, res *events.EmbeddingsResponse, texts int) { //nolint:revive // the test comes first
+func requireVectors(t *testing.T, ctx context.Context, c *client.Client, res *events.EmbeddingsResponse, texts int) {
 	t.Helper()
 	reader := c.Vectors(res)
 	for i := range texts {
@@ -120,7 +119,7 @@ func requireVectors(t *testing.T, ctx context.Context, c *client.Client, res *ev
 		}
 	}
 	_, err := reader.Next(ctx)
-	require.True(t, errors.Is(err, io.EOF), "%v", err)
+	require.ErrorIs(t, err, io.EOF)
 }
 
 // hurry sets after which time what nobody shows a sign of is handed out again.
