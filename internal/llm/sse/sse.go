@@ -11,6 +11,9 @@ import (
 // MaxEvent is the largest event, and the longest line, that is read, in bytes.
 const MaxEvent = 1 << 20
 
+// usual is the memory with which reading begins, in bytes: several events fit into it. It grows where one does not.
+const usual = 2 << 10
+
 // ErrTooLarge reports a line or an event of more than [MaxEvent] bytes.
 var ErrTooLarge = errors.New("server-sent event is larger than 1 MiB")
 
@@ -38,7 +41,7 @@ type Reader struct {
 // NewReader returns a Reader on r.
 func NewReader(r io.Reader) *Reader {
 	s := bufio.NewScanner(r)
-	s.Buffer(make([]byte, 0, 8<<10), MaxEvent)
+	s.Buffer(make([]byte, 0, usual), MaxEvent)
 	s.Split(new(lines).scan)
 	return &Reader{scanner: s, first: true}
 }
