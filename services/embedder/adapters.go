@@ -84,7 +84,7 @@ func adapter(p catalog.Provider, pooling catalog.Pooling, client *http.Client) (
 	var err error
 	switch p.Protocol {
 	case catalog.Local:
-		made = inProcess{&uselite.Adapter{}}
+		made = inProcess{&uselite.Model{}}
 	case catalog.Cohere:
 		made, err = cohere.New(cohere.Config{Provider: p.Name, BaseURL: p.BaseURL, HTTP: client})
 	case catalog.Ollama:

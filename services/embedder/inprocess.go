@@ -10,7 +10,7 @@ import (
 )
 
 // inProcess are the models in this process, by their names.
-type inProcess struct{ encoder *uselite.Adapter }
+type inProcess struct{ encoder *uselite.Model }
 
 // Embed implements [llm.EmbedAdapter].
 func (p inProcess) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded, error) {
@@ -25,7 +25,7 @@ func (p inProcess) EmbedLimits(ctx context.Context, model string, key secret.Val
 // model is the encoder for all names but one: the catalogue lets no other pass.
 func (p inProcess) model(name string) llm.EmbedAdapter {
 	if name == local.HashModel {
-		return local.HashAdapter{}
+		return local.Hash{}
 	}
 	return p.encoder
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
@@ -37,28 +38,35 @@ const (
 //  3. Each feature is hashed (FNV-1a of 64 bits over "w" or "t" and the feature, mixed by MurmurHash3's finalizer h).
 //     Its weight is added to the dimension h mod 384, negated when the top bit of h is set.
 //  4. The vector is divided by its Euclidean length.
+//
+// Tokens are words, of which it reads all. A text of white space only is refused.
 type Hash struct{}
 
-var _ llm.Embedder = Hash{}
+var _ llm.EmbedAdapter = Hash{}
 
-// Embed implements [llm.Embedder]. Tokens are counted as words.
-func (Hash) Embed(ctx context.Context, req llm.EmbedRequest) (llm.EmbedResult, error) {
-	if req.Dimensions != 0 && req.Dimensions != HashDimensions {
-		return llm.EmbedResult{}, llm.Refuse(Provider, "dimensions: %s/%s has %d and no other", Provider, HashModel, HashDimensions)
+// Embed implements [llm.EmbedAdapter].
+func (Hash) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded, error) {
+	if err := CheckDimensions(call, HashModel, HashDimensions); err != nil {
+		return nil, err
 	}
-	res := llm.EmbedResult{Vectors: make([][]float32, len(req.Texts))}
-	for i, text := range req.Texts {
-		if err := ctx.Err(); err != nil {
-			return llm.EmbedResult{}, events.AsError(err)
+	out := &llm.Embedded{Vectors: make([][]float32, len(call.Texts)), Tokens: make([]int, len(call.Texts))}
+	for i, text := range call.Texts {
+		if ctx.Err() != nil {
+			return nil, Ended(context.Cause(ctx))
 		}
 		list := words(text)
 		if len(list) == 0 {
-			return llm.EmbedResult{}, events.Errorf(events.CodeInvalidArgument, "input[%d] has no text in it", i)
+			return nil, NoText()
 		}
-		res.Vectors[i] = vector(list)
-		res.PromptTokens += len(list)
+		out.Vectors[i], out.Tokens[i] = vector(list), len(list)
+		out.PromptTokens += len(list)
 	}
-	return res, nil
+	return out, nil
+}
+
+// EmbedLimits implements [llm.EmbedAdapter].
+func (Hash) EmbedLimits(context.Context, string, secret.Value) (llm.EmbedLimits, error) {
+	return llm.EmbedLimits{Items: events.MaxInputs}, nil
 }
 
 // words does step 1.

@@ -12,12 +12,19 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/llmtest"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/local"
-	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
 func TestHashContract(t *testing.T) {
 	t.Parallel()
-	llmtest.RunEmbedder(t, llmtest.EmbedFeatures{Model: local.HashModel, Dimensions: local.HashDimensions}, local.Hash{})
+	llmtest.RunLocalEmbed(t, llmtest.LocalEmbedDialect{Provider: local.Provider, Model: local.HashModel, Dimensions: local.HashDimensions}, local.Hash{})
+}
+
+func TestHashCountsWords(t *testing.T) {
+	t.Parallel()
+	got, err := local.Hash{}.Embed(t.Context(), asking("hello", "The quick brown fox jumps over the lazy dog.", "!?"))
+	require.NoError(t, err)
+	require.Equal(t, []int{1, 9, 1}, got.Tokens)
+	require.Equal(t, 11, got.PromptTokens)
 }
 
 func TestEchoContract(t *testing.T) {
@@ -33,10 +40,15 @@ func TestEchoContract(t *testing.T) {
 	}, local.Model{})
 }
 
+// asking is a call.
+func asking(texts ...string) *llm.EmbedCall {
+	return &llm.EmbedCall{Model: local.HashModel, Texts: texts}
+}
+
 // embed returns the vectors of texts.
 func embed(t *testing.T, texts ...string) [][]float32 {
 	t.Helper()
-	res, err := local.Hash{}.Embed(t.Context(), llm.EmbedRequest{Model: local.HashModel, Texts: texts})
+	res, err := local.Hash{}.Embed(t.Context(), asking(texts...))
 	require.NoError(t, err)
 	return res.Vectors
 }
@@ -96,34 +108,19 @@ func TestHashSimilarity(t *testing.T) {
 	require.Greater(t, dot(v[4], v[6]), 0.3, "words that share pieces are similar")
 }
 
-func TestHashRefusesTextWithoutText(t *testing.T) {
-	t.Parallel()
-	for _, text := range []string{"", " ", "\t\n\u00a0\u3000"} {
-		_, err := local.Hash{}.Embed(t.Context(), llm.EmbedRequest{Texts: []string{"fine", text}})
-		require.Equal(t, events.CodeInvalidArgument, events.CodeOf(err))
-		require.ErrorContains(t, err, "input[1]")
-	}
-}
-
 func FuzzHash(f *testing.F) {
-	f.Add("hello")
-	f.Add("\xff\xfe")
-	f.Add("\u0301")
+	for _, seed := range []string{"hello", "\xff\xfe", "\u0301", " ", "日本語"} {
+		f.Add(seed)
+	}
 	f.Fuzz(func(t *testing.T, text string) {
-		res, err := local.Hash{}.Embed(t.Context(), llm.EmbedRequest{Texts: []string{text}})
-		if err != nil {
-			require.Equal(t, events.CodeInvalidArgument, events.CodeOf(err))
-			return
-		}
-		require.NoError(t, llm.CheckVectors("local", res.Vectors, 1, local.HashDimensions))
-		require.InDelta(t, 1, dot(res.Vectors[0], res.Vectors[0]), 1e-4)
+		llmtest.SurvivesLocal(t, local.Hash{}, local.HashDimensions, text)
 	})
 }
 
 func BenchmarkHash(b *testing.B) {
-	req := llm.EmbedRequest{Texts: []string{"The quick brown fox jumps over the lazy dog."}}
+	call := asking("The quick brown fox jumps over the lazy dog.")
 	for b.Loop() {
-		if _, err := (local.Hash{}).Embed(b.Context(), req); err != nil {
+		if _, err := (local.Hash{}).Embed(b.Context(), call); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/local/uselite/weights"
 )
 
-// attend makes, of qkv, what each row takes from the rows of its window, head beside head, and leaves it in heads.
+// attend makes, of qkv, what each row takes from the rows of its text, head beside head, and leaves it in heads.
 func (r *run) attend(width, begin, end int) {
 	size := width / weights.Heads
 	stride := 3 * width

@@ -11,7 +11,7 @@ import (
 // encoder is the transformer.
 type encoder struct {
 	*weights.Model
-	// positions is what is added to the vector of a token for where it stands in its window.
+	// positions is what is added to the vector of a token for where it stands in its text.
 	positions []float32
 	runs      sync.Pool // of *run
 }
@@ -29,7 +29,7 @@ func newEncoder(w *weights.Model) *encoder {
 	return e
 }
 
-// run collects windows until there are maxTokens tokens, and then encodes them at once: a product with a matrix costs less for a token,
+// run collects texts until there are maxTokens tokens, and then encodes them at once: a product with a matrix costs less for a token,
 // the more tokens there are. Its memory, 2.6 MB, serves one call after the other.
 type run struct {
 	*encoder
@@ -43,10 +43,10 @@ type run struct {
 	work, heads, qkv, inner []float32
 }
 
-// segment is a window's place in the rows, and the vector that its own is added to.
+// segment is a text's place in the rows, and where its vector goes.
 type segment struct {
 	begin, end int
-	sum        []float32
+	vector     []float32
 }
 
 func newRun(e *encoder) *run {
@@ -72,14 +72,14 @@ func (r *run) release() {
 	r.runs.Put(r)
 }
 
-// add takes a window in. Its vector, times the number of its tokens, is added to sum now or when the run is flushed.
-func (r *run) add(ctx context.Context, window []int32, sum []float32) error {
-	if r.rows+len(window) > maxTokens {
+// add takes the tokens of a text in, of which there are 1 to maxTokens. Its vector is written later, at the latest when the run is flushed.
+func (r *run) add(ctx context.Context, tokens []int32, vector []float32) error {
+	if r.rows+len(tokens) > maxTokens {
 		if err := r.flush(ctx); err != nil {
 			return err
 		}
 	}
-	for i, token := range window {
+	for i, token := range tokens {
 		row := r.hidden[(r.rows+i)*weights.Narrow:][:weights.Narrow]
 		position := r.positions[i*weights.Narrow:][:weights.Narrow]
 		scale := 2 * r.Scale[token]
@@ -87,12 +87,12 @@ func (r *run) add(ctx context.Context, window []int32, sum []float32) error {
 			row[j] = scale*float32(int8(b)) + position[j] //nolint:gosec // it is a signed number
 		}
 	}
-	r.segments = append(r.segments, segment{r.rows, r.rows + len(window), sum})
-	r.rows += len(window)
+	r.segments = append(r.segments, segment{r.rows, r.rows + len(tokens), vector})
+	r.rows += len(tokens)
 	return nil
 }
 
-// flush encodes the windows that were added.
+// flush encodes the texts that were added.
 func (r *run) flush(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -140,7 +140,7 @@ func (r *run) mix(l *weights.Layer, begin, end int) {
 	multiply(&l.Down, r.inner, result, begin, end, true)
 }
 
-// answer makes the windows' vectors of their rows and adds them up.
+// answer makes the texts' vectors of their rows.
 func (r *run) answer() {
 	for i, s := range r.segments {
 		mean := r.work[i*weights.Wide:][:weights.Wide]
@@ -156,13 +156,21 @@ func (r *run) answer() {
 	}
 	multiply(&r.Head, r.work, r.spare, 0, padded(len(r.segments)), false)
 	for i, s := range r.segments {
-		vector := r.spare[i*weights.Wide:][:weights.Wide]
-		for j, v := range vector {
-			vector[j] = float32(math.Tanh(float64(v)))
+		for j, v := range r.spare[i*weights.Wide:][:weights.Wide] {
+			s.vector[j] = float32(math.Tanh(float64(v)))
 		}
-		normalise(vector)
-		for j, v := range vector {
-			s.sum[j] += v * float32(s.end-s.begin)
-		}
+		normalise(s.vector)
+	}
+}
+
+// normalise gives a vector the length 1.
+func normalise(v []float32) {
+	sum := 1e-12 // keeps zeros from becoming no numbers
+	for _, f := range v {
+		sum += float64(f) * float64(f)
+	}
+	scale := float32(1 / math.Sqrt(sum))
+	for i := range v {
+		v[i] *= scale
 	}
 }

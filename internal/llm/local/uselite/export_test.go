@@ -5,7 +5,6 @@ import "context"
 // What the tests need to see.
 const (
 	MaxTokens = maxTokens
-	Overlap   = overlap
 	TileRows  = tileRows
 	Chunk     = chunk
 )
@@ -23,14 +22,6 @@ type Kernel struct {
 // Kernels are the one of this machine and that of every machine.
 func Kernels() map[string]Kernel {
 	return map[string]Kernel{"machine's": {tile, dots, blend}, "plain": {tilePlain, dotsPlain, blendPlain}}
-}
-
-// Windows returns the windows of tokens.
-func Windows(tokens []int32) (list [][]int32) {
-	for w := range windows(tokens) {
-		list = append(list, w)
-	}
-	return list
 }
 
 // Tokens returns the tokens of a text.

@@ -59,29 +59,6 @@ func TestPieces(t *testing.T) {
 	}
 }
 
-func TestWindows(t *testing.T) {
-	t.Parallel()
-	for n := range 700 {
-		tokens := make([]int32, n)
-		for i := range tokens {
-			tokens[i] = int32(i)
-		}
-		end := 0
-		for i, w := range uselite.Windows(tokens) {
-			require.LessOrEqual(t, len(w), uselite.MaxTokens)
-			if i > 0 {
-				require.EqualValues(t, end-uselite.Overlap, w[0])
-				require.Greater(t, len(w), uselite.Overlap, "it has something of its own")
-			}
-			end += len(w)
-			if i > 0 {
-				end -= uselite.Overlap
-			}
-		}
-		require.Equal(t, n, end, "all tokens are in a window")
-	}
-}
-
 func FuzzTokens(f *testing.F) {
 	f.Add("hello world")
 	f.Add("\xff\xfe")

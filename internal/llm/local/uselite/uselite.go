@@ -9,10 +9,8 @@
 //
 //  1. It is normalised to NFKC and cut into words at white space, control characters and "▁" (U+2581). Each word, with a "▁" in front of
 //     it, is cut into the most likely pieces of a vocabulary of 8,000; a piece is a token, and a run of unknown characters is one.
-//  2. A transformer of two layers makes a vector of each 128 tokens or less: the mean over the tokens, through a last dense part, with
-//     length 1.
-//  3. A text of more than 128 tokens is cut into windows of 128 that overlap by 32. Its vector is the mean of theirs, weighted by their
-//     tokens, with length 1.
+//  2. A transformer of two layers makes a vector of the first 128 tokens: the mean over them, through a last dense part, with length 1.
+//     A longer text is refused, or its end is cut off; that is for who asks to say.
 //
 // The vector of a text is the same whatever texts stand beside it. Between machines it may differ by rounding, in the sixth decimal.
 package uselite
@@ -25,6 +23,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/local"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/local/uselite/weights"
+	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
@@ -33,6 +32,9 @@ const (
 	Name       = "use-lite-512"
 	Dimensions = weights.Wide
 )
+
+// maxTokens is how many tokens the encoder was made for.
+const maxTokens = 128
 
 //go:embed use-lite-512.bin
 var file []byte
@@ -46,8 +48,11 @@ var license string
 // Notice returns where the weights come from, and their licence, the Apache License 2.0: both go with every program that has them.
 func Notice() string { return notice + "\n" + license }
 
-// Model is the model. The zero value is ready; it reads the weights when it is first used, which takes some milliseconds and 1 MB: the
-// numbers of 8 bits stay where they are in the program. It must not be copied after that.
+// Model is the model, an [llm.EmbedAdapter]. The zero value is ready; it reads the weights when it is first used, which takes some
+// milliseconds and 1 MB: the numbers of 8 bits stay where they are in the program. It must not be copied after that.
+//
+// A call keeps all processors busy, for some milliseconds at a time: between them it looks whether its context has ended, and others have
+// their turn.
 type Model struct {
 	once      sync.Once
 	err       error
@@ -55,43 +60,63 @@ type Model struct {
 	encoder   *encoder
 }
 
-var _ llm.Embedder = (*Model)(nil)
+var _ llm.EmbedAdapter = (*Model)(nil)
 
-// Embed implements [llm.Embedder]. A context that ends is seen within some milliseconds.
-func (m *Model) Embed(ctx context.Context, req llm.EmbedRequest) (llm.EmbedResult, error) {
-	if req.Dimensions != 0 && req.Dimensions != Dimensions {
-		return llm.EmbedResult{}, llm.Refuse(local.Provider, "dimensions: %s/%s has %d and no other", local.Provider, Name, Dimensions)
+// Embed implements [llm.EmbedAdapter]. It counts the tokens of each text, and says which texts it cut.
+func (m *Model) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded, error) {
+	if err := local.CheckDimensions(call, Name, Dimensions); err != nil {
+		return nil, err
 	}
 	m.once.Do(m.load)
 	if m.err != nil {
-		return llm.EmbedResult{}, m.err
+		return nil, llm.FaultOf(m.err)
 	}
-	res := llm.EmbedResult{Vectors: make([][]float32, len(req.Texts))}
+	out := &llm.Embedded{Vectors: make([][]float32, len(call.Texts)), Tokens: make([]int, len(call.Texts))}
 	run := m.encoder.start()
 	defer run.release()
-	for i, text := range req.Texts {
+	for i, text := range call.Texts {
+		if ctx.Err() != nil {
+			return nil, local.Ended(context.Cause(ctx))
+		}
 		tokens, err := m.tokenizer.tokens(ctx, text)
 		if err != nil {
-			return llm.EmbedResult{}, ended(err)
+			return nil, local.Ended(err)
 		}
-		if len(tokens) == 0 {
-			return llm.EmbedResult{}, events.Errorf(events.CodeInvalidArgument, "input[%d] has no text in it", i)
-		}
-		res.PromptTokens += len(tokens)
-		res.Vectors[i] = make([]float32, Dimensions)
-		for window := range windows(tokens) {
-			if err := run.add(ctx, window, res.Vectors[i]); err != nil {
-				return llm.EmbedResult{}, ended(err)
+		out.Tokens[i] = len(tokens)
+		switch {
+		case len(tokens) == 0:
+			return nil, local.NoText()
+		case len(tokens) > maxTokens && !call.Truncate:
+			return nil, tooLong(len(tokens))
+		case len(tokens) > maxTokens:
+			if out.Truncated == nil {
+				out.Truncated = make(map[int]events.Truncation)
 			}
+			out.Truncated[i] = events.Truncation{Tokens: len(tokens), Used: maxTokens}
+			tokens = tokens[:maxTokens]
+		}
+		out.PromptTokens += len(tokens)
+		out.Vectors[i] = make([]float32, Dimensions)
+		if err := run.add(ctx, tokens, out.Vectors[i]); err != nil {
+			return nil, local.Ended(err)
 		}
 	}
 	if err := run.flush(ctx); err != nil {
-		return llm.EmbedResult{}, ended(err)
+		return nil, local.Ended(err)
 	}
-	for _, v := range res.Vectors {
-		normalise(v)
-	}
-	return res, nil
+	return out, nil
+}
+
+// EmbedLimits implements [llm.EmbedAdapter].
+func (*Model) EmbedLimits(context.Context, string, secret.Value) (llm.EmbedLimits, error) {
+	return llm.EmbedLimits{Items: events.MaxInputs, ItemTokens: maxTokens}, nil
+}
+
+// tooLong is the fault of a text that has more tokens than the model reads.
+func tooLong(tokens int) *llm.Fault {
+	e := events.Errorf(events.CodeInvalidArgument, "the text has %d tokens; %s/%s reads %d", tokens, local.Provider, Name, maxTokens)
+	e.Provider = local.Provider
+	return &llm.Fault{Class: llm.ClassUnsupported, Err: e}
 }
 
 // load reads the weights.
@@ -103,11 +128,4 @@ func (m *Model) load() {
 	}
 	m.tokenizer = newTokenizer(w.Pieces)
 	m.encoder = newEncoder(w)
-}
-
-// ended is the error of a context that has ended.
-func ended(err error) error {
-	e := *events.AsError(err)
-	e.Provider = local.Provider
-	return &e
 }

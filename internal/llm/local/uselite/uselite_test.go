@@ -2,6 +2,7 @@ package uselite_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -11,19 +12,27 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/llmtest"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/local"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/local/uselite"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
 func TestContract(t *testing.T) {
 	t.Parallel()
-	llmtest.RunEmbedder(t, llmtest.EmbedFeatures{Model: uselite.Name, Dimensions: uselite.Dimensions}, new(uselite.Model))
+	llmtest.RunLocalEmbed(t, llmtest.LocalEmbedDialect{
+		Provider: local.Provider, Model: uselite.Name, Dimensions: uselite.Dimensions, ItemTokens: uselite.MaxTokens,
+	}, new(uselite.Model))
+}
+
+// asking is a call that lets long texts be cut.
+func asking(texts ...string) *llm.EmbedCall {
+	return &llm.EmbedCall{Model: uselite.Name, Texts: texts, Truncate: true}
 }
 
 // embed returns the vectors of texts.
 func embed(t *testing.T, m *uselite.Model, texts ...string) [][]float32 {
 	t.Helper()
-	res, err := m.Embed(t.Context(), llm.EmbedRequest{Model: uselite.Name, Texts: texts})
+	res, err := m.Embed(t.Context(), asking(texts...))
 	require.NoError(t, err)
 	require.NoError(t, llm.CheckVectors("local", res.Vectors, len(texts), uselite.Dimensions))
 	return res.Vectors
@@ -48,27 +57,13 @@ func TestMeaning(t *testing.T) {
 	require.Less(t, dot(v[3], v[5]), 0.25)
 }
 
-func TestDimensions(t *testing.T) {
-	t.Parallel()
-	var model uselite.Model
-	for _, dimensions := range []int{0, 512} {
-		res, err := model.Embed(t.Context(), llm.EmbedRequest{Texts: []string{"hello"}, Dimensions: dimensions})
-		require.NoError(t, err)
-		require.Len(t, res.Vectors[0], 512)
-	}
-	for _, dimensions := range []int{-1, 1, 511, 513, 1 << 30} {
-		_, err := model.Embed(t.Context(), llm.EmbedRequest{Texts: []string{"hello"}, Dimensions: dimensions})
-		require.Equal(t, events.CodeUnsupported, events.CodeOf(err))
-		require.ErrorContains(t, err, "dimensions: local/use-lite-512 has 512 and no other")
-	}
-}
-
 func TestTextWithoutTextIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"", " ", "\t\r\n\u00a0\u3000", "\x00\x1f\x7f", "▁▁", "\ufeff\u200b"} {
-		_, err := new(uselite.Model).Embed(t.Context(), llm.EmbedRequest{Texts: []string{"fine", text}})
+	var model uselite.Model
+	for _, text := range []string{"\x00\x1f\x7f", "▁▁", "\ufeff\u200b"} { // beside what is nothing to any model
+		_, err := model.Embed(t.Context(), asking("fine", text))
 		require.Equal(t, events.CodeInvalidArgument, events.CodeOf(err), "%q", text)
-		require.ErrorContains(t, err, "input[1] has no text in it")
+		require.ErrorContains(t, err, "there is no text in it")
 	}
 }
 
@@ -104,7 +99,7 @@ func TestVectorIsTheSameInEveryCompany(t *testing.T) {
 	alone := make([][]float32, len(texts))
 	for i, text := range texts {
 		group.Go(func() {
-			res, err := model.Embed(context.WithoutCancel(t.Context()), llm.EmbedRequest{Texts: []string{text}})
+			res, err := model.Embed(context.WithoutCancel(t.Context()), asking(text))
 			if err == nil {
 				alone[i] = res.Vectors[0]
 			}
@@ -114,39 +109,41 @@ func TestVectorIsTheSameInEveryCompany(t *testing.T) {
 	require.Equal(t, together, alone, "to the last bit")
 }
 
-func TestLongTextIsTheMeanOfItsWindows(t *testing.T) {
+func TestLongTextIsRefusedOrCut(t *testing.T) {
 	t.Parallel()
 	var model uselite.Model
 	words := func(n int) string { return strings.Repeat("a ", n) } // each is one token
-	res, err := model.Embed(t.Context(), llm.EmbedRequest{Texts: []string{words(200)}})
+	call := asking("a", words(150)+"the king of Spain", words(150)+"a broken printer")
+	res, err := model.Embed(t.Context(), call)
 	require.NoError(t, err)
-	require.Equal(t, 200, res.PromptTokens, "tokens that are in two windows count once")
+	require.Equal(t, map[int]events.Truncation{1: {Tokens: 155, Used: 128}, 2: {Tokens: 154, Used: 128}}, res.Truncated)
+	require.Equal(t, 1+2*128, res.PromptTokens, "what was read counts")
+	require.Equal(t, embed(t, &model, words(128))[0], res.Vectors[1])
+	require.Equal(t, res.Vectors[1], res.Vectors[2])
 
-	v := embed(t, &model, words(128), words(104))
-	want, length := make([]float64, len(v[0])), 0.0
-	for i := range want {
-		want[i] = 128*float64(v[0][i]) + 104*float64(v[1][i])
-		length += want[i] * want[i]
-	}
-	cosine := 0.0
-	for i := range want {
-		cosine += want[i] * float64(res.Vectors[0][i])
-	}
-	require.InDelta(t, 1, cosine*cosine/length, 1e-5)
-
-	ends := embed(t, &model, words(150)+"the king of Spain", words(150)+"a broken printer")
-	require.Less(t, dot(ends[0], ends[1]), 0.999, "the end is not cut off")
+	call.Truncate = false
+	_, err = model.Embed(t.Context(), call)
+	require.Equal(t, llm.ClassUnsupported, llm.FaultOf(err).Class)
+	require.ErrorContains(t, err, "the text has 155 tokens; local/use-lite-512 reads 128")
 }
 
-func TestVeryLongTextEndsWithItsContext(t *testing.T) {
+func TestLargeCallEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	var model uselite.Model
-	long := strings.Repeat("the quick brown fox ", 1<<20/20)
+	long := slices.Repeat([]string{strings.Repeat("the quick brown fox ", 4<<10)}, events.MaxInputs)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	begin := time.Now()
-	_, err := model.Embed(ctx, llm.EmbedRequest{Texts: []string{long}})
+	_, err := model.Embed(ctx, asking(long...))
 	require.Equal(t, events.CodeDeadlineExceeded, events.CodeOf(err))
 	require.Less(t, time.Since(begin), 30*time.Second)
 	require.NotEmpty(t, embed(t, &model, "and goes on")[0])
+}
+
+func FuzzEmbed(f *testing.F) {
+	for _, seed := range []string{"hello", "\xff\xfe", "\u0301", " ", "日本語", "▁", strings.Repeat("long ", 200)} {
+		f.Add(seed)
+	}
+	model := new(uselite.Model)
+	f.Fuzz(func(t *testing.T, text string) { llmtest.SurvivesLocal(t, model, uselite.Dimensions, text) })
 }
