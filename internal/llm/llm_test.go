@@ -1,48 +1,17 @@
 package llm_test
 
 import (
-	"context"
-	"errors"
 	"math"
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
-	"github.com/neuron7x/mlsdm-integrations/internal/retry"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
-
-func TestProviders(t *testing.T) {
-	t.Parallel()
-	var p llm.Providers[int]
-	require.Equal(t, "none", p.String())
-	p.Add("local", 1, "hash-384")
-	p.Add("huggingface", 2)
-	require.Equal(t, "local/hash-384, huggingface/*", p.String())
-
-	adapter, provider, model, err := p.Resolve("huggingface/meta-llama/Llama-3.3-70B-Instruct:fastest")
-	require.NoError(t, err)
-	require.Equal(t, []any{2, "huggingface", "meta-llama/Llama-3.3-70B-Instruct:fastest"}, []any{adapter, provider, model})
-	adapter, _, _, err = p.Resolve("local/hash-384")
-	require.NoError(t, err)
-	require.Equal(t, 1, adapter)
-
-	for model, code := range map[string]events.Code{
-		"local/hash-385": events.CodeNotFound, "openai/gpt": events.CodeNotFound, "Local/hash-384": events.CodeNotFound,
-		"": events.CodeInvalidArgument, "gpt": events.CodeInvalidArgument, "/a": events.CodeInvalidArgument,
-		"a/": events.CodeInvalidArgument, "openai/a\nb": events.CodeInvalidArgument, "openai/a b": events.CodeInvalidArgument,
-		"openai/" + strings.Repeat("a", 300): events.CodeInvalidArgument,
-	} {
-		_, _, _, err := p.Resolve(model)
-		require.Equal(t, code, events.CodeOf(err), model)
-		require.ErrorContains(t, err, "local/hash-384, huggingface/*")
-	}
-}
 
 func TestFailure(t *testing.T) {
 	t.Parallel()
@@ -181,75 +150,6 @@ func TestRetryAfter(t *testing.T) {
 	}
 	require.Equal(t, 5*time.Millisecond, llm.RetryAfter(http.Header{"Retry-After": {"9"}, "Retry-After-Ms": {"5"}}, now), "the finer one wins")
 	require.Zero(t, llm.RetryAfter(nil, now))
-}
-
-// tries calls Do with an operation that fails with the given errors in turn and returns how often and how long it tried.
-func tries(ctx context.Context, fails ...error) (calls int, took time.Duration, err error) {
-	start := time.Now()
-	attempts := llm.Attempts{Retries: 2, Backoff: retry.Backoff{Base: time.Second, Cap: 8 * time.Second}}
-	err = attempts.Do(ctx, func(context.Context) error {
-		if calls++; calls > len(fails) {
-			return nil
-		}
-		return fails[calls-1]
-	})
-	return calls, time.Since(start), err
-}
-
-func TestAttempts(t *testing.T) {
-	t.Parallel()
-	down := llm.Unavailable("acme", "down")
-	in := func(d time.Duration) error {
-		return &events.Error{Code: events.CodeRateLimited, Retryable: true, RetryAfter: d}
-	}
-	wrong := events.Errorf(events.CodeInvalidArgument, "wrong")
-	for name, c := range map[string]struct {
-		deadline time.Duration
-		fails    []error
-		calls    int
-		took     time.Duration
-		err      error
-	}{
-		"success":                      {0, nil, 1, 0, nil},
-		"passes":                       {0, []error{down}, 2, time.Second, nil},
-		"passes late":                  {0, []error{down, down}, 3, 3 * time.Second, nil},
-		"does not pass":                {0, []error{down, down, down}, 3, 3 * time.Second, down},
-		"not retryable":                {0, []error{wrong}, 1, 0, wrong},
-		"no error of ours":             {0, []error{errors.ErrUnsupported}, 1, 0, errors.ErrUnsupported},
-		"asks for more time":           {0, []error{in(5 * time.Second)}, 2, 5 * time.Second, nil},
-		"asks for less time":           {0, []error{in(time.Millisecond)}, 2, time.Second, nil},
-		"asks for too much time":       {0, []error{in(time.Hour)}, 1, 0, in(time.Hour)},
-		"wait does not fit deadline":   {4 * time.Second, []error{in(5 * time.Second)}, 1, 0, in(5 * time.Second)},
-		"second wait does not fit":     {2500 * time.Millisecond, []error{down, down}, 2, time.Second, down},
-		"deadline leaves time for all": {time.Minute, []error{down, down}, 3, 3 * time.Second, nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				ctx := t.Context()
-				if c.deadline > 0 {
-					var cancel context.CancelFunc
-					ctx, cancel = context.WithTimeout(ctx, c.deadline)
-					defer cancel()
-				}
-				calls, took, err := tries(ctx, c.fails...)
-				require.Equal(t, c.err, err)
-				require.Equal(t, c.calls, calls)
-				require.Equal(t, c.took, took)
-			})
-		})
-	}
-	t.Run("canceled while waiting", func(t *testing.T) {
-		t.Parallel()
-		synctest.Test(t, func(t *testing.T) {
-			ctx, cancel := context.WithCancel(t.Context())
-			time.AfterFunc(300*time.Millisecond, cancel)
-			calls, took, err := tries(ctx, down, down)
-			require.Equal(t, error(down), err)
-			require.Equal(t, 1, calls)
-			require.Equal(t, 300*time.Millisecond, took)
-		})
-	})
 }
 
 func TestCheckVectors(t *testing.T) {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/native"
-	"github.com/neuron7x/mlsdm-integrations/internal/llm/scan"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/vectors"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/wire"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
@@ -42,7 +41,7 @@ type embedded struct {
 
 // read reads the answer.
 func (e *embedded) read(src io.Reader) error {
-	return vectors.Object(src, "embeddings", func(s *scan.Scanner) error {
+	return vectors.Object(src, "embeddings", func(s *vectors.Scanner) error {
 		if kind, err := s.Kind(); err != nil {
 			return err
 		} else if kind != '{' {

@@ -1,3 +1,5 @@
+// Package llmtest is the contract of package llm as tests that every adapter runs, and a server that speaks OpenAI's
+// protocol, well or badly, for adapters and services to talk to.
 package llmtest
 
 import (

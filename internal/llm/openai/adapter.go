@@ -1,3 +1,9 @@
+// Package openai speaks OpenAI's HTTP protocol to whoever serves it: OpenAI and Azure OpenAI, the compatibility endpoints of Cohere,
+// Anthropic and Hugging Face, Ollama, vLLM, llama.cpp, text-embeddings-inference and the like.
+//
+// It is written on net/http (through package wire) and not on a vendor's SDK, so that every header, unknown field and failure stays in
+// reach: answers are bounded and checked before anybody sees them, an exhausted quota is told from a limit that passes, and the API key
+// is cut out of whatever a server says.
 package openai
 
 import (

@@ -9,15 +9,9 @@ import (
 	"strings"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
-	"github.com/neuron7x/mlsdm-integrations/internal/llm/scan"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/vectors"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
-)
-
-// Bounds of answers with vectors, in bytes: what comes beside them, and all together.
-const (
-	besideVectors = 1 << 20
-	mostVectors   = 256 << 20
 )
 
 // Embed implements [llm.EmbedAdapter]. The protocol has no word for what a text is for: InputType is not sent, and whoever calls puts the
@@ -47,9 +41,8 @@ func (a *Adapter) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded
 	if a.opts.Deployments {
 		path = "/deployments/" + url.PathEscape(call.Model) + path
 	}
-	most := min(int64(besideVectors+len(call.Texts)*scan.MaxVector), mostVectors)
 	got := embedded{a: a, texts: len(call.Texts)}
-	if err := a.Read(ctx, a.request(path, call.Key, body), most, got.read); err != nil {
+	if err := a.Read(ctx, a.request(path, call.Key, body), vectors.Most(len(call.Texts)), got.read); err != nil {
 		return nil, uncut(call, err)
 	}
 	if err := llm.CheckVectors(a.Provider(), got.vectors, len(call.Texts), call.Dimensions); err != nil {
@@ -130,7 +123,7 @@ const maxAside = 64 << 10
 // read reads the answer.
 func (e *embedded) read(src io.Reader) error {
 	e.vectors = make([][]float32, e.texts)
-	s := scan.NewScanner(src)
+	s := vectors.NewScanner(src)
 	err := s.Object(func(name string) (err error) {
 		switch name {
 		case "data":
@@ -159,7 +152,7 @@ func (e *embedded) read(src io.Reader) error {
 }
 
 // data reads the list of vectors; null is none.
-func (e *embedded) data(s *scan.Scanner) error {
+func (e *embedded) data(s *vectors.Scanner) error {
 	if null, err := s.Null(); null || err != nil {
 		return err
 	}
@@ -176,7 +169,7 @@ func (e *embedded) data(s *scan.Scanner) error {
 }
 
 // item reads one of the list. The index decides which text it belongs to: they may come in any order.
-func (e *embedded) item(s *scan.Scanner, i int) error {
+func (e *embedded) item(s *vectors.Scanner, i int) error {
 	const none = -1
 	index, vector, seen := none, []float32(nil), false
 	err := s.Object(func(name string) (err error) {
@@ -219,7 +212,7 @@ func (e *embedded) item(s *scan.Scanner, i int) error {
 }
 
 // usage reads the count of tokens. One that cannot be believed is none.
-func (e *embedded) usage(s *scan.Scanner) error {
+func (e *embedded) usage(s *vectors.Scanner) error {
 	raw, err := s.Raw(maxAside)
 	if err != nil {
 		return err
@@ -239,4 +232,9 @@ func (e *embedded) usage(s *scan.Scanner) error {
 		e.tokens = int(n)
 	}
 	return nil
+}
+
+// wrapError puts an error back where it stood, under "error".
+func wrapError(raw []byte) []byte {
+	return append(append([]byte(`{"error":`), raw...), '}')
 }

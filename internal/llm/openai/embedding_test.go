@@ -105,6 +105,36 @@ func two() *llm.EmbedCall {
 	return &llm.EmbedCall{Model: "m", Texts: []string{"a", "b"}, Key: secret.NewValue(llmtest.Key)}
 }
 
+func TestEmbedOnTheWire(t *testing.T) {
+	t.Parallel()
+	server, a := adapt(t, openai.Options{Base64: true})
+	call := two()
+	call.Dimensions, call.User, call.InputType = 4, "u", events.InputQuery
+	got, err := a.Embed(t.Context(), call)
+	require.NoError(t, err)
+	require.Equal(t, [][]float32{llmtest.Vector("a", 4), llmtest.Vector("b", 4)}, got.Vectors)
+	_, err = a.Embed(t.Context(), &llm.EmbedCall{Model: "m", Texts: []string{"c"}, Key: call.Key})
+	require.NoError(t, err)
+	for i, want := range []string{
+		`{"model":"m","input":["a","b"],"dimensions":4,"encoding_format":"base64","user":"u"}`,
+		`{"model":"m","input":["c"],"encoding_format":"base64"}`,
+	} {
+		r := server.Requests()[i]
+		require.JSONEq(t, want, string(r.Body))
+		require.Equal(t, "Bearer "+llmtest.Key, r.Header.Get("Authorization"))
+		require.Equal(t, "application/json", r.Header.Get("Content-Type"))
+	}
+}
+
+func TestBothFormsOfVectorsAreRead(t *testing.T) {
+	t.Parallel()
+	for _, opts := range []openai.Options{{}, {Base64: true}} { // whatever was asked for
+		got, err := asked(t, 200, `{"data":[{"index":0,"embedding":"AACAPwAAAMA="},{"index":1,"embedding":[-0.5, 2e-3]}]}`, two(), opts)
+		require.NoError(t, err)
+		require.Equal(t, [][]float32{{1, -2}, {-0.5, 0.002}}, got.Vectors)
+	}
+}
+
 func TestEmbedUsage(t *testing.T) {
 	t.Parallel()
 	for usage, want := range map[string]int{

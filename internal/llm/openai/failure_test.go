@@ -22,6 +22,12 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
+// embedOne asks for the vector of a text.
+func embedOne(ctx context.Context, a *openai.Adapter, key string) error {
+	_, err := a.Embed(ctx, &llm.EmbedCall{Model: "m", Texts: []string{"a"}, Key: secret.NewValue(key)})
+	return err
+}
+
 func TestErrorBodies(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -53,9 +59,9 @@ func TestErrorBodies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server, client := connect(t, func(c *openai.Config) { c.Attempts = llm.Attempts{} })
+			server, a := adapt(t, openai.Options{})
 			server.Script(llmtest.Answer(c.status, c.body, c.header...))
-			_, err := embed(t, client, "a")
+			err := embedOne(t.Context(), a, llmtest.Key)
 			var e *events.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, c.code, e.Code)
@@ -71,54 +77,13 @@ func TestErrorBodies(t *testing.T) {
 	}
 }
 
-func TestRetries(t *testing.T) {
-	t.Parallel()
-	down := llmtest.Answer(http.StatusServiceUnavailable, `{}`)
-	t.Run("passing failures", func(t *testing.T) {
-		t.Parallel()
-		server, client := connect(t, nil)
-		server.Script(down, llmtest.Answer(http.StatusTooManyRequests, `{}`, "Retry-After-Ms: 1"))
-		_, err := embed(t, client, "a")
-		require.NoError(t, err)
-		require.Len(t, server.Requests(), 3)
-	})
-	t.Run("at most twice", func(t *testing.T) {
-		t.Parallel()
-		server, client := connect(t, nil)
-		server.Script(down, down, down)
-		_, err := embed(t, client, "a")
-		require.Equal(t, events.CodeUnavailable, events.CodeOf(err))
-		require.Len(t, server.Requests(), 3)
-	})
-	t.Run("not for an exhausted quota", func(t *testing.T) {
-		t.Parallel()
-		server, client := connect(t, nil)
-		server.Script(llmtest.Answer(http.StatusTooManyRequests, `{"error":{"code":"insufficient_quota"}}`))
-		_, err := embed(t, client, "a")
-		require.Equal(t, events.CodeRateLimited, events.CodeOf(err))
-		require.Len(t, server.Requests(), 1)
-	})
-	t.Run("a body that breaks off", func(t *testing.T) {
-		t.Parallel()
-		server, client := connect(t, nil)
-		server.Script(func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "application/json")
-			w.Header().Set("Content-Length", "500")
-			_, _ = w.Write([]byte(`{"data":[`))
-		})
-		_, err := embed(t, client, "a")
-		require.NoError(t, err)
-		require.Len(t, server.Requests(), 2)
-	})
-}
-
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
-	client, err := openai.New(openai.Config{Provider: "acme", BaseURL: server.URL, HTTP: llm.NewHTTPClient()})
+	a, err := openai.NewAdapter("acme", server.URL, llm.NewHTTPClient(), openai.Options{})
 	require.NoError(t, err)
-	_, err = embed(t, client, "a")
+	err = embedOne(t.Context(), a, "")
 	require.Equal(t, events.CodeUnavailable, events.CodeOf(err))
 	require.True(t, events.AsError(err).Retryable)
 	require.NotContains(t, events.AsError(err).Message, "127.0.0.1", "addresses are for logs, not for callers")
@@ -126,20 +91,20 @@ func TestUnreachable(t *testing.T) {
 
 func TestHangingServer(t *testing.T) {
 	t.Parallel()
-	server, client := connect(t, nil)
+	server, a := adapt(t, openai.Options{})
 	server.Script(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, err := client.Embed(ctx, llm.EmbedRequest{Model: "m", Texts: []string{"a"}})
+	err := embedOne(ctx, a, llmtest.Key)
 	require.Equal(t, events.CodeDeadlineExceeded, events.CodeOf(err))
 	require.Equal(t, "acme", events.AsError(err).Provider)
 }
 
 func TestWrongContentType(t *testing.T) {
 	t.Parallel()
-	server, client := connect(t, nil)
+	server, a := adapt(t, openai.Options{})
 	server.Script(llmtest.Answer(http.StatusOK, "<html>", "Content-Type: text/html"))
-	_, err := embed(t, client, "a")
+	err := embedOne(t.Context(), a, llmtest.Key)
 	require.Equal(t, events.CodeInternal, events.CodeOf(err))
 	require.ErrorContains(t, err, "text/html")
 	require.Len(t, server.Requests(), 1)
@@ -150,9 +115,9 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	reached := make(chan string, 1)
 	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { reached <- r.Header.Get("Authorization") }))
 	t.Cleanup(other.Close)
-	server, client := connect(t, nil)
+	server, a := adapt(t, openai.Options{})
 	server.Script(llmtest.Answer(http.StatusTemporaryRedirect, "", "Location: "+other.URL))
-	_, err := embed(t, client, "a")
+	err := embedOne(t.Context(), a, llmtest.Key)
 	require.Equal(t, events.CodeFailedPrecondition, events.CodeOf(err))
 	require.Empty(t, reached)
 }
@@ -207,17 +172,17 @@ func TestTheKeyIsNeverSeen(t *testing.T) {
 	for name, handler := range servers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server, client := connect(t, func(c *openai.Config) { c.Key = secret.NewValue(canary); c.Attempts = llm.Attempts{} })
-			server.Script(handler, handler, handler)
-			_, err := embed(t, client, "a")
+			server, a := adapt(t, openai.Options{})
+			server.Script(handler)
+			err := embedOne(t.Context(), a, canary)
 			require.Error(t, err)
 			var log bytes.Buffer
-			slog.New(slog.NewJSONHandler(&log, nil)).Error("failed", "err", err, "client", client)
-			slog.New(slog.NewTextHandler(&log, nil)).Error("failed", "err", err, "client", client)
+			slog.New(slog.NewJSONHandler(&log, nil)).Error("failed", "err", err, "adapter", a)
+			slog.New(slog.NewTextHandler(&log, nil)).Error("failed", "err", err, "adapter", a)
 			_, body := events.EncodeError(err)
 			log.Write(body)
 			fmt.Fprintf(&log, "%v %+v %#v", err, err, events.AsError(err))
-			fmt.Fprintf(&log, "%v %+v %#v", client, client, client)
+			fmt.Fprintf(&log, "%v %+v %#v", a, a, a)
 			for cause := err; cause != nil; cause = errors.Unwrap(cause) {
 				fmt.Fprintf(&log, "%v %#v", cause, cause)
 			}

@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
-	"github.com/neuron7x/mlsdm-integrations/internal/llm/scan"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/vectors"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/wire"
 )
@@ -55,7 +54,7 @@ type embedded struct {
 
 // read reads the answer.
 func (e *embedded) read(src io.Reader) error {
-	s := scan.NewScanner(src)
+	s := vectors.NewScanner(src)
 	kind, err := s.Kind()
 	switch {
 	case err != nil:

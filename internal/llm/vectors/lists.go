@@ -7,8 +7,6 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-
-	"github.com/neuron7x/mlsdm-integrations/internal/llm/scan"
 )
 
 // MaxDepth is how deep the numbers of [Lists] may be nested: vectors of tokens of parts of texts.
@@ -52,7 +50,7 @@ func (l *Lists) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 		l.Err = fmt.Errorf("lists are nested %d deep", l.Depth)
 	default:
 		l.Groups = make([][]int, l.Depth-1)
-		if l.Err = l.read(scan.NewScanner(bytes.NewReader(raw)), 0); l.Err != nil {
+		if l.Err = l.read(NewScanner(bytes.NewReader(raw)), 0); l.Err != nil {
 			l.Rows, l.Groups = nil, nil
 		}
 	}
@@ -91,7 +89,7 @@ func kind(k jsontext.Kind) string {
 }
 
 // read reads a list at a depth, 0 for the outermost.
-func (l *Lists) read(s *scan.Scanner, depth int) error {
+func (l *Lists) read(s *Scanner, depth int) error {
 	if depth == l.Depth-1 {
 		return l.row(s)
 	}
@@ -110,7 +108,7 @@ func (l *Lists) read(s *scan.Scanner, depth int) error {
 }
 
 // row reads an innermost list.
-func (l *Lists) row(s *scan.Scanner) error {
+func (l *Lists) row(s *Scanner) error {
 	if len(l.Rows) == l.Most {
 		return fmt.Errorf("there are more than %d vectors", l.Most)
 	}

@@ -1,16 +1,9 @@
-// Package vectors reads the lists of vectors that servers of embeddings answer with: [Rows] where it is known where they stand and how
-// deep, as the answer comes; [Lists] where only the answer tells.
-//
-// What is read is finite and nothing but numbers: no null that becomes a zero, no string. Whether there are as many vectors as texts, and
-// of the length that was asked for, is for [llm.CheckVectors].
 package vectors
 
 import (
 	"errors"
 	"fmt"
 	"io"
-
-	"github.com/neuron7x/mlsdm-integrations/internal/llm/scan"
 )
 
 // Bounds of an answer with vectors, in bytes: what comes beside them, all together, and what of it is understood.
@@ -21,7 +14,7 @@ const (
 )
 
 // Most is how many bytes the answer to so many texts may have.
-func Most(texts int) int64 { return min(besideThem+int64(texts)*scan.MaxVector, mostOfThem) }
+func Most(texts int) int64 { return min(besideThem+int64(texts)*maxVector, mostOfThem) }
 
 // Rows are the vectors of an answer that is read as it comes: a list of them, at one place.
 type Rows struct {
@@ -34,7 +27,7 @@ type Rows struct {
 }
 
 // Read reads the list; a null is none.
-func (r *Rows) Read(s *scan.Scanner) error {
+func (r *Rows) Read(s *Scanner) error {
 	if null, err := s.Null(); null || err != nil {
 		return err
 	}
@@ -57,8 +50,8 @@ func (r *Rows) Read(s *scan.Scanner) error {
 
 // Object reads an answer that is an object. The members that are named, and no others, are read by part, which gets each as JSON text
 // unless it is the one with the vectors, which is called rows and read by read.
-func Object(src io.Reader, rows string, read func(s *scan.Scanner) error, parts map[string]*[]byte) error {
-	s := scan.NewScanner(src)
+func Object(src io.Reader, rows string, read func(s *Scanner) error, parts map[string]*[]byte) error {
+	s := NewScanner(src)
 	if err := s.Object(func(name string) (err error) {
 		if name == rows {
 			return read(s)

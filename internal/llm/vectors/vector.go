@@ -1,4 +1,4 @@
-package scan
+package vectors
 
 import (
 	"bytes"
@@ -13,8 +13,8 @@ import (
 // MaxDimensions is the longest vector that is read. No model makes one of half the length.
 const MaxDimensions = 1 << 14
 
-// MaxVector is the most bytes that one vector is expected to fill as JSON: some 30 for each number.
-const MaxVector = MaxDimensions << 5
+// maxVector is the most bytes that one vector is expected to fill as JSON: some 30 for each number.
+const maxVector = MaxDimensions << 5
 
 // Errors of vectors.
 var (

@@ -1,4 +1,4 @@
-package scan_test
+package vectors_test
 
 import (
 	"encoding/base64"
@@ -17,7 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/neuron7x/mlsdm-integrations/internal/llm/scan"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/vectors"
 )
 
 // vector reads a text as one vector, with nothing behind it.
@@ -26,7 +26,7 @@ func vector(text string, wrap func(io.Reader) io.Reader) ([]float32, error) {
 	if wrap != nil {
 		src = wrap(src)
 	}
-	s := scan.NewScanner(src)
+	s := vectors.NewScanner(src)
 	v, err := s.Vector()
 	if err == nil {
 		err = s.End()
@@ -75,7 +75,7 @@ func TestNoVector(t *testing.T) {
 		`[1e99999999999]`, `[` + strings.Repeat("1", 400) + `]`, `[` + strings.Repeat("1", 1000) + `]`, `[1.` + strings.Repeat("0", 1000) + `]`, `[1.2.3]`, `[1-2]`, `[1e1e1]`,
 		`"`, `"AACAPw`, `"AACAPw=="x`, `"AACAPw="`, `"AACA"`, `"AACAPwAA"`, `"%%%%"`, `"AACAPw==\n"`, "\"AACA\nPw==\"", `"\u0041ACAPw=="`, `"AACAPx=="`,
 		`"AACAPw==\`, `"` + pack(nan) + `"`, `"` + pack(inf) + `"`, `"` + pack(1, inf, 1) + `"`, `"-_-_-_=="`,
-		`[` + strings.Repeat("1,", scan.MaxDimensions) + `1]`, `"` + pack(make([]float32, scan.MaxDimensions+2)...) + `"`,
+		`[` + strings.Repeat("1,", vectors.MaxDimensions) + `1]`, `"` + pack(make([]float32, vectors.MaxDimensions+2)...) + `"`,
 	} {
 		for name, wrap := range map[string]func(io.Reader) io.Reader{"whole": nil, "bytes": iotest.OneByteReader, "end": iotest.DataErrReader} {
 			got, err := vector(text, wrap)
@@ -87,7 +87,7 @@ func TestNoVector(t *testing.T) {
 
 func TestLongestVector(t *testing.T) {
 	t.Parallel()
-	want := make([]float32, scan.MaxDimensions)
+	want := make([]float32, vectors.MaxDimensions)
 	for i := range want {
 		want[i] = float32(i)
 	}
@@ -154,7 +154,7 @@ func TestSkip(t *testing.T) {
 		`{"` + strings.Repeat("n", 600) + `":1}`: false, `{"\u0061":1}`: true, `{"\q":1}`: false, ``: false, ` `: false, `1 1`: false, `--1`: false, `"\`: false,
 	} {
 		for name, wrap := range map[string]func(io.Reader) io.Reader{"whole": func(r io.Reader) io.Reader { return r }, "bytes": iotest.OneByteReader} {
-			s := scan.NewScanner(wrap(strings.NewReader(text)))
+			s := vectors.NewScanner(wrap(strings.NewReader(text)))
 			err := s.Skip()
 			if err == nil {
 				err = s.End()
@@ -166,7 +166,7 @@ func TestSkip(t *testing.T) {
 
 func TestObject(t *testing.T) {
 	t.Parallel()
-	s := scan.NewScanner(strings.NewReader(`{"index": 7, "embedding":[1], "\u0061\n":{"x":[1,2]}, "usage":{"a": [1,"}"]}, "none":null}`))
+	s := vectors.NewScanner(strings.NewReader(`{"index": 7, "embedding":[1], "\u0061\n":{"x":[1,2]}, "usage":{"a": [1,"}"]}, "none":null}`))
 	var seen []string
 	require.NoError(t, s.Object(func(name string) error {
 		seen = append(seen, name)
@@ -193,10 +193,10 @@ func TestObject(t *testing.T) {
 	require.NoError(t, s.End())
 	require.Equal(t, []string{"index", "embedding", "a\n", "usage", "none"}, seen)
 	for _, text := range []string{`1.0`, `1e2`, `"1"`, `99999999999999999999`, `null`, ``, `-`} {
-		_, err := scan.NewScanner(strings.NewReader(text)).Int()
+		_, err := vectors.NewScanner(strings.NewReader(text)).Int()
 		require.Error(t, err, text)
 	}
-	_, err := scan.NewScanner(strings.NewReader(`"` + strings.Repeat("x", 200) + `"`)).Raw(100)
+	_, err := vectors.NewScanner(strings.NewReader(`"` + strings.Repeat("x", 200) + `"`)).Raw(100)
 	require.Error(t, err)
 }
 
@@ -204,14 +204,14 @@ func TestSourceFails(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	for _, text := range []string{``, `[`, `[1`, `[1,`, `"AA`, `[1]`, `nul`, `{`, `{"a`, `{"a":`, `"\u00`} {
-		s := scan.NewScanner(io.MultiReader(strings.NewReader(text), iotest.ErrReader(broken)))
+		s := vectors.NewScanner(io.MultiReader(strings.NewReader(text), iotest.ErrReader(broken)))
 		err := s.Skip()
 		if err == nil {
 			err = s.End()
 		}
 		require.ErrorIs(t, err, broken, text)
 	}
-	_, err := scan.NewScanner(iotest.ErrReader(io.ErrNoProgress)).Kind()
+	_, err := vectors.NewScanner(iotest.ErrReader(io.ErrNoProgress)).Kind()
 	require.ErrorIs(t, err, io.ErrNoProgress)
 }
 
@@ -221,7 +221,7 @@ func FuzzSkip(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		s := scan.NewScanner(strings.NewReader(text))
+		s := vectors.NewScanner(strings.NewReader(text))
 		err := s.Skip()
 		if err == nil {
 			err = s.End()
@@ -229,7 +229,7 @@ func FuzzSkip(f *testing.F) {
 		if len(text) < 500 && strings.Count(text, "[")+strings.Count(text, "{") < 64 {
 			require.Equal(t, json.Valid([]byte(text)), err == nil, "%q: %v", text, err)
 		}
-		s = scan.NewScanner(iotest.OneByteReader(strings.NewReader(text)))
+		s = vectors.NewScanner(iotest.OneByteReader(strings.NewReader(text)))
 		raw, again := s.Raw(1 << 20)
 		if again == nil {
 			again = s.End()
@@ -284,7 +284,7 @@ func BenchmarkVector(b *testing.B) {
 			b.ReportAllocs()
 			whole := "[" + strings.Repeat(text+",", times-1) + text + "]"
 			for b.Loop() {
-				s := scan.NewScanner(strings.NewReader(whole))
+				s := vectors.NewScanner(strings.NewReader(whole))
 				if err := s.Array(func(int) error { _, err := s.Vector(); return err }); err != nil {
 					b.Fatal(err)
 				}
