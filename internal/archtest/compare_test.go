@@ -27,6 +27,7 @@ func comparedPlainly() map[string]string {
 		"pkg/webhook.secret":                                "looks whether there is anything",
 		"pkg/webhook.VersionHMAC":                           "is the name of a version",
 		"services/dispatcher.Reveal":                        "compares a key of ours with the one before it",
+		"services/embedder/internal/upstream.Reveal":        "compares our keys with our keys",
 		"services/generator/internal/engine.Reveal":         "compares our keys with our keys",
 		"services/dispatcher/internal/keyring.schemeSecret": "is the name of a scheme",
 		"services/dispatcher/internal/registry.SignHMAC":    "is the name of a kind",

@@ -20,6 +20,7 @@ var (
 func plainSecrets() map[string]string {
 	return map[string]string{
 		"cmd/mlsdmctl.toldSecret.Secret":                      "is printed: it is told once, to who made it, who asked for it to be printed",
+		"internal/cache.lock.token":                           "says whose a lock is",
 		"services/ciwatch/fakegithub.Options.Token":           "is what a make-believe GitHub asks for",
 		"services/dispatcher.Config.Secrets":                  "are patterns of names",
 		"services/dispatcher/internal/keyring.Record.SealKey": "is the id of a key",
