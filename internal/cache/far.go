@@ -86,7 +86,7 @@ func (f *far) named(err error) error {
 }
 
 // visit makes one visit if the breaker lets it, and takes note of how it went. Redis gets at most half of the time that the caller has:
-// without the cache, there is work to do. That the caller has left is not Redis's failure.
+// without the cache, there is work to do. That the caller has left, or is in too much of a hurry, is not Redis's failure.
 func (f *far) visit(ctx context.Context, b *breaker, do func(context.Context) error) (visited bool, err error) {
 	if !b.allow() {
 		return false, nil
@@ -97,8 +97,10 @@ func (f *far) visit(ctx context.Context, b *breaker, do func(context.Context) er
 	}
 	bounded, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	start := time.Now()
 	err = f.named(do(bounded))
-	if err == nil || ctx.Err() != nil {
+	hurried := timeout < f.timeout/4 && time.Since(start) > timeout*9/10
+	if err == nil || ctx.Err() != nil || hurried {
 		return true, nil
 	}
 	b.fail(ctx, err)

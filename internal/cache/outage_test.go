@@ -1,6 +1,7 @@
 package cache_test
 
 import (
+	"context"
 	"strconv"
 	"strings"
 	"testing"
@@ -136,4 +137,26 @@ func TestRedisThatRefuses(t *testing.T) {
 	server.Do("ACL", "SETUSER", "default", "+@all")
 	eventually(t, func() bool { return c.Check(t.Context()) == nil }, "it may again")
 	require.Equal(t, 1, log.says("redis works again"))
+}
+
+// Who has no time to wait for Redis says nothing about it.
+func TestACallerInAHurry(t *testing.T) {
+	t.Parallel()
+	server := redistest.Run(t)
+	if server == nil {
+		return
+	}
+	c, n, log := replica(t, at(server.Addr), "x", cache.Options{})
+	server.Freeze()
+	for range 3 {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		start := time.Now()
+		_, ok := n.Get(ctx, "k")
+		require.False(t, ok)
+		require.Less(t, time.Since(start), 4*time.Second, "half of the time that there is")
+		cancel()
+	}
+	require.Zero(t, log.says("redis fails"))
+	server.Thaw()
+	require.NoError(t, c.Check(t.Context()))
 }

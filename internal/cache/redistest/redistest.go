@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -38,7 +39,30 @@ func Addr(tb testing.TB) string {
 		return s.Addr
 	}
 	tb.Log("!!! RUNNING ON MINIREDIS, WHICH IS NOT REDIS: " + install)
-	return miniredis.RunT(tb).Addr()
+	return pretend(tb)
+}
+
+// pretend starts a miniredis, whose clock stands still unless somebody turns it.
+func pretend(tb testing.TB) string {
+	tb.Helper()
+	const step = 20 * time.Millisecond
+	server := miniredis.RunT(tb)
+	ctx, stop := context.WithCancel(context.WithoutCancel(tb.Context()))
+	var turning sync.WaitGroup
+	tb.Cleanup(func() { stop(); turning.Wait() })
+	turning.Go(func() {
+		tick := time.NewTicker(step)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				server.FastForward(step)
+			}
+		}
+	})
+	return server.Addr()
 }
 
 // Server is a redis-server that is the test's own.
