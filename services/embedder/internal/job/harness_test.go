@@ -153,6 +153,11 @@ func (h *house) start(t *testing.T) *service {
 	ctx, s.stop = context.WithCancel(context.WithoutCancel(t.Context()))
 	go func() { s.done <- doors.Run(ctx) }()
 	t.Cleanup(func() { s.end(t) })
+	conn := h.Server.Conn(t)
+	eventually(t, func() bool {
+		_, err := conn.Request("$SRV.PING."+events.MicroName(events.ServiceEmbedder), nil, time.Second)
+		return err == nil
+	})
 	return s
 }
 

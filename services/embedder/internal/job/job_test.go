@@ -361,11 +361,11 @@ func TestPartsThatAreLost(t *testing.T) {
 func TestPartsAreNotLargerThanAMessage(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, newProvider(4096))
-	h.size = 2048 // 32 MiB
+	h.size = 2048 // 32 MiB at the most
 	h.start(t)
-	h.publish(t, "r1", request(t, 1500))
+	h.publish(t, "r1", request(t, 600))
 	m := h.result(t, "r1")
 	require.NoError(t, orNil(m.Err()))
 	require.Equal(t, 1, h.provider.calls)
-	h.requireAll(t, doortest.JSON[events.EmbeddingsResponse](t, m), 1500)
+	h.requireAll(t, doortest.JSON[events.EmbeddingsResponse](t, m), 600)
 }
