@@ -47,7 +47,7 @@ func (cacheStatsCommand) Help() string {
 
 // Help shows examples.
 func (cacheClearCommand) Help() string {
-	return "What was in it has to be made, and paid for, again.\n\n  mlsdmctl cache clear vectors\n  mlsdmctl cache clear answers --service generator --yes"
+	return "What was in it has to be made, and paid for, again.\n\n  mlsdmctl cache clear emb\n  mlsdmctl cache clear chat --service generator --yes"
 }
 
 // replicaCache is the cache of a replica.
@@ -205,7 +205,7 @@ func (s cacheClearCommand) Run(ctx context.Context, c *connection, t terminal) e
 				return err
 			}
 		}
-		reply, err := b.Request(ctx, bus.Msg{Subject: cacheline.Clear(b.Subjects(), service, s.Namespace)})
+		reply, err := b.Request(ctx, bus.Msg{Subject: b.Subjects().CacheClear(service, s.Namespace)})
 		if err != nil {
 			return err
 		}

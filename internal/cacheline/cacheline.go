@@ -1,8 +1,8 @@
 // Package cacheline joins the caches of the replicas of a service by the bus: what one deletes goes at all of them, and an operator
 // can have a part of the cache cleared, and see what all of it does.
 //
-// On the wire: mlsdm.cache.deleted.<service> carries what a replica has deleted to the others, at most once, in the cache's own form.
-// mlsdm.cache.clear.<service>.<namespace> is a request that one replica answers with [Cleared]. What a cache does is told in the data of
+// On the wire: [events.Subjects.CacheDeleted] carries what a replica has deleted to the others, at most once, in the cache's own form.
+// [events.Subjects.CacheClear] is a request that one replica answers with [Cleared]. What a cache does is told in the data of
 // `nats micro stats`, as [Told].
 package cacheline
 
@@ -33,15 +33,12 @@ type Cleared struct {
 	Entries int `json:"entries"`
 }
 
-// Tell returns what to tell of a cache, for [bus.Service.Data].
-func Tell(c *cache.Cache) func() any { return func() any { return Told{Cache: c.Stats()} } }
-
-// Deleted is the subject on which the replicas of a service tell what they deleted.
-func Deleted(s events.Subjects, service string) string { return s.Below("cache.deleted." + service) }
-
-// Clear is the subject of requests to clear a namespace of a service's cache.
-func Clear(s events.Subjects, service, namespace string) string {
-	return s.Below("cache.clear." + service + "." + namespace)
+// Tell returns what to tell of a cache, for [bus.Service.Data]: nothing of one that is off.
+func Tell(c *cache.Cache) func() any {
+	if c == nil {
+		return nil
+	}
+	return func() any { return Told{Cache: c.Stats()} }
 }
 
 // Join joins a cache to those of the other replicas of its service, and answers operators, until ctx ends. It returns at once.
@@ -49,10 +46,10 @@ func Join(ctx context.Context, b *bus.Bus, service string, c *cache.Cache) error
 	if c == nil {
 		return nil
 	}
-	if err := c.Follow(ctx, &line{bus: b, subject: Deleted(b.Subjects(), service)}); err != nil {
+	if err := c.Follow(ctx, &line{bus: b, subject: b.Subjects().CacheDeleted(service)}); err != nil {
 		return err
 	}
-	return b.Answer(ctx, Clear(b.Subjects(), service, "*"), "cache", func(request bus.Heard) ([]byte, error) {
+	return b.Answer(ctx, b.Subjects().CacheClear(service, "*"), "cache", func(request bus.Heard) ([]byte, error) {
 		ctx, cancel := context.WithTimeout(ctx, clearTimeout)
 		defer cancel()
 		namespace := request.Subject[strings.LastIndexByte(request.Subject, '.')+1:]

@@ -49,7 +49,7 @@ func TestReplicas(t *testing.T) {
 	require.True(t, has(t, b, "two"))
 
 	asker := s.Connect(t, "asker")
-	reply, err := asker.Request(t.Context(), bus.Msg{Subject: cacheline.Clear(asker.Subjects(), "embedder", "vectors")})
+	reply, err := asker.Request(t.Context(), bus.Msg{Subject: asker.Subjects().CacheClear("embedder", "vectors")})
 	require.NoError(t, err)
 	var cleared cacheline.Cleared
 	require.NoError(t, json.Unmarshal(reply.Body, &cleared))
@@ -57,11 +57,12 @@ func TestReplicas(t *testing.T) {
 	require.Eventually(t, func() bool { return !has(t, a, "two") && !has(t, b, "two") }, 20*time.Second, time.Millisecond, "at both")
 	require.True(t, has(t, other, "one"), "not at another service")
 
-	_, err = asker.Request(t.Context(), bus.Msg{Subject: cacheline.Clear(asker.Subjects(), "embedder", "none")})
+	_, err = asker.Request(t.Context(), bus.Msg{Subject: asker.Subjects().CacheClear("embedder", "none")})
 	require.Equal(t, events.CodeNotFound, events.CodeOf(err))
-	require.NoError(t, asker.Tell(t.Context(), bus.Msg{Subject: cacheline.Deleted(asker.Subjects(), "embedder"), Body: []byte("{nonsense")}))
+	require.NoError(t, asker.Tell(t.Context(), bus.Msg{Subject: asker.Subjects().CacheDeleted("embedder"), Body: []byte("{nonsense")}))
 	told, ok := cacheline.Tell(first)().(cacheline.Told)
 	require.True(t, ok)
 	require.Equal(t, "vectors", told.Cache.Namespaces[0].Name)
 	require.NoError(t, cacheline.Join(t.Context(), asker, "embedder", nil), "a cache that is off")
+	require.Nil(t, cacheline.Tell(nil), "a cache that is off")
 }

@@ -124,6 +124,8 @@ type Options struct {
 	DrainTimeout time.Duration
 	// Operations are what the service answers beside requests of its kind.
 	Operations []bus.Operation
+	// Data is what the service tells about itself in `nats micro stats`. Nil is nothing. See [bus.Service].
+	Data func() any
 	// Reported is the share of requests that end without an error of which an event is published, 0 to 1; of those with one, all
 	// are. Nil is 1.
 	Reported *float64

@@ -16,6 +16,7 @@ func (d *Doors) interactive() bus.Service {
 		Operations: append([]bus.Operation{{
 			Name: d.opts.Kind, Workers: d.opts.Workers, Timeout: d.opts.Timeout, Handler: d.handleInteractive,
 		}}, d.opts.Operations...),
+		Data: d.opts.Data,
 	}
 }
 

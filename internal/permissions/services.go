@@ -35,10 +35,12 @@ func (i Installation) service(u *User) {
 	switch u.Name {
 	case events.ServiceEmbedder:
 		i.works(u, events.KindEmbed)
+		i.caches(u)
 		i.divides(u)
 		i.watches(u, i.Subjects.BucketName(events.BucketSpaces))
 	case events.ServiceGenerator:
 		i.works(u, events.KindGenerate)
+		i.caches(u)
 		i.streams(u)
 		i.watches(u, i.Subjects.BucketName(events.BucketMoral))
 		u.Publish.add(i.Subjects.Below("limits.>"), i.Subjects.Below("budgets.>"))
@@ -105,6 +107,13 @@ func (i Installation) streams(u *User) {
 	s := i.Subjects
 	u.Subscribe.add(s.StreamControl("", "*", "*"), s.StreamControl("*", "*", "*"))
 	u.Publish.add(s.Chunks("*", "*"), api("STREAM.MSG.GET", s.StreamName(events.StreamChunks)))
+}
+
+// caches lets the replicas of a service tell each other what they have deleted from their caches, and clear them for an operator.
+func (i Installation) caches(u *User) {
+	deleted := i.Subjects.CacheDeleted(u.Name)
+	u.Publish.add(deleted)
+	u.Subscribe.add(deleted, i.Subjects.CacheClear(u.Name, "*"))
 }
 
 // divides lets a service keep parts of a request that is large, find them again, and remove them when the request is done.

@@ -167,6 +167,16 @@ func (s Subjects) DeadDelivery(fault, endpoint string) string {
 // AuditSecrets is where every access to a secret is recorded: mlsdm.audit.secrets.
 func (s Subjects) AuditSecrets() string { return s.join("audit.secrets") }
 
+// CacheDeleted is where the replicas of a service tell each other what they have deleted from their caches:
+// mlsdm.cache.deleted.<service>.
+func (s Subjects) CacheDeleted(service string) string { return s.join("cache.deleted", service) }
+
+// CacheClear is where an operator asks a service to forget all that a namespace of its cache holds:
+// mlsdm.cache.clear.<service>.<namespace>. A namespace of "*" stands for all of them. It has no form under a caller's name.
+func (s Subjects) CacheClear(service, namespace string) string {
+	return s.join("cache.clear", service, namespace)
+}
+
 // Limit is the counter of what was used of a limit in a minute: mlsdm.limits.<kind>.<rule>.<scope>.<window>. The kind is
 // "requests" or "tokens", the window is when the minute began, in Unix seconds.
 func (s Subjects) Limit(kind, rule, scope, window string) string {

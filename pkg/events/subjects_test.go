@@ -36,6 +36,8 @@ func TestSubjects(t *testing.T) {
 			s.DeadRequest("embed"):                           p + ".deadletters.requests.embed",
 			s.DeliveryAgain("default"):                       p + ".deliveries.again.default",
 			s.DeadDelivery(events.FaultReceiver, "default"):  p + ".deadletters.deliveries.receiver.default",
+			s.CacheDeleted("embedder"):                       p + ".cache.deleted.embedder",
+			s.CacheClear("generator", "chat"):                p + ".cache.clear.generator.chat",
 			s.AuditSecrets():                                 p + ".audit.secrets",
 			s.Below("x.y"):                                   p + ".x.y",
 		} {

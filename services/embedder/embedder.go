@@ -11,7 +11,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/cache"
+	"github.com/neuron7x/mlsdm-integrations/internal/cacheline"
 	"github.com/neuron7x/mlsdm-integrations/internal/door"
 	"github.com/neuron7x/mlsdm-integrations/internal/health"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
@@ -32,6 +34,7 @@ type Service struct {
 	doors *door.Doors
 	pins  *space.Pins
 	cache *cache.Cache
+	bus   *bus.Bus
 }
 
 // New checks cfg and returns a service that is ready to run. It connects to no provider.
@@ -70,7 +73,7 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 	doors, err := door.New(deps.Bus, door.Options{
 		Kind: events.KindEmbed, Service: events.ServiceEmbedder, Version: deps.Version, Description: Summary,
 		Workers: cfg.Workers, Timeout: cfg.Timeout, DurableTimeout: cfg.JobTimeout, MaxAttempts: cfg.MaxAttempts, DrainTimeout: deps.DrainTimeout,
-		Operations: w.jobs.Operations(), Settled: w.jobs.Settled, Progress: w.jobs.Progress,
+		Operations: w.jobs.Operations(), Settled: w.jobs.Settled, Progress: w.jobs.Progress, Data: cacheline.Tell(vectors),
 		Metrics: deps.Metrics, Logger: deps.Logger,
 	}, w.work)
 	if err != nil {
@@ -82,7 +85,7 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 		}
 		return nil
 	})
-	return &Service{doors: doors, pins: pins, cache: vectors}, nil
+	return &Service{doors: doors, pins: pins, cache: vectors, bus: deps.Bus}, nil
 }
 
 // sources says where each provider is reached: another server behind a name may have another model there.
@@ -102,6 +105,9 @@ func (s *Service) Run(ctx context.Context) error {
 	// What is in hand when ctx ends still has to know which vectors go together.
 	after, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
+	if err := cacheline.Join(ctx, s.bus, events.ServiceEmbedder, s.cache); err != nil {
+		return errors.Join(err, s.cache.Close())
+	}
 	var group errgroup.Group
 	group.Go(func() error {
 		defer stop() // after a failure nobody is ready

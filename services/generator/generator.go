@@ -15,6 +15,7 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/cache"
+	"github.com/neuron7x/mlsdm-integrations/internal/cacheline"
 	"github.com/neuron7x/mlsdm-integrations/internal/door"
 	"github.com/neuron7x/mlsdm-integrations/internal/health"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
@@ -92,7 +93,7 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 	s.doors, err = door.New(deps.Bus, door.Options{
 		Kind: events.KindGenerate, Service: events.ServiceGenerator, Version: deps.Version, Description: Summary,
 		Workers: cfg.Workers, Timeout: cfg.Timeout, MaxAttempts: cfg.MaxAttempts, DrainTimeout: deps.DrainTimeout, KeepChunks: true,
-		Operations: []bus.Operation{{Name: events.OpModels, Handler: list.handle}}, Reported: &cfg.Reported,
+		Operations: []bus.Operation{{Name: events.OpModels, Handler: list.handle}}, Reported: &cfg.Reported, Data: cacheline.Tell(s.cache),
 		Metrics: deps.Metrics, Logger: deps.Logger,
 	}, w.work)
 	if err != nil {
@@ -107,6 +108,9 @@ func (s *Service) Run(ctx context.Context) error {
 	// What the doors leave behind is written when they are closed.
 	after, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
+	if err := cacheline.Join(ctx, s.deps.Bus, events.ServiceGenerator, s.cache); err != nil {
+		return errors.Join(err, s.cache.Close())
+	}
 	var group errgroup.Group
 	group.Go(func() error {
 		defer stop() // after a failure it is never ready
