@@ -1,6 +1,6 @@
 // Package local holds the models that need no provider: they run in the process, cost nothing and always give the same
-// answer. They are for trying things out, for tests, and for the day on which no provider can be reached; neither of
-// them understands language.
+// answer. They are for trying things out, for tests, and for the day on which no provider can be reached. Neither of the two
+// in this package understands language; the sentence encoder of package uselite does.
 package local
 
 import (
