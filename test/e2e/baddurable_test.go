@@ -74,7 +74,7 @@ func TestBadDurableRequests(t *testing.T) {
 // badDurables makes durable requests of everything bad, for each kind and two callers.
 func badDurables() []durable {
 	var all []durable
-	for kind, specific := range map[string][]bad{events.KindEmbed: badEmbeddings(), events.KindGenerate: badChats()} {
+	for kind, specific := range map[string][]bad{events.KindEmbed: badEmbeddings(events.MaxDurableInputs), events.KindGenerate: badChats()} {
 		body := map[string]string{events.KindEmbed: `{"input":"x"}`, events.KindGenerate: `{"prompt":"x"}`}[kind]
 		requests := append(badBodies(), specific...)
 		requests = append(requests, badHeaders(body)...)

@@ -86,7 +86,7 @@ func questions(xkey string) map[string]question {
 	all := map[string]question{
 		events.OpEmbed: {
 			good: []string{`{"input":"hello"}`, `{"model":"local/hash-384","input":["a","b"],"encoding_format":"base64"}`, `{"input":"x","unknown":[{}]}`},
-			bad:  badEmbeddings(),
+			bad:  badEmbeddings(events.MaxInputs),
 		},
 		events.OpEmbedJob: {bad: []bad{
 			invalid("nothing", `{}`), invalid("request_id a number", `{"request_id":5}`), invalid("request_id no token", `{"request_id":"a.b"}`),
@@ -130,8 +130,8 @@ func questions(xkey string) map[string]question {
 	return all
 }
 
-// badEmbeddings are refused by embed, at both doors.
-func badEmbeddings() []bad {
+// badEmbeddings are refused by embed, at both doors, of which each takes so many texts at the most.
+func badEmbeddings(most int) []bad {
 	return []bad{
 		invalid("nothing", `{}`),
 		invalid("null", `null`),
@@ -142,9 +142,9 @@ func badEmbeddings() []bad {
 		invalid("input an empty list", `{"input":[]}`),
 		invalid("input with a number", `{"input":["a",5]}`),
 		invalid("input with an empty text", `{"input":["a",""]}`),
-		invalid("too many inputs", `{"input":["x"`+strings.Repeat(`,"x"`, events.MaxInputs)+`]}`),
+		invalid("too many inputs", `{"input":["x"`+strings.Repeat(`,"x"`, most)+`]}`),
 		invalid("model a number", `{"model":7,"input":"x"}`),
-		invalid("model without a provider", `{"model":"hash-384","input":"x"}`),
+		{name: "model without a provider", body: `{"model":"hash-384","input":"x"}`, code: events.CodeNotFound},
 		invalid("dimensions negative", `{"input":"x","dimensions":-1}`),
 		invalid("dimensions a fraction", `{"input":"x","dimensions":1.5}`),
 		invalid("dimensions huge", `{"input":"x","dimensions":1e30}`),
