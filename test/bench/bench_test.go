@@ -47,14 +47,17 @@ func run(b *testing.B, s *bustest.Server, name string, settings map[string]strin
 // report prints the percentiles of ours and of the floor, in milliseconds, and their ratio.
 func report(b *testing.B, ours, floor []time.Duration) {
 	b.Helper()
-	at := func(all []time.Duration, p float64) float64 {
-		slices.Sort(all)
-		return float64(all[min(int(p*float64(len(all))), len(all)-1)].Microseconds()) / 1000
-	}
+	at := percentile
 	b.ReportMetric(0, "ns/op") // the whole run; it says nothing
 	b.ReportMetric(at(ours, .5), "p50-ms")
 	b.ReportMetric(at(ours, .99), "p99-ms")
 	b.ReportMetric(at(floor, .5), "floor-p50-ms")
 	b.ReportMetric(at(floor, .99), "floor-p99-ms")
 	b.ReportMetric(at(ours, .5)/at(floor, .5), "x-floor-p50")
+}
+
+// percentile is the p-quantile of times, in milliseconds.
+func percentile(all []time.Duration, p float64) float64 {
+	slices.Sort(all)
+	return float64(all[min(int(p*float64(len(all))), len(all)-1)].Nanoseconds()) / 1e6
 }

@@ -34,7 +34,7 @@ const (
 //
 //nolint:gochecknoglobals // built once, and removed after the last benchmark
 var programs = process.NewPrograms(process.NATSServer, "./cmd/mlsdmctl", "./services/dispatcher/cmd/dispatcher",
-	"./services/generator/cmd/generator", "./test/bench/sink", "./test/bench/upstream", "./test/bench/forwarder")
+	"./services/generator/cmd/generator", "./services/embedder/cmd/embedder", "./test/bench/sink", "./test/bench/upstream", "./test/bench/forwarder")
 
 func TestMain(m *testing.M) {
 	defer programs.Remove()

@@ -2,7 +2,8 @@
 // and sends back what it gets as it is, an event of a stream at a time. It checks nothing, counts nothing, and tries nothing twice.
 //
 // It is called with the URL of the NATS server and that of the model server. What comes on floor.now goes to /v1/chat/completions,
-// what comes on floor.<duration> to /after/<duration>/v1/chat/completions.
+// what comes on floor.<duration> to /after/<duration>/v1/chat/completions, and what comes on floor.embed to /v1/embeddings. What comes on
+// floor.bytes-<n> is answered with n bytes at once.
 package main
 
 import (
@@ -15,6 +16,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -69,9 +71,21 @@ type forwarder struct {
 
 // forward passes on one request.
 func (f *forwarder) forward(ctx context.Context, msg *nats.Msg) error {
-	url := f.upstream + "/v1/chat/completions"
-	if wait := strings.TrimPrefix(msg.Subject, "floor."); wait != "now" {
-		url = f.upstream + "/after/" + wait + "/v1/chat/completions"
+	url, what := f.upstream, strings.TrimPrefix(msg.Subject, "floor.")
+	if size, found := strings.CutPrefix(what, "bytes-"); found {
+		n, err := strconv.Atoi(size)
+		if err != nil {
+			return err
+		}
+		return msg.Respond(make([]byte, n))
+	}
+	switch what {
+	case "now":
+		url += "/v1/chat/completions"
+	case "embed":
+		url += "/v1/embeddings"
+	default:
+		url += "/after/" + what + "/v1/chat/completions"
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(msg.Data))
 	if err != nil {

@@ -2,7 +2,8 @@
 // stream of 22 chunks where the request asks for one. It is a process of its own, so that what it costs is told apart from what
 // passing on costs.
 //
-// It answers POST /v1/chat/completions at once, and POST /after/<duration>/v1/chat/completions after a while.
+// It answers POST /v1/chat/completions at once, and POST /after/<duration>/v1/chat/completions after a while. It answers
+// POST /v1/embeddings with one vector of 1536 numbers for each text, always the same, in base64.
 package main
 
 import (
@@ -39,6 +40,7 @@ func run(ctx context.Context, out io.Writer) error {
 	m := newModel()
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/chat/completions", m.answer)
+	mux.HandleFunc("POST /v1/embeddings", newEmbeddings().answer)
 	mux.HandleFunc("POST /after/{wait}/v1/chat/completions", m.answerLate)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
 	context.AfterFunc(ctx, func() { _ = server.Close() }) // nothing is lost by it
