@@ -128,7 +128,7 @@ func (o *options) list(name string) []string {
 	return strings.FieldsFunc(o.text(name), func(r rune) bool { return r == ',' || r == ' ' })
 }
 
-// prompts reads the model's own names of prompts, by input type: prompt_query, prompt_document…
+// prompts reads the model's own names of prompts, by input type: prompt_query and so on.
 func (o *options) prompts() map[string]string {
 	prompts := make(map[string]string)
 	for _, kind := range [...]string{events.InputQuery, events.InputDocument, events.InputClassification, events.InputClustering} {

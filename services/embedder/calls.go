@@ -34,15 +34,15 @@ func (c *calls) Limits(ctx context.Context, g batch.Group) llm.EmbedLimits {
 			continue
 		}
 		told := up.Limits(ctx, target.Model)
-		limits.Items = least(limits.Items, told.Items)
-		limits.Tokens = least(limits.Tokens, told.Tokens)
-		limits.ItemTokens = least(limits.ItemTokens, told.ItemTokens)
+		limits.Items = smaller(limits.Items, told.Items)
+		limits.Tokens = smaller(limits.Tokens, told.Tokens)
+		limits.ItemTokens = smaller(limits.ItemTokens, told.ItemTokens)
 	}
 	return limits
 }
 
-// least is the smaller of two limits, of which 0 is none.
-func least(a, b int) int {
+// smaller is the smaller of two limits, of which 0 is none.
+func smaller(a, b int) int {
 	if a == 0 || b > 0 && b < a {
 		return b
 	}
@@ -74,7 +74,7 @@ func (c *calls) Call(ctx context.Context, g batch.Group, texts []string, truncat
 
 // ofTheText reports whether a fault is that of a text, so that it would be the same wherever the model is.
 func ofTheText(f *llm.Fault) bool {
-	switch f.Class { //nolint:exhaustive // all others are not
+	switch f.Class {
 	case llm.ClassCaller, llm.ClassContent, llm.ClassCanceled:
 		return true
 	case llm.ClassUnsupported:
@@ -111,6 +111,11 @@ func (c *calls) ask(ctx context.Context, model *catalog.Model, target catalog.Ta
 		return nil, err
 	}
 	if own := len(embedded.Vectors[0]); call.Dimensions == 0 {
+		if said := model.Dimensions; said > 0 && own != said {
+			e := events.Errorf(events.CodeFailedPrecondition, "%s answered vectors of length %d, and those of %s are to have %d. "+
+				"If they have not, say so under models in the configuration: dimensions: %d", target, own, model.Name, said, own)
+			return nil, refused(e, target.Provider)
+		}
 		if err := c.pins.Check(ctx, model.Space, model.Revision, target.String(), own); err != nil {
 			return nil, refused(err, target.Provider)
 		}

@@ -20,7 +20,6 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/service"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/batch"
-	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/catalog"
 	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/job"
 	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/space"
 	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/upstream"
@@ -39,6 +38,10 @@ type Service struct {
 
 // New checks cfg and returns a service that is ready to run. It connects to no provider.
 func New(cfg Config, deps service.Deps) (*Service, error) {
+	return build(cfg, deps, batch.Options{Logger: deps.Logger})
+}
+
+func build(cfg Config, deps service.Deps, patience batch.Options) (*Service, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -67,7 +70,7 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 	pins := space.New(deps.Bus, deps.Logger, "/mlsdm/"+events.ServiceEmbedder)
 	c := &calls{table: table, upstreams: asked, pins: pins}
 	w := &worker{
-		table: table, sources: sources(table), calls: c, batcher: batch.New(c, batch.Options{Logger: deps.Logger}), cache: kept, pins: pins,
+		table: table, sources: sources(table), calls: c, batcher: batch.New(c, patience), cache: kept, pins: pins,
 		jobs: job.New(deps.Bus, job.Options{Logger: deps.Logger}),
 	}
 	doors, err := door.New(deps.Bus, door.Options{
@@ -79,25 +82,33 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 	if err != nil {
 		return nil, errors.Join(err, vectors.Close())
 	}
-	deps.Health.Register("cache", func(ctx context.Context) error {
-		if err := vectors.Check(ctx); err != nil {
-			return health.Degraded("%w", err)
-		}
-		return nil
-	})
-	return &Service{doors: doors, pins: pins, cache: vectors, bus: deps.Bus}, nil
+	s := &Service{bus: deps.Bus, doors: doors, pins: pins, cache: vectors}
+	if deps.Health != nil {
+		deps.Health.Register("cache", s.checkCache)
+		deps.Health.Register("spaces", s.checkSpaces)
+	}
+	return s, nil
 }
 
-// sources says where each provider is reached: another server behind a name may have another model there.
-func sources(t *catalog.Table) map[string]string {
-	all := make(map[string]string)
-	for _, p := range t.Providers() {
-		all[p.Name] = p.BaseURL
-		if p.Protocol == catalog.Local {
-			all[p.Name] = "in the process"
-		}
+// checkCache says what is wrong with the cache, without which it goes on.
+func (s *Service) checkCache(ctx context.Context) error {
+	if err := s.cache.Check(ctx); err != nil {
+		return health.Degraded("%w", err)
 	}
-	return all
+	return nil
+}
+
+// checkSpaces says why nothing can be answered yet: it is not known which vectors go together.
+func (s *Service) checkSpaces(ctx context.Context) error {
+	select {
+	case <-s.pins.Ready():
+		return nil
+	default:
+	}
+	if _, err := s.bus.KV(ctx, events.BucketSpaces); err != nil {
+		return err
+	}
+	return errors.New("the pinned lengths of vectors have not been read yet")
 }
 
 // Run answers requests until ctx ends, then finishes those in hand and returns nil.
@@ -105,12 +116,15 @@ func (s *Service) Run(ctx context.Context) error {
 	// What is in hand when ctx ends still has to know which vectors go together.
 	after, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
+	ctx, finish := context.WithCancel(ctx)
+	defer finish()
 	if err := cacheline.Join(ctx, s.bus, events.ServiceEmbedder, s.cache); err != nil {
 		return errors.Join(err, s.cache.Close())
 	}
 	var group errgroup.Group
 	group.Go(func() error {
-		defer stop() // after a failure nobody is ready
+		defer finish() // who does not hear any longer which vectors go together, must not answer
+		defer stop()   // and if he never did, is not waited for
 		return s.pins.Run(after)
 	})
 	group.Go(func() error {

@@ -18,8 +18,8 @@ const (
 )
 
 // encode writes what encoding/json does of a reply, without reflection: vectors are long. The numbers are finite: whoever made the
-// reply has seen to it.
-func encode(r *events.EmbeddingsResponse) ([]byte, error) {
+// reply has seen to it. What is longer than limit is not written to its end; written is how many of the vectors are.
+func encode(r *events.EmbeddingsResponse, limit int) (b []byte, written int, err error) {
 	size := replyRoom
 	for i := range r.Data {
 		v := r.Data[i].Embedding
@@ -29,16 +29,21 @@ func encode(r *events.EmbeddingsResponse) ([]byte, error) {
 			size += itemRoom + floatRoom*len(v.Values)
 		}
 	}
-	b := append(make([]byte, 0, size), `{"object":"list","data":[`...)
-	var err error
+	b = append(make([]byte, 0, min(size, limit+itemRoom)), `{"object":"list","data":[`...)
 	for i := range r.Data {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		if b, err = appendItem(b, &r.Data[i]); err != nil {
-			return nil, err
+		if b, err = appendItem(b, &r.Data[i]); err != nil || len(b) > limit {
+			return b, i + 1, err
 		}
 	}
+	b, err = appendRest(b, r)
+	return b, len(r.Data), err
+}
+
+// appendRest writes what stands behind the vectors.
+func appendRest(b []byte, r *events.EmbeddingsResponse) (_ []byte, err error) {
 	b = append(b, `],"model":`...)
 	if b, err = appendJSON(b, r.Model); err != nil {
 		return nil, err

@@ -43,13 +43,14 @@ func TestEncode(t *testing.T) {
 			}
 			want, err := json.Marshal(r)
 			require.NoError(t, err)
-			got, err := encode(&r)
+			got, written, err := encode(&r, math.MaxInt32)
 			require.NoError(t, err)
+			require.Len(t, r.Data, written)
 			require.JSONEq(t, string(want), string(got))
 			var read events.EmbeddingsResponse
 			require.NoError(t, json.Unmarshal(got, &read))
 			for i := range r.Data { // bit by bit: JSONEq compares float64
-				require.Equal(t, len(r.Data[i].Embedding.Values), len(read.Data[i].Embedding.Values))
+				require.Len(t, read.Data[i].Embedding.Values, len(r.Data[i].Embedding.Values))
 				for j, f := range r.Data[i].Embedding.Values {
 					require.Equal(t, math.Float32bits(f), math.Float32bits(read.Data[i].Embedding.Values[j]))
 				}
@@ -68,7 +69,7 @@ func BenchmarkEncode(b *testing.B) {
 			r := events.EmbeddingsResponse{Data: []events.Embedding{{Embedding: events.Vector{Values: values, Base64: packed}}}, Model: "m"}
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := encode(&r); err != nil {
+				if _, _, err := encode(&r, 1<<20); err != nil {
 					b.Fatal(err)
 				}
 			}

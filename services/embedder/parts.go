@@ -10,8 +10,8 @@ import (
 
 // What is worked in parts.
 const (
-	// wholeBytes is up to which size in bytes vectors are answered in one piece: four fifths of it are what base64 makes of them.
-	wholeBytes = 512 << 10
+	// wholeBytes is up to which size vectors are answered in one piece.
+	wholeBytes = 1 << 20
 	// unknownLength is how long vectors may be of which nothing is known.
 	unknownLength = 4096
 	// defaultPart is how many texts are one part where nobody says how many a call takes.
@@ -19,20 +19,17 @@ const (
 )
 
 // partSize is how many texts of a durable request are worked as one part: as many as one call to the provider takes. It is 0 for a
-// request that is done in one go, as an interactive one is.
-func (w *worker) partSize(ctx context.Context, ask *asking, texts int) int {
+// request that is done in one go, as an interactive one is. length is that of the vectors, 0 when it is not known.
+func (w *worker) partSize(ctx context.Context, call *door.Call, req *events.EmbeddingsRequest, ask *asking, length int) int {
 	size := w.calls.Limits(ctx, ask.group).Items
 	if size <= 0 {
 		size = defaultPart
 	}
-	length := ask.group.Dimensions
-	if length == 0 {
-		length = ask.own(w.pins.Dimensions(ask.model.Space, ask.model.Revision))
-	}
 	if length == 0 {
 		length = unknownLength
 	}
-	if texts <= size && texts*length*4 <= wholeBytes {
+	_, bytes := least(len(req.Input), length, req.EncodingFormat == events.EncodingBase64)
+	if len(req.Input) <= size && bytes+replyRoom <= min(call.Limit, wholeBytes) {
 		return 0
 	}
 	return size

@@ -1,7 +1,7 @@
 package embedder
 
 import (
-	"errors"
+	"slices"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/door"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
@@ -38,9 +38,9 @@ func (r *result) mixed() bool {
 
 // count adds up what the items say.
 func (r *result) count() {
+	r.tokens += r.used()
 	for i := range r.items {
 		it := &r.items[i]
-		r.tokens += it.Tokens
 		if it.Err != nil {
 			r.failed++
 		} else {
@@ -49,20 +49,33 @@ func (r *result) count() {
 	}
 }
 
-// elsewhere reports whether a text has no vector for a reason that lies not in it, so that another model may have one.
-func (r *result) elsewhere() bool {
+// used is how many tokens the items took.
+func (r *result) used() (tokens int) {
 	for i := range r.items {
-		if err := r.items[i].Err; err != nil && !itsOwn(err) {
-			return true
-		}
+		tokens += r.items[i].Tokens
 	}
-	return false
+	return tokens
 }
 
-// itsOwn reports whether an error is the fault of the text.
+// elsewhere reports whether a text has no vector for a reason that lies not in it, so that another model may have one.
+func (r *result) elsewhere() bool {
+	return slices.ContainsFunc(r.items, func(it item) bool { return it.Err != nil && !itsOwn(it.Err) })
+}
+
+// passing is the first error that may pass, if there is one.
+func (r *result) passing() error {
+	for i := range r.items {
+		if err := r.items[i].Err; err != nil && events.AsError(err).Retryable {
+			return err
+		}
+	}
+	return nil
+}
+
+// itsOwn reports whether an error is the fault of the text. That a provider took too long is not.
 func itsOwn(err error) bool {
-	switch events.CodeOf(err) { //nolint:exhaustive // all others are not
-	case events.CodeInvalidArgument, events.CodeUnsupported, events.CodeContentRejected, events.CodeCanceled, events.CodeDeadlineExceeded:
+	switch events.CodeOf(err) {
+	case events.CodeInvalidArgument, events.CodeUnsupported, events.CodeContentRejected, events.CodeCanceled:
 		return true
 	default:
 		return false
@@ -91,49 +104,21 @@ func (r *result) space() *events.EmbeddingSpace {
 	}
 }
 
-// reply writes the reply, and says what would fit when it is too large to be sent. When no text has a vector, the error is that of the
-// first.
-func reply(req *events.EmbeddingsRequest, got *result, limit int) ([]byte, error) {
-	if got.failed == len(got.items) {
-		return nil, whole(got)
-	}
-	packed := req.EncodingFormat == events.EncodingBase64
-	res := events.EmbeddingsResponse{
-		Model: got.model.Name, Data: make([]events.Embedding, len(got.items)), Failed: got.failed, Space: got.space(),
-		Usage: events.EmbeddingsUsage{PromptTokens: got.tokens, TotalTokens: got.tokens},
-	}
-	for i := range got.items {
-		it := &got.items[i]
-		res.Data[i] = events.Embedding{Index: i, Embedding: events.Vector{Values: it.Vector, Base64: packed}, Truncated: it.Truncated}
-		if it.Err != nil {
-			res.Data[i].Error = told(it.Err)
-		}
-	}
-	body, err := encode(&res)
-	if err != nil || len(body) <= limit {
-		return body, err
-	}
-	each := len(body)/len(res.Data) + 1
-	hint := ""
-	if !packed {
-		hint = `, or about twice as many with "encoding_format": "base64"`
-	}
-	return nil, events.Errorf(events.CodeInvalidArgument,
-		"the reply has %d bytes; one message takes at most %d: about %d texts of this model fit%s. A durable request may be larger",
-		len(body), limit, limit/each, hint)
-}
-
-// whole is the error of a request of which every text failed.
+// whole is the error of a request of which every text failed: one that lies not in a text, if there is one, since the others may be well
+// when it is gone; else the first.
 func whole(got *result) error {
-	first := got.items[0].Err
 	if len(got.items) == 1 {
-		return first
+		return got.items[0].Err
+	}
+	first := got.items[0].Err
+	if at := slices.IndexFunc(got.items, func(it item) bool { return !itsOwn(it.Err) }); at >= 0 {
+		first = got.items[at].Err
+	}
+	if err := got.passing(); err != nil {
+		first = err
 	}
 	e := *events.AsError(first)
-	if coded, ok := errors.AsType[*events.Error](first); ok {
-		e = *coded
-	}
-	e.Message = "no text could be embedded; the first: " + e.Message
+	e.Message = "no text could be embedded; of one of them: " + e.Message
 	return &e
 }
 

@@ -2,7 +2,8 @@
 //
 // Nobody waits when nothing is under way. While calls of a group are in flight, new texts wait until they fill a call, until one comes
 // back, or for a few milliseconds. A call takes one text of each request in turn, so that a large request does not hold up a small one.
-// Texts that are the same are asked for once, whoever wants them.
+// Texts that are the same are asked for once for each caller. Callers share calls, and nothing else: what one of them asks is not to be
+// told from what another is answered.
 //
 // A call that fails with what can be the fault of a single text is cut in halves until that text is found, so that the others do not
 // fail with it. Any other failure is that of all its texts.
@@ -36,8 +37,8 @@ type Group struct {
 type Item struct {
 	// Vector is nil if there is an Err. Others who asked for the same text have the same one: it is not to be changed.
 	Vector []float32
-	// Tokens is its share of what the call used. The shares of a call add up to that. A text that several ask for is counted to one
-	// of them, and once.
+	// Tokens is its share of what the call used. The shares of a call add up to that. A text that several requests ask for is counted
+	// to one of them, and once.
 	Tokens int
 	// Truncated says that the end of the text was not read.
 	Truncated *events.Truncation
@@ -106,9 +107,9 @@ func New(calls Calls, o Options) *Batcher {
 	return &Batcher{calls: calls, opts: o, groups: make(map[Group]*group)}
 }
 
-// Embed returns what became of each text, in the order of the texts. The error is not nil if, and only if, ctx has ended; it is then
-// an [events.Error], and what nobody else waits for is given up.
-func (b *Batcher) Embed(ctx context.Context, g Group, texts []string) ([]Item, error) {
+// Embed returns what became of each text of a caller, in the order of the texts. The error is not nil if, and only if, ctx has ended; it
+// is then an [events.Error], and what nobody else waits for is given up.
+func (b *Batcher) Embed(ctx context.Context, caller string, g Group, texts []string) ([]Item, error) {
 	if ctx.Err() != nil {
 		return nil, events.AsError(context.Cause(ctx))
 	}
@@ -116,7 +117,7 @@ func (b *Batcher) Embed(ctx context.Context, g Group, texts []string) ([]Item, e
 		return nil, nil
 	}
 	limits := b.calls.Limits(ctx, g)
-	r := newRequest(ctx, len(texts))
+	r := newRequest(ctx, caller, len(texts))
 	if err := b.enter(r, g, limits, texts); err != nil {
 		items := make([]Item, len(texts))
 		for i := range items {
@@ -145,7 +146,7 @@ func (b *Batcher) enter(r *request, g Group, limits llm.EmbedLimits, texts []str
 	if grp == nil {
 		grp = newGroup(g)
 	}
-	if b.waiting+len(texts) > b.opts.Queued && b.waiting+grp.unknown(texts) > b.opts.Queued {
+	if b.waiting+len(texts) > b.opts.Queued && b.waiting+grp.unknown(r.caller, texts) > b.opts.Queued {
 		e := events.Errorf(events.CodeRateLimited, "%d texts wait to be embedded already, and %d more do not fit; try again later",
 			b.waiting, len(texts))
 		e.RetryAfter = fullRetry

@@ -27,7 +27,7 @@ func TestManyClientsShareTwoCalls(t *testing.T) {
 				begin := time.Now()
 				for i := range 64 {
 					all.Go(func() {
-						items, err := b.Embed(t.Context(), batch.Group{Model: "m"}, texts(i, 1))
+						items, err := b.Embed(t.Context(), "", batch.Group{Model: "m"}, texts(i, 1))
 						if err != nil || items[0].Err != nil || items[0].Vector[0] != float32(i) {
 							t.Errorf("%d: %v %v", i, items, err)
 						}
@@ -132,7 +132,7 @@ func TestGroupsDoNotMix(t *testing.T) {
 			{Model: "m", Truncate: true},
 		} {
 			all.Go(func() {
-				items, err := b.Embed(t.Context(), g, texts(1, 2))
+				items, err := b.Embed(t.Context(), "", g, texts(1, 2))
 				if err != nil || items[1].Err != nil {
 					t.Errorf("%v %v", items, err)
 				}
@@ -194,12 +194,12 @@ func TestEmpty(t *testing.T) {
 	t.Parallel()
 	f := &fake{}
 	b := batch.New(f, batch.Options{})
-	items, err := b.Embed(t.Context(), batch.Group{}, nil)
+	items, err := b.Embed(t.Context(), "", batch.Group{}, nil)
 	require.NoError(t, err)
 	require.Empty(t, items)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = b.Embed(ctx, batch.Group{}, texts(1, 1))
+	_, err = b.Embed(ctx, "", batch.Group{}, texts(1, 1))
 	require.Equal(t, events.CodeCanceled, events.CodeOf(err))
 	require.Zero(t, f.made())
 }
@@ -212,7 +212,7 @@ func TestQueueIsBounded(t *testing.T) {
 		b := batch.New(f, batch.Options{InFlight: 1, Queued: 100})
 		refused := func(code events.Code, list []string) {
 			t.Helper()
-			items, err := b.Embed(t.Context(), batch.Group{Model: "m"}, list)
+			items, err := b.Embed(t.Context(), "", batch.Group{Model: "m"}, list)
 			require.NoError(t, err)
 			require.Len(t, items, len(list))
 			for _, item := range items {

@@ -35,7 +35,7 @@ func BenchmarkEmbed(b *testing.B) {
 			list := texts(0, n)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := batcher.Embed(b.Context(), batch.Group{Model: "m"}, list); err != nil {
+				if _, err := batcher.Embed(b.Context(), "", batch.Group{Model: "m"}, list); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -51,7 +51,7 @@ func BenchmarkEmbed(b *testing.B) {
 		b.RunParallel(func(p *testing.PB) {
 			for p.Next() {
 				at := next.Add(1) % 4096
-				if _, err := batcher.Embed(b.Context(), batch.Group{Model: "m"}, list[at:at+1]); err != nil {
+				if _, err := batcher.Embed(b.Context(), "", batch.Group{Model: "m"}, list[at:at+1]); err != nil {
 					b.Error(err)
 				}
 			}

@@ -22,7 +22,7 @@ import (
 // ask embeds in group m and returns the numbers of the texts that failed.
 func ask(t *testing.T, b *batch.Batcher, list []string) (items []batch.Item, failed []string) {
 	t.Helper()
-	items, err := b.Embed(t.Context(), batch.Group{Model: "m"}, list)
+	items, err := b.Embed(t.Context(), "", batch.Group{Model: "m"}, list)
 	require.NoError(t, err)
 	require.Len(t, items, len(list))
 	for i, item := range items {
@@ -147,7 +147,7 @@ func TestNeighboursOfABadRequest(t *testing.T) {
 		all.Go(func() { embed(t, b, "t1") })
 		synctest.Wait()
 		all.Go(func() {
-			items, err := b.Embed(t.Context(), batch.Group{Model: "m"}, bad)
+			items, err := b.Embed(t.Context(), "", batch.Group{Model: "m"}, bad)
 			if err != nil || slices.ContainsFunc(items, func(i batch.Item) bool { return i.Err == nil }) {
 				t.Errorf("%v", err)
 			}
@@ -182,7 +182,7 @@ func TestLongTexts(t *testing.T) {
 	t.Run("cut", func(t *testing.T) {
 		t.Parallel()
 		f := &fake{limits: llm.EmbedLimits{Items: 96}, answer: long}
-		items, err := batch.New(f, batch.Options{}).Embed(t.Context(), batch.Group{Model: "m", Truncate: true}, list)
+		items, err := batch.New(f, batch.Options{}).Embed(t.Context(), "", batch.Group{Model: "m", Truncate: true}, list)
 		require.NoError(t, err)
 		for i, item := range items {
 			require.NoError(t, item.Err)
@@ -206,7 +206,7 @@ func TestLongTexts(t *testing.T) {
 		f := &fake{answer: func(context.Context, []string, bool) (*llm.Embedded, error) {
 			return nil, fault(llm.ClassUnsupported, events.CodeInvalidArgument)
 		}}
-		items, err := batch.New(f, batch.Options{}).Embed(t.Context(), batch.Group{Truncate: true}, texts(1, 1))
+		items, err := batch.New(f, batch.Options{}).Embed(t.Context(), "", batch.Group{Truncate: true}, texts(1, 1))
 		require.NoError(t, err)
 		require.Error(t, items[0].Err)
 		require.Equal(t, 2, f.made(), "it is asked once more")
@@ -243,7 +243,7 @@ func TestManyLongTexts(t *testing.T) {
 					list[i] = fmt.Sprintf("%s%d", strings.Repeat("x", 80+i), i)
 				}
 			}
-			items, err := batch.New(f, batch.Options{}).Embed(t.Context(), batch.Group{Truncate: true}, list)
+			items, err := batch.New(f, batch.Options{}).Embed(t.Context(), "", batch.Group{Truncate: true}, list)
 			require.NoError(t, err)
 			for i, item := range items {
 				require.NoError(t, item.Err)
@@ -271,7 +271,7 @@ func TestWhoTellsIsAskedToCutAtOnce(t *testing.T) {
 	}}
 	b := batch.New(f, batch.Options{})
 	for _, g := range []batch.Group{{Tells: true, Truncate: true}, {Tells: true}} {
-		items, err := b.Embed(t.Context(), g, texts(0, 3))
+		items, err := b.Embed(t.Context(), "", g, texts(0, 3))
 		require.NoError(t, err)
 		require.Nil(t, items[0].Truncated)
 		require.Equal(t, g.Truncate, items[1].Truncated != nil)
@@ -290,11 +290,11 @@ func TestCutByTheAdapter(t *testing.T) {
 		return e, nil
 	}}
 	b := batch.New(f, batch.Options{})
-	items, err := b.Embed(t.Context(), batch.Group{Truncate: true}, texts(0, 3))
+	items, err := b.Embed(t.Context(), "", batch.Group{Truncate: true}, texts(0, 3))
 	require.NoError(t, err)
 	require.Equal(t, &events.Truncation{Tokens: 900, Used: 128}, items[0].Truncated)
 	require.Equal(t, []int{132, 6, 0}, []int{items[0].Tokens, items[1].Tokens, items[2].Tokens}, "by what was read of each")
-	items, err = b.Embed(t.Context(), batch.Group{}, texts(0, 3))
+	items, err = b.Embed(t.Context(), "", batch.Group{}, texts(0, 3))
 	require.NoError(t, err)
 	require.Equal(t, events.CodeInvalidArgument, events.CodeOf(items[0].Err))
 	require.Nil(t, items[0].Vector)

@@ -80,6 +80,7 @@ func (f *flight) make(c *call, again bool) *llm.Fault {
 
 // fail gives texts up.
 func (f *flight) fail(texts []*text, fault *llm.Fault) {
+	fault = discreet(texts, fault)
 	f.batcher.mu.Lock()
 	defer f.batcher.mu.Unlock()
 	for _, t := range texts {
@@ -150,7 +151,7 @@ func (f *flight) divide(texts []*text, fault *llm.Fault) {
 	if inFirst == nil || inSecond == nil {
 		f.texts = true
 	} else if alike(inFirst, fault) && alike(inSecond, fault) && f.wrong(texts, fault) {
-		f.whole = fault
+		f.whole = common(texts, fault, inFirst, inSecond)
 	}
 	if inFirst != nil {
 		f.failed(first, inFirst)

@@ -14,7 +14,7 @@ import (
 type group struct {
 	key    Group
 	limits llm.EmbedLimits
-	texts  map[string]*text
+	texts  map[wanted]*text
 	// turns are the requests that have texts waiting, the next first.
 	turns *list.List
 	// waiting and tokens count the texts that wait.
@@ -26,9 +26,13 @@ type group struct {
 	armed bool
 }
 
+// wanted is a text of a caller. That another has asked for the same is nobody's business: it would be told by what it costs.
+type wanted struct{ caller, text string }
+
 // text is one that somebody waits for.
 type text struct {
-	text string
+	wanted
+
 	size int // guessed, in tokens
 	// waiters are the requests that want it, in the order in which they came, some of which may be gone; live counts those that are not.
 	waiters []*request
@@ -45,8 +49,9 @@ type text struct {
 
 // request is one call of Embed.
 type request struct {
-	ctx   context.Context //nolint:containedctx // whose values go with the calls that are made for it
-	group *group
+	ctx    context.Context //nolint:containedctx // whose values go with the calls that are made for it
+	caller string
+	group  *group
 	// texts are those of the request, each once; places says for each input which of them it is.
 	texts  []*text
 	places []int32
@@ -59,11 +64,11 @@ type request struct {
 }
 
 func newGroup(key Group) *group {
-	return &group{key: key, texts: make(map[string]*text), turns: list.New()}
+	return &group{key: key, texts: make(map[wanted]*text), turns: list.New()}
 }
 
-func newRequest(ctx context.Context, n int) *request {
-	return &request{ctx: ctx, texts: make([]*text, 0, n), places: make([]int32, n), done: make(chan struct{})}
+func newRequest(ctx context.Context, caller string, n int) *request {
+	return &request{ctx: ctx, caller: caller, texts: make([]*text, 0, n), places: make([]int32, n), done: make(chan struct{})}
 }
 
 // items puts together what became of the texts, which are all done.
@@ -87,10 +92,10 @@ func (r *request) items() []Item {
 func guess(text string) int { return (len(text) + 2) / 3 }
 
 // unknown counts the texts that would have to wait.
-func (g *group) unknown(texts []string) int {
+func (g *group) unknown(caller string, texts []string) int {
 	n := 0
 	for _, t := range texts {
-		if g.texts[t] == nil {
+		if g.texts[wanted{caller, t}] == nil {
 			n++
 		}
 	}
@@ -102,11 +107,12 @@ func (g *group) add(r *request, texts []string) {
 	room := make([]text, len(texts)) // of the new ones; made at once, since they are done at about the same time
 	firsts := make([]*request, len(texts))
 	for i, s := range texts {
-		t := g.texts[s]
+		want := wanted{r.caller, s}
+		t := g.texts[want]
 		if t == nil {
 			t, room = &room[0], room[1:]
-			t.text, t.size, t.waiters = s, guess(s), firsts[i:i:i+1]
-			g.texts[s] = t
+			t.wanted, t.size, t.waiters = want, guess(s), firsts[i:i:i+1]
+			g.texts[want] = t
 			g.waiting++
 			g.tokens += t.size
 		}
@@ -165,8 +171,8 @@ func (g *group) remove(r *request) {
 
 // forget has the next who wants the same text ask anew.
 func (g *group) forget(t *text) {
-	if g.texts[t.text] == t {
-		delete(g.texts, t.text)
+	if g.texts[t.wanted] == t {
+		delete(g.texts, t.wanted)
 	}
 }
 

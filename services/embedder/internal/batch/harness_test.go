@@ -112,7 +112,7 @@ func fault(class llm.Class, code events.Code) *llm.Fault {
 // embed asks, and checks that there is a vector for each text, in order. It may be called from any goroutine.
 func embed(t *testing.T, b *batch.Batcher, list ...string) []batch.Item {
 	t.Helper()
-	items, err := b.Embed(t.Context(), batch.Group{Model: "m"}, list)
+	items, err := b.Embed(t.Context(), "", batch.Group{Model: "m"}, list)
 	if err != nil || len(items) != len(list) {
 		t.Errorf("%d items, %v", len(items), err)
 		return nil

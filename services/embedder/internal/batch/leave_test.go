@@ -21,7 +21,7 @@ import (
 // left embeds and expects that the caller leaves.
 func left(ctx context.Context, t *testing.T, b *batch.Batcher, list ...string) {
 	t.Helper()
-	_, err := b.Embed(ctx, batch.Group{Model: "m"}, list)
+	_, err := b.Embed(ctx, "", batch.Group{Model: "m"}, list)
 	if code := events.CodeOf(err); code != events.CodeCanceled && code != events.CodeDeadlineExceeded {
 		t.Errorf("%v", err)
 	}
@@ -125,7 +125,7 @@ func TestDeadline(t *testing.T) {
 		for i, ctx := range []context.Context{short, longer, t.Context()} {
 			time.AfterFunc(time.Duration(i)*time.Second-time.Duration(i)*time.Millisecond, func() {
 				all.Go(func() {
-					if _, err := b.Embed(ctx, batch.Group{}, texts(1, 1)); err != nil {
+					if _, err := b.Embed(ctx, "", batch.Group{}, texts(1, 1)); err != nil {
 						t.Errorf("%v", err)
 					}
 				})
@@ -168,7 +168,7 @@ func TestGoroutineThatEnds(t *testing.T) {
 	}}
 	b := batch.New(f, batch.Options{InFlight: 1})
 	for range 3 {
-		items, err := b.Embed(t.Context(), batch.Group{}, texts(0, 3))
+		items, err := b.Embed(t.Context(), "", batch.Group{}, texts(0, 3))
 		require.NoError(t, err)
 		require.Equal(t, events.CodeInternal, events.CodeOf(items[2].Err))
 	}
@@ -203,7 +203,7 @@ func TestStress(t *testing.T) {
 				if worker%4 == 0 {
 					go cancel()
 				}
-				items, err := b.Embed(ctx, batch.Group{Model: "m"}, list)
+				items, err := b.Embed(ctx, "", batch.Group{Model: "m"}, list)
 				cancel()
 				if err != nil {
 					continue
