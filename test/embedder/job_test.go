@@ -27,7 +27,7 @@ const patience = process.Patience
 // programs are the commands under test.
 //
 //nolint:gochecknoglobals // built once for all tests, and removed after the last of them
-var programs = process.NewPrograms("./services/embedder/cmd/embedder")
+var programs = process.NewPrograms("./services/embedder/cmd/embedder", "./cmd/mlsdmctl")
 
 func TestMain(m *testing.M) {
 	defer programs.Remove()
