@@ -37,7 +37,7 @@ func TestConfig(t *testing.T) {
 		"openai-base-url":      {"OPENAI_BASE_URL": "nope"},
 		"anthropic-base-url":   {"ANTHROPIC_BASE_URL": "nope"},
 		"huggingface-base-url": {"HUGGINGFACE_BASE_URL": "nope"},
-		"cohere-base-url": {"COHERE_BASE_URL": "https://hunter2@host"},
+		"cohere-base-url":      {"COHERE_BASE_URL": "https://hunter2@host"},
 		"ollama-base-url":      {"OLLAMA_BASE_URL": "localhost:11434"},
 		"answer-timeout":       {"GENERATOR_ANSWER_TIMEOUT": "0s"},
 		"retries":              {"GENERATOR_RETRIES": "-1"},
