@@ -50,10 +50,10 @@ func newRig(t *testing.T) *rig {
 }
 
 // serve starts a bus and one embedder with a configuration file.
-func serve(t *testing.T, file string, environment ...map[string]string) *rig {
+func serve(t *testing.T, file string) *rig {
 	t.Helper()
 	r := newRig(t)
-	r.start(t, file, environment...)
+	r.start(t, file)
 	return r
 }
 
