@@ -29,7 +29,8 @@ func printBanner(out io.Writer, s *stack.Stack, dataDir string, demo bool) {
 	}
 	fmt.Fprintf(out, "\nTry in another terminal:\n\n"+
 		"  %[2]s%[1]s generate \"hello\"\n"+
-		"  nats%[1]s req mlsdm.embed '{\"model\":\"local/hash-384\",\"input\":\"hello\"}'\n"+
+		"  %[2]s%[1]s similarity \"reset my password\" \"I forgot my login\"\n"+
+		"  nats%[1]s req mlsdm.embed '{\"input\":\"hello\"}'\n"+
 		"  nats%[1]s pub mlsdm.events.custom.deploy '{\"version\":\"1.2.3\"}'\n\n", server, self())
 	if demo {
 		fmt.Fprint(out, "The demo tells a small story now; Ctrl-C stops everything.\n\n")

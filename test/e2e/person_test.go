@@ -40,9 +40,9 @@ func decode[T any](t *testing.T, text string) T {
 func personEmbeds(t *testing.T, stack upStack) {
 	t.Helper()
 	out, _ := stack.mlsdmctl(t, 0, "embed", "the cat sat", "on the mat")
-	require.Contains(t, out, "384 values]  the cat sat\n")
-	require.Contains(t, out, "384 values]  on the mat\n")
-	require.Contains(t, out, "local/hash-384, ")
+	require.Contains(t, out, "512 values]  the cat sat\n")
+	require.Contains(t, out, "512 values]  on the mat\n")
+	require.Contains(t, out, "local/use-lite-512, ")
 
 	env := map[string]string{"NATS_URL": stack.url}
 	out, _ = mlsdmctl(t, "one\n\n  two  \nthree", env, 0, "embed", "--json", "--model", "local/hash-384")

@@ -51,7 +51,7 @@ func (d *Demo) tell(ctx context.Context, s *stack.Stack, c *client.Client) error
 	if len(answer.Choices) > 0 {
 		d.out.line("answer", answer.Choices[0].Message.Content.String())
 	}
-	vectors, err := c.Embed(ctx, events.EmbeddingsRequest{Model: "local/hash-384", Input: events.TextInput{"memory", "remembering", "weather"}})
+	vectors, err := c.Embed(ctx, events.EmbeddingsRequest{Model: "local/use-lite-512", Input: events.TextInput{"memory", "remembering", "weather"}})
 	if err != nil {
 		return err
 	}
