@@ -195,3 +195,15 @@ func TestVectorsThatNoMessageHolds(t *testing.T) {
 	res := response(t, r.Results().Next(t))
 	require.Equal(t, normals(texts, 8192), vectors(res))
 }
+
+// TestWhatNobodyCanDo ends a large request at once: the rest of its texts would fail as well.
+func TestWhatNobodyCanDo(t *testing.T) {
+	t.Parallel()
+	r := serve(t, `providers: {p: {protocol: ollama, base_url: "$p"}}`) // which takes no notice of dimensions
+	r.Publish(t, durable, "r", body(t, "p/m", numbered(20_000), "dimensions", 4))
+	failure := r.Results().Next(t).Err()
+	require.NotNil(t, failure)
+	require.Equal(t, events.CodeUnsupported, failure.Code)
+	require.Contains(t, failure.Message, "asked for 4 dimensions")
+	require.Less(t, len(r.model(t, "p").requests()), 10)
+}

@@ -62,14 +62,29 @@ func (c *calls) Call(ctx context.Context, g batch.Group, texts []string, truncat
 			return embedded, target.String(), nil
 		}
 		next := llm.FaultOf(err)
-		if fault == nil || next.Class != llm.ClassModel { // that one of several has no such model says least
-			fault = next
-		}
 		if ctx.Err() != nil || ofTheText(next) {
-			break
+			return nil, "", next
+		}
+		if fault == nil || more(next, fault) {
+			fault = next
 		}
 	}
 	return nil, "", fault
+}
+
+// more reports whether a fault tells more than that of another who serves the same model: first what can be a text's, so that it is looked
+// for; then what passes, and soonest; and that one of several has no such model, least.
+func more(f, than *llm.Fault) bool {
+	switch {
+	case (f.Class == llm.ClassAnswer) != (than.Class == llm.ClassAnswer):
+		return f.Class == llm.ClassAnswer
+	case f.Err.Retryable != than.Err.Retryable:
+		return f.Err.Retryable
+	case f.Err.Retryable:
+		return f.Err.RetryAfter < than.Err.RetryAfter
+	default:
+		return than.Class == llm.ClassModel && f.Class != llm.ClassModel
+	}
 }
 
 // ofTheText reports whether a fault is that of a text, so that it would be the same wherever the model is.

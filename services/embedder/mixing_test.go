@@ -69,6 +69,22 @@ func TestNothingButTheSameSpace(t *testing.T) {
 	require.Equal(t, []string{"c"}, first.last().Texts)
 }
 
+// TestWhatPassesIsTold: that the second has lost its key does not make the first one's limit final.
+func TestWhatPassesIsTold(t *testing.T) {
+	t.Parallel()
+	r := serve(t, twoServers)
+	r.model(t, "first").answer(func(w http.ResponseWriter, _ *http.Request, a asked) bool {
+		w.Header().Set("Retry-After", "300")
+		refuse(w, a, http.StatusTooManyRequests, "Model is overloaded")
+		return true
+	})
+	r.model(t, "second").fail(http.StatusUnauthorized)
+	failure := r.refused(t, "bge", []string{"a", "b"})
+	require.Equal(t, "first", failure.Provider)
+	require.True(t, failure.Retryable)
+	require.InDelta(t, 5*time.Minute, failure.RetryAfter, float64(time.Minute))
+}
+
 // TestASlowProviderIsNoFaultOfTheText: another model may answer, if that is permitted.
 func TestASlowProviderIsNoFaultOfTheText(t *testing.T) {
 	t.Parallel()

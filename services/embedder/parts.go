@@ -45,6 +45,9 @@ func (w *worker) inParts(ctx context.Context, call *door.Call, req *events.Embed
 			if err != nil {
 				return job.Answer{}, err
 			}
+			if err := got.unsupported(); err != nil { // nor are the others
+				return job.Answer{}, err
+			}
 			answer := job.Answer{Items: make([]job.Item, len(got.items)), Model: ask.model.Name, Space: *got.space()}
 			for i := range got.items {
 				it := &got.items[i]

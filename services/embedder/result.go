@@ -72,6 +72,14 @@ func (r *result) passing() error {
 	return nil
 }
 
+// unsupported is the error of texts that all have failed because nobody can do what is asked for, whatever they are.
+func (r *result) unsupported() error {
+	if slices.ContainsFunc(r.items, func(it item) bool { return events.CodeOf(it.Err) != events.CodeUnsupported }) {
+		return nil
+	}
+	return r.items[0].Err
+}
+
 // itsOwn reports whether an error is the fault of the text. That a provider took too long is not.
 func itsOwn(err error) bool {
 	switch events.CodeOf(err) {
