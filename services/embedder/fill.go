@@ -43,10 +43,10 @@ func (w *worker) known(ctx context.Context, kept *cache.Vectors, ask *asking, te
 	if found == 0 {
 		return texts, nil
 	}
-	pinned := w.pins.Dimensions(ask.model.Space, ask.model.Revision)
+	own := ask.own(w.pins.Dimensions(ask.model.Space, ask.model.Revision))
 	for i, v := range vectors {
-		// The operator may have agreed to another length since it was kept.
-		if v == nil || ask.group.Dimensions == 0 && pinned > 0 && len(v) != pinned {
+		// The operator may have agreed to another length since it was kept, or said one.
+		if v == nil || ask.group.Dimensions == 0 && own > 0 && len(v) != own {
 			missing, places = append(missing, texts[i]), append(places, i)
 			continue
 		}

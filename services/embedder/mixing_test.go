@@ -137,6 +137,21 @@ models: {p/m: {dimensions: 16}}
 	require.Equal(t, normal("a", 16), r.embed(t, "p/m", []string{"a"}).Data[0].Embedding.Values)
 }
 
+// TestTheLengthThatIsSaidLater holds good for what was kept before, too.
+func TestTheLengthThatIsSaidLater(t *testing.T) {
+	t.Parallel()
+	redis := miniredis.RunT(t)
+	settings := map[string]string{"REDIS_HOST": redis.Host(), "REDIS_PORT": redis.Port()}
+	r := newRig(t)
+	stop := r.start(t, `providers: {p: {protocol: tei, base_url: "$p"}}`, settings)
+	r.embed(t, "p/m", []string{"a"})
+	stop()
+	require.NotEmpty(t, redis.Keys())
+	r.start(t, `{providers: {p: {protocol: tei, base_url: "$p"}}, models: {p/m: {dimensions: 16}}}`, settings)
+	require.Equal(t, events.CodeFailedPrecondition, r.refused(t, "p/m", []string{"a"}, "dimensions", 16).Code)
+	require.Equal(t, events.CodeFailedPrecondition, r.refused(t, "p/m", []string{"a"}).Code)
+}
+
 // TestPiecesOfAnotherModel: vectors that were cut are of the same length, whatever they were cut from. They are not found again when the
 // operator has agreed to another model.
 func TestPiecesOfAnotherModel(t *testing.T) {
