@@ -168,16 +168,12 @@ func fillTime(n cache.NamespaceStats) string {
 // redisState says how it is with Redis.
 func redisState(r cache.RedisStats) string {
 	switch {
-	case r.Addrs == "":
+	case r.Kind == "" || r.Kind == "none":
 		return "no Redis: each replica has its own cache only"
 	case r.Reads && r.Writes:
-		return "Redis (" + printable(r.Kind) + ") at " + printable(r.Addrs)
+		return "Redis (" + printable(r.Kind) + ")"
 	default:
-		why := ""
-		if r.Error != "" {
-			why = ": " + printable(r.Error)
-		}
-		return "Redis at " + printable(r.Addrs) + " is not used now" + why
+		return "Redis (" + printable(r.Kind) + ") is not used now; the service's log and its health say why"
 	}
 }
 

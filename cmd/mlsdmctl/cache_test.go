@@ -101,8 +101,9 @@ func TestCacheClear(t *testing.T) {
 
 func TestRedisState(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, "Redis (cluster) at a:1", redisState(cache.RedisStats{Kind: "cluster", Addrs: "a:1", Reads: true, Writes: true}))
-	require.Equal(t, "Redis at a:1 is not used now: reading: refused", redisState(cache.RedisStats{Kind: "single", Addrs: "a:1", Writes: true, Error: "reading: refused"}))
+	require.Equal(t, "Redis (cluster)", redisState(cache.RedisStats{Kind: "cluster", Reads: true, Writes: true}))
+	require.Contains(t, redisState(cache.RedisStats{Kind: "single", Writes: true}), "Redis (single) is not used now")
+	require.Contains(t, redisState(cache.RedisStats{Kind: "none"}), "no Redis")
 	rate := 0.5
 	require.Equal(t, "50.0%", share(&rate))
 	require.Equal(t, "1.5s", fillTime(cache.NamespaceStats{Fills: 2, FillSeconds: 3}))

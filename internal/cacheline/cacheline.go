@@ -21,7 +21,8 @@ import (
 // clearTimeout bounds the walk through all of Redis.
 const clearTimeout = 5 * time.Minute
 
-// Told is what a service tells of its cache in `nats micro stats`.
+// Told is what a service tells of its cache in `nats micro stats`. Every application may ask for that: where Redis is, and what it says
+// when it fails, is told to operators only, in the log and the health of the service.
 type Told struct {
 	Cache cache.Stats `json:"cache"`
 }
@@ -38,7 +39,11 @@ func Tell(c *cache.Cache) func() any {
 	if c == nil {
 		return nil
 	}
-	return func() any { return Told{Cache: c.Stats()} }
+	return func() any {
+		stats := c.Stats()
+		stats.Redis.Addrs, stats.Redis.Error = "", ""
+		return Told{Cache: stats}
+	}
 }
 
 // Join joins a cache to those of the other replicas of its service, and answers operators, until ctx ends. It returns at once.
