@@ -60,8 +60,8 @@ func (c *Client) stream(ctx context.Context, req events.ChatRequest, options []G
 	defer stop()
 
 	msg.Reply = c.nc.NewInbox()
-	chunks := make(chan *nats.Msg, streamWindow+1) // and the end
-	sub, err := c.nc.ChanSubscribe(msg.Reply, chunks)
+	chunks, signs := make(chan *nats.Msg, streamWindow+1), make(chan struct{}, 1) // one more for the end
+	sub, err := c.listen(ctx, msg, chunks, signs)
 	if err != nil {
 		return requestError(ctx, subject, err)
 	}
@@ -88,6 +88,7 @@ func (c *Client) stream(ctx context.Context, req events.ChatRequest, options []G
 		case <-sign.C:
 			r.acknowledge()
 			continue
+		case <-signs: // the service is there
 		case m := <-chunks:
 			if more, err := r.read(m); err != nil || !more {
 				return err
@@ -101,6 +102,27 @@ func (c *Client) stream(ctx context.Context, req events.ChatRequest, options []G
 			idle.Reset(c.timeout)
 		}
 	}
+}
+
+// listen subscribes to the answer to a request. Signs of life, if the request asks for them, are kept out of chunks: the service does not
+// wait until they are read, so that a slow loop would have no room for anything else.
+func (c *Client) listen(ctx context.Context, asked *nats.Msg, chunks chan *nats.Msg, signs chan<- struct{}) (*nats.Subscription, error) {
+	if events.HeaderValue(asked.Header, events.HeaderKeepaliveMS) == "" {
+		return c.nc.ChanSubscribe(asked.Reply, chunks)
+	}
+	return c.nc.Subscribe(asked.Reply, func(m *nats.Msg) {
+		if events.HeaderValue(m.Header, events.HeaderKeepalive) != "" {
+			select {
+			case signs <- struct{}{}:
+			default: // one is as good as two
+			}
+			return
+		}
+		select {
+		case chunks <- m:
+		case <-ctx.Done():
+		}
+	})
 }
 
 // cancel tells the service that nobody wants the answer to a request any more.
@@ -125,9 +147,6 @@ type streamReader struct {
 func (r *streamReader) read(m *nats.Msg) (more bool, err error) {
 	if lost, err := r.sub.Dropped(); err == nil && lost > 0 {
 		return false, events.Errorf(events.CodeFailedPrecondition, "the stream was not read fast enough: %d chunks are lost", lost)
-	}
-	if events.HeaderValue(m.Header, events.HeaderKeepalive) != "" { // it says nothing
-		return true, nil
 	}
 	sequence, numbered := sequenceOf(m.Header)
 	if numbered && sequence != r.last+1 {
