@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ import (
 type Msg struct {
 	// Subject is where it goes.
 	Subject string
-	// ID is the Nats-Msg-Id; empty means none. Give every message one that is made from what caused it, so that doing the
+	// ID is the Nats-Msg-Id; empty means none, but for one that Header has. Give every message one that is made from what caused it, so that doing the
 	// work twice publishes it once.
 	ID string
 	// Header is sent along; it is not changed, unless GiveHeader says that it is the bus's from now on, which saves a copy.
@@ -218,7 +219,7 @@ func (b *Bus) publishSpan(ctx context.Context, m Msg) (context.Context, trace.Sp
 	return b.tracer.Start(ctx, "publish "+destination, trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
 		attribute.String("messaging.system", "nats"), attribute.String("messaging.operation.name", "publish"),
 		attribute.String("messaging.operation.type", "send"), attribute.String("messaging.destination.template", destination),
-		attribute.String("messaging.message.id", m.ID),
+		attribute.String("messaging.message.id", cmp.Or(m.ID, events.HeaderValue(m.Header, events.HeaderMsgID))),
 	))
 }
 
