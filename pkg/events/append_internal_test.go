@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"testing"
+	"time"
 )
 
 // What a report writes of itself is what encoding/json would write, whatever is set in it.
@@ -51,13 +52,24 @@ func TestRequestProcessedAppendsItsEvent(t *testing.T) {
 	p := RequestProcessed{
 		RequestID: "r1", Caller: "ж\"", Kind: KindGenerate, Door: DoorInteractive, Model: "a/b", Outcome: OutcomeOK, LatencyMS: 1.5, TotalTokens: 3,
 	}
-	for _, trace := range []string{"", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"} {
+	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	east := time.FixedZone("east", 3*60*60)
+	for _, c := range []struct {
+		trace, state string
+		at           time.Time
+	}{
+		{},
+		{trace: trace, at: time.Now()},
+		{trace, `vendor=a"b\c,ж=<&>`, time.Now().In(east)},
+		{at: time.Date(2026, 1, 2, 3, 4, 5, 600, east)},
+		{at: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+	} {
 		want, err := New("/mlsdm/generator", p)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want.TraceParent = trace
-		given := Event{ID: want.ID, Source: want.Source, Time: want.Time, TraceParent: trace}
+		want.TraceParent, want.TraceState, want.Time = c.trace, c.state, c.at
+		given := Event{ID: want.ID, Source: want.Source, Time: c.at, TraceParent: c.trace, TraceState: c.state}
 		got, err := p.AppendEvent([]byte("before"), &given)
 		if err != nil {
 			t.Fatal(err)

@@ -113,6 +113,41 @@ func TestAnswersAreReadTheSame(t *testing.T) {
 	require.Greater(t, fast, 40)
 }
 
+// What one event says is not there any more when the next is read, in whichever way.
+func TestEventsAreReadIntoMemoryThatIsUsedAgain(t *testing.T) {
+	t.Parallel()
+	a, err := NewAdapter("test", "http://127.0.0.1:1", http.DefaultClient, Options{})
+	require.NoError(t, err)
+	s := stream{a: a}
+	const full = `{"id":"a","model":"m","service_tier":"x","usage":{"prompt_tokens":1},"error":{"x":1},"choices":[{"index":1,"logprobs":[1],` +
+		`"delta":{"role":"assistant","content":"x","refusal":"y","annotations":[1],"tool_calls":[{"id":"c"}]},"finish_reason":"stop"},{"index":2}]}`
+	for _, text := range []string{
+		`{"choices":[{"delta":{}}]}`, `{"choices":[{"delta":{}},{}]}`, `{"choices":null}`, `{}`, // in one pass
+		`{"choices":[{"index":0,"index":0,"delta":{}}]}`, `{"choices":[{},{"delta":{"content":"a","content":"b"}}]}`, `{"id":"\ud800"}`, // by package json
+		`{"choices":[{"index":7,"delta":{"content":"x"}}],"choices":[{"delta":{}}]}`,
+	} {
+		require.NoError(t, s.decode([]byte(full)))
+		require.NoError(t, s.decode([]byte(text)))
+		var want chunk
+		require.NoError(t, a.Decode([]byte(text), &want))
+		got := s.in
+		tidy(reflect.ValueOf(&want))
+		tidy(reflect.ValueOf(&got))
+		require.Equal(t, want, got, text)
+
+		var first, second, plain answer
+		require.NoError(t, a.decode([]byte(full), &first))
+		require.NoError(t, a.decode([]byte(text), &second))
+		require.NoError(t, a.Decode([]byte(text), &plain))
+		own := second // whose choices stand behind a pointer
+		own.counted, own.said, own.one = usage{}, reply{}, [1]answerChoice{}
+		tidy(reflect.ValueOf(&plain))
+		tidy(reflect.ValueOf(&own))
+		require.Equal(t, plain, own, text)
+		require.Equal(t, "a", first.ID)
+	}
+}
+
 func FuzzAnswersAreReadTheSame(f *testing.F) {
 	a, err := NewAdapter("test", "http://127.0.0.1:1", http.DefaultClient, Options{})
 	require.NoError(f, err)
