@@ -129,3 +129,10 @@ func (a *asking) key(caller string) cache.VectorKey {
 		InputType: a.group.InputType, Raw: !a.model.Normalize,
 	}
 }
+
+// making is all that the vectors of a request depend on but its texts, as one text.
+func (a *asking) making(caller string) string {
+	key := a.key(caller)
+	key.Text = a.model.Prefix(a.group.InputType)
+	return key.String()
+}

@@ -105,6 +105,7 @@ func (p *provider) set(before func(ctx context.Context, texts []string) (*job.An
 
 // house is a bus on which services work jobs.
 type house struct {
+	making string // what vectors depend on, beside texts and model
 	*doortest.Street
 
 	provider *provider
@@ -145,7 +146,7 @@ func (h *house) start(t *testing.T) *service {
 			return nil, err
 		}
 		return s.jobs.Work(ctx, job.Request{
-			Call: call, Model: model, Texts: req.Input, Encoding: req.EncodingFormat, Size: h.size, Embed: h.provider.embed,
+			Call: call, Model: model, Texts: req.Input, Encoding: req.EncodingFormat, Making: h.making, Size: h.size, Embed: h.provider.embed,
 		})
 	})
 	require.NoError(t, err)

@@ -55,6 +55,8 @@ type Request struct {
 	Call *door.Call
 	// Model is what is asked for, as "provider/model", after all that an operator's configuration makes of it.
 	Model string
+	// Making is what vectors depend on beside their texts and Model, in any form: when it changes, parts that are there do not count.
+	Making string
 	// Texts are the texts, at least one.
 	Texts []string
 	// Encoding is the form in which vectors are wanted that fit one message, as in the request.
@@ -129,7 +131,7 @@ func (j *Jobs) Work(ctx context.Context, req Request) ([]byte, error) {
 		req.Size = maxSize
 	}
 	req.Call.InParts = true
-	r := &run{jobs: j, req: req, identity: identityOf(req.Call.Hash(), req.Model)}
+	r := &run{jobs: j, req: req, identity: identityOf(req.Call.Hash(), req.Model, req.Making)}
 	name := req.Call.Caller + "." + req.Call.ID + "." + string(r.identity[:])
 	j.mu.Lock()
 	if f := j.flights[name]; f != nil {
@@ -204,8 +206,8 @@ type run struct {
 type identity [sha256.Size]byte
 
 // identityOf makes it of what is asked, and of whom: what an empty model means may change while a request is worked on.
-func identityOf(hash, model string) identity {
-	return sha256.Sum256([]byte(hash + "\n" + model))
+func identityOf(hash, model, making string) identity {
+	return sha256.Sum256([]byte(hash + "\n" + model + "\n" + making))
 }
 
 // token is how it stands in subjects.

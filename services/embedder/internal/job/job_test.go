@@ -318,6 +318,38 @@ func TestPartsAreOfOneRequest(t *testing.T) {
 	}
 }
 
+// TestPartsAreMadeInOneWay: what was made with other settings is made anew.
+func TestPartsAreMadeInOneWay(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, newProvider(4))
+	h.attempts, h.options.Parallel = 1, 1
+	var calls atomic.Int32
+	h.provider.set(func(_ context.Context, texts []string) (*job.Answer, error) {
+		if calls.Add(1) > 2 {
+			return nil, events.Errorf(events.CodeUnavailable, "overloaded")
+		}
+		answer := &job.Answer{Model: "house/m", Space: events.EmbeddingSpace{ID: "m/4", Model: "m", Dimensions: 4}}
+		for range texts {
+			answer.Items = append(answer.Items, job.Item{Vector: []float32{-1, -1, -1, -1}})
+		}
+		return answer, nil
+	})
+	service := h.start(t)
+	h.publish(t, "r1", request(t, 100))
+	require.Equal(t, events.CodeUnavailable, h.result(t, "r1").Err().Code)
+	require.EqualValues(t, 2, h.stored(t))
+	service.end(t)
+	h.provider.set(nil)
+	h.making = "another prefix"
+	h.start(t)
+	h.publish(t, "r1", request(t, 100))
+	m := h.result(t, "r1")
+	require.NoError(t, orNil(m.Err()))
+	for i, v := range h.vectors(t, doortest.JSON[events.EmbeddingsResponse](t, m)) {
+		require.InDelta(t, float32(i), v[0], 0)
+	}
+}
+
 // A part that is damaged, or that somebody has removed, is made anew, and only that.
 func TestPartsThatAreLost(t *testing.T) {
 	t.Parallel()
