@@ -259,7 +259,8 @@ func newProvider(t *testing.T) *provider {
 		case "redirect":
 			http.Redirect(w, r, "/elsewhere?key="+key, http.StatusTemporaryRedirect)
 		default:
-			fmt.Fprint(w, `{"object":"list","model":"m","data":[{"object":"embedding","index":0,"embedding":[0.6,0.8]}],"usage":{"prompt_tokens":1,"total_tokens":1}}`)
+			fmt.Fprint(w, `{"object":"list","model":"m","data":[{"object":"embedding","index":0,"embedding":[0.6,0.8]}],"usage":{"prompt_tokens":1,"total_tokens":1},`+
+				`"embeddings":{"float":[[0.6,0.8]]}}`) // as OpenAI says it, and as Cohere does
 		}
 	}))
 	t.Cleanup(server.Close)
