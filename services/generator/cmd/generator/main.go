@@ -12,7 +12,7 @@ import (
 // heapRoom is by how much more memory is allocated between two collections of garbage, in bytes. What lives is so little that the
 // collector would run dozens of times a second without it, and take a fifth of all CPU time. Unlike a higher GOGC, it stays what it is
 // when much lives.
-const heapRoom = 4 << 20
+const heapRoom = 6 << 20
 
 func main() {
 	defer runtime.KeepAlive(make([]byte, heapRoom)) // counted by the collector, and written to by nobody
