@@ -140,7 +140,7 @@ func Streams() []Stream {
 		{
 			// What is done of a large request is kept, so that a crash costs only the calls that were on their way. It is removed when the
 			// result is stored.
-			Name: StreamParts, Subjects: []string{"parts.*.*.*"}, Retention: RetentionLimits, MaxAge: MaxResultTTL, MaxBytes: 4 << 30,
+			Name: StreamParts, Subjects: []string{"parts.*.*.*"}, Retention: RetentionLimits, MaxAge: MaxResultTTL, MaxBytes: 2 << 30,
 			Duplicates: window, For: "vectors of large requests in the making", UsedBy: []string{ServiceEmbedder},
 		},
 		{
@@ -237,6 +237,6 @@ type ObjectStore struct {
 // ObjectStores returns the catalogue of object stores.
 func ObjectStores() []ObjectStore {
 	return []ObjectStore{
-		{ObjectsVectors, MaxResultTTL, 4 << 30, "vectors that are too many for one message", []string{ServiceEmbedder}},
+		{ObjectsVectors, MaxResultTTL, 2 << 30, "vectors that are too many for one message", []string{ServiceEmbedder}},
 	}
 }
