@@ -7,6 +7,8 @@ package redistest
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -184,7 +186,10 @@ func (s *Server) answers() bool {
 func (s *Server) Kill() {
 	_ = s.cmd.Process.Kill() // it may have ended
 	<-s.done
-	_ = os.Remove(filepath.Join(s.Dir, "redis.log"))
+	// The next start must not find in it that this one was ready.
+	if err := os.Remove(filepath.Join(s.Dir, "redis.log")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.tb.Errorf("the log of a Redis that was killed: %v", err)
+	}
 }
 
 // Freeze has the server stand still, with its connections open, until [Server.Thaw].
@@ -207,6 +212,10 @@ func Client(tb testing.TB, addr string) *redis.Client {
 	tb.Helper()
 	logging.Disable()
 	client := redis.NewClient(&redis.Options{Addr: addr, Protocol: 2, DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience})
-	tb.Cleanup(func() { _ = client.Close() }) // a second time, perhaps
+	tb.Cleanup(func() {
+		if err := client.Close(); err != nil && !errors.Is(err, redis.ErrClosed) { // a test may have closed it
+			tb.Errorf("closing a client of Redis: %v", err)
+		}
+	})
 	return client
 }

@@ -92,12 +92,11 @@ func RunCluster(tb testing.TB) []*Server {
 
 // says returns an error unless a section of INFO holds text.
 func says(ctx context.Context, client *redis.Client, section, text string) error {
-	defer func() { _ = client.Close() }()
 	info, err := client.Do(ctx, "INFO", section).Text()
 	if err == nil && !strings.Contains(info, text) {
 		err = errors.New(info)
 	}
-	return err
+	return errors.Join(err, client.Close())
 }
 
 // eventually waits until check returns nil.

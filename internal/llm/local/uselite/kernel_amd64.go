@@ -17,6 +17,7 @@ func tile(x []float32, columns []byte, s *sums) {
 // dots is [dotsPlain], with vector instructions where there are any.
 func dots(query, keys []float32, stride int, shares []float32) {
 	if vectors() {
+		// Whoever calls with too little memory panics here, as in plain Go: the instructions do not look.
 		_, _ = query[chunk-1], keys[(len(shares)-1)*stride+chunk-1]
 		dotsAVX2(&query[0], &keys[0], stride, &shares[0], len(shares))
 	} else {
@@ -27,6 +28,7 @@ func dots(query, keys []float32, stride int, shares []float32) {
 // blend is [blendPlain], with vector instructions where there are any.
 func blend(shares, values []float32, stride int, to []float32) {
 	if vectors() {
+		// As in dots.
 		_, _ = to[chunk-1], values[(len(shares)-1)*stride+chunk-1]
 		blendAVX2(&shares[0], len(shares), &values[0], stride, &to[0])
 	} else {
