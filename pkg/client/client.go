@@ -162,8 +162,12 @@ func optionError(err error) error {
 	return events.Errorf(events.CodeInvalidArgument, "a NATS option cannot be used: %w", err)
 }
 
-// dial connects; the NATS client knows no context, so the wait for it is given up when ctx ends.
+// dial connects; the NATS client knows no context, so the wait for it is given up when ctx ends. With a ctx that has
+// ended already nothing is dialled, and what is told is its end, never what a server happened to answer first.
 func dial(ctx context.Context, opts nats.Options) (*nats.Conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	type outcome struct {
 		nc  *nats.Conn
 		err error
