@@ -17,7 +17,7 @@ func TestSentinels(t *testing.T) {
 	if servers == nil {
 		return
 	}
-	cfg := at(servers.Sentinels...)
+	cfg := at(servers.Addrs()...)
 	cfg.RedisMaster, cfg.RedisTimeout = redistest.MasterName, 2*time.Second
 	works(t, cfg)
 	c, one, log := replica(t, cfg, "y", cache.Options{})

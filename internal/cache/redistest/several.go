@@ -21,36 +21,44 @@ const MasterName = "tested"
 // Replicated is a master with a replica, and the Sentinels that watch them.
 type Replicated struct {
 	Master, Replica *Server
-	// Sentinels are addresses, host:port.
-	Sentinels []string
+	Sentinels       []*Server
 }
 
-// RunSentinels starts a master, a replica, and three Sentinels, who take a master for dead that is silent for a second. It returns nil
-// where [Run] does.
+// Addrs are the addresses of the Sentinels, host:port.
+func (r *Replicated) Addrs() []string {
+	addrs := make([]string, len(r.Sentinels))
+	for i, s := range r.Sentinels {
+		addrs[i] = s.Addr
+	}
+	return addrs
+}
+
+// RunSentinels starts a master, a replica, and three Sentinels, who take a master for dead that is silent for a second. They name
+// addresses to each other, and are processes: without the program it does what [Run] does without a Redis.
 func RunSentinels(tb testing.TB) *Replicated {
 	tb.Helper()
-	master := Run(tb)
+	chosen, err := thisMachine(tb.Context()).choose(tb, program)
+	require.NoError(tb, err)
+	master := run(tb, chosen, arguments(nil))
 	if master == nil {
 		return nil
 	}
 	port := strconv.Itoa(Port(tb, master.Addr))
-	r := &Replicated{Master: master, Replica: Run(tb, "--replicaof", "127.0.0.1", port)}
+	r := &Replicated{Master: master, Replica: run(tb, chosen, arguments([]string{"--replicaof", "127.0.0.1", port}))}
 	eventually(tb, "the replica follows", func() error {
 		return says(tb.Context(), r.Replica.Client(), "replication", "master_link_status:up")
 	})
-	var watching []*Server
 	for range 3 {
-		s := run(tb, func(s *Server, own string) []string {
+		r.Sentinels = append(r.Sentinels, run(tb, chosen, func(s *Server, own string) []string {
 			file := filepath.Join(s.Dir, "sentinel.conf")
 			require.NoError(tb, os.WriteFile(file, []byte("port "+own+"\n"+
 				"sentinel monitor "+MasterName+" 127.0.0.1 "+port+" 2\n"+
 				"sentinel down-after-milliseconds "+MasterName+" 1000\n"+
 				"sentinel failover-timeout "+MasterName+" 5000\n"), 0o600))
 			return []string{file, "--sentinel"}
-		})
-		watching, r.Sentinels = append(watching, s), append(r.Sentinels, s.Addr)
+		}))
 	}
-	for _, s := range watching {
+	for _, s := range r.Sentinels {
 		eventually(tb, "the Sentinels know each other", func() error {
 			return says(tb.Context(), s.Client(), "sentinel", "slaves=1,sentinels=3")
 		})
@@ -58,12 +66,16 @@ func RunSentinels(tb testing.TB) *Replicated {
 	return r
 }
 
-// RunCluster starts a Cluster of three masters, and returns them. It returns nil where [Run] does.
+// RunCluster starts a Cluster of three masters, and returns them. It returns nil where [RunSentinels] does.
 func RunCluster(tb testing.TB) []*Server {
 	tb.Helper()
+	chosen, err := thisMachine(tb.Context()).choose(tb, program)
+	require.NoError(tb, err)
 	nodes := make([]*Server, 3)
 	for i := range nodes {
-		nodes[i] = Run(tb, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "no")
+		nodes[i] = run(tb, chosen, arguments([]string{
+			"--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "no",
+		}))
 		if nodes[i] == nil {
 			return nil
 		}
