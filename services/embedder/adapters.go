@@ -3,10 +3,8 @@ package embedder
 import (
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/cohere"
@@ -14,7 +12,9 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/local/uselite"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/ollama"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/openai"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/tei"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/vendors"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/catalog"
 	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/upstream"
@@ -57,7 +57,7 @@ func upstreams(t *catalog.Table, client *http.Client, metrics *upstream.Metrics,
 // poolings are the rules by which models of a provider make one vector of many. Only some providers need one.
 func poolings(t *catalog.Table, p catalog.Provider) []catalog.Pooling {
 	rules := []catalog.Pooling{catalog.PoolingNone}
-	if p.Protocol != catalog.HuggingFace {
+	if p.Protocol != vendors.HuggingFace {
 		return rules
 	}
 	for _, m := range t.Models() {
@@ -72,84 +72,52 @@ func poolings(t *catalog.Table, p catalog.Provider) []catalog.Pooling {
 
 // adapter makes what speaks a provider's protocol.
 func adapter(p catalog.Provider, pooling catalog.Pooling, client *http.Client) (llm.EmbedAdapter, error) {
-	header := make(http.Header, len(p.Header))
-	for name, value := range p.Header {
-		header.Set(name, value)
-	}
-	if len(p.Header) > 0 && slices.Contains([]catalog.Protocol{catalog.Local, catalog.Cohere, catalog.Ollama}, p.Protocol) {
+	if len(p.Header) > 0 && slices.Contains([]vendors.Protocol{vendors.Local, vendors.Cohere, vendors.Ollama}, p.Protocol) {
 		return nil, fmt.Errorf("headers cannot be sent by the protocol %s", p.Protocol)
 	}
-	o := options{given: p.Options}
-	var made llm.EmbedAdapter
-	var err error
+	o := providers.NewOptions(p.Options)
+	made, err := speaks(p, o, pooling, client)
+	if err != nil {
+		return nil, err
+	}
+	return made, o.Err()
+}
+
+// speaks makes the adapter with the options that its protocol has.
+func speaks(p catalog.Provider, o *providers.Options, pooling catalog.Pooling, client *http.Client) (llm.EmbedAdapter, error) {
 	switch p.Protocol {
-	case catalog.Local:
-		made = inProcess{&uselite.Model{}}
-	case catalog.Cohere:
-		made, err = cohere.New(cohere.Config{Provider: p.Name, BaseURL: p.BaseURL, HTTP: client})
-	case catalog.Ollama:
-		made, err = ollama.New(ollama.Config{Provider: p.Name, BaseURL: p.BaseURL, HTTP: client})
-	case catalog.TEI:
-		made, err = tei.New(tei.Config{Provider: p.Name, BaseURL: p.BaseURL, HTTP: client, Prompts: o.prompts(), Raw: true, Header: header})
-	case catalog.HuggingFace:
-		made, err = huggingface.New(p.Name, p.BaseURL, client, huggingface.Options{
-			BillTo: o.text("bill_to"), Prompts: o.prompts(), Pooling: string(pooling), Header: header,
+	case vendors.Local:
+		return inProcess{&uselite.Model{}}, nil
+	case vendors.Cohere:
+		return cohere.New(cohere.Config{Provider: p.Name, BaseURL: p.BaseURL, HTTP: client})
+	case vendors.Ollama:
+		return ollama.New(ollama.Config{Provider: p.Name, BaseURL: p.BaseURL, HTTP: client})
+	case vendors.TEI:
+		return tei.New(tei.Config{Provider: p.Name, BaseURL: p.BaseURL, HTTP: client, Prompts: prompts(o), Raw: true, Header: p.HTTPHeader()})
+	case vendors.HuggingFace:
+		return huggingface.New(p.Name, p.BaseURL, client, huggingface.Options{
+			BillTo: o.Text("bill_to"), Prompts: prompts(o), Pooling: string(pooling), Header: p.HTTPHeader(),
 		})
-	case catalog.Azure:
-		settings := openai.Azure(p.BaseURL, o.text("api_version"))
-		settings.Header, settings.Refuse, settings.Base64 = header, o.list("refuse"), p.Base64
-		made, err = openai.NewAdapter(p.Name, p.BaseURL, client, settings)
-	case catalog.OpenAI:
-		made, err = openai.NewAdapter(p.Name, p.BaseURL, client, openai.Options{
-			KeyHeader: o.text("key_header"), Header: header, Refuse: o.list("refuse"), Base64: p.Base64,
+	case vendors.Azure:
+		settings := openai.Azure(p.BaseURL, o.Text("api_version"))
+		settings.Header, settings.Refuse, settings.Base64 = p.HTTPHeader(), o.List("refuse"), p.Base64
+		return openai.NewAdapter(p.Name, p.BaseURL, client, settings)
+	case vendors.OpenAI:
+		return openai.NewAdapter(p.Name, p.BaseURL, client, openai.Options{
+			KeyHeader: o.Text("key_header"), Header: p.HTTPHeader(), Refuse: o.List("refuse"), Base64: p.Base64,
 		})
 	default:
 		return nil, fmt.Errorf("nothing speaks the protocol %s", p.Protocol)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return made, o.err()
-}
-
-// options are those of a provider, read one by one.
-type options struct {
-	given map[string]string
-	known []string
-}
-
-func (o *options) text(name string) string {
-	o.known = append(o.known, name)
-	return o.given[name]
-}
-
-// list reads an option that is a list, with commas between.
-func (o *options) list(name string) []string {
-	return strings.FieldsFunc(o.text(name), func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 // prompts reads the model's own names of prompts, by input type: prompt_query and so on.
-func (o *options) prompts() map[string]string {
+func prompts(o *providers.Options) map[string]string {
 	prompts := make(map[string]string)
 	for _, kind := range [...]string{events.InputQuery, events.InputDocument, events.InputClassification, events.InputClustering} {
-		if name := o.text("prompt_" + kind); name != "" {
+		if name := o.Text("prompt_" + kind); name != "" {
 			prompts[kind] = name
 		}
 	}
 	return prompts
-}
-
-// err says which option the protocol does not have, if there is one.
-func (o *options) err() error {
-	for _, name := range slices.Sorted(maps.Keys(o.given)) {
-		if slices.Contains(o.known, name) {
-			continue
-		}
-		if len(o.known) == 0 {
-			return fmt.Errorf("there is no option %q: the protocol has none", llm.Bound(name, 40))
-		}
-		slices.Sort(o.known)
-		return fmt.Errorf("there is no option %q; there are: %s", llm.Bound(name, 40), strings.Join(o.known, ", "))
-	}
-	return nil
 }

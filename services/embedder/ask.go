@@ -7,6 +7,8 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/cache"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/local"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/vendors"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/batch"
 	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/catalog"
@@ -26,10 +28,10 @@ func sources(t *catalog.Table) map[string]source {
 	all := make(map[string]source)
 	for _, p := range t.Providers() {
 		s := source{address: p.BaseURL}
-		if p.Protocol == catalog.Local {
+		if p.Protocol == vendors.Local {
 			s.address = "in the process"
 		}
-		s.prompts = (&options{given: p.Options}).prompts()
+		s.prompts = prompts(providers.NewOptions(p.Options))
 		all[p.Name] = s
 	}
 	return all

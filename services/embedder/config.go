@@ -3,14 +3,14 @@ package embedder
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/cache"
 	"github.com/neuron7x/mlsdm-integrations/internal/config"
-	"github.com/neuron7x/mlsdm-integrations/internal/llm/entry"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/local"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/local/uselite"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/vendors"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/wire"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/internal/section"
@@ -41,9 +41,6 @@ type Config struct {
 
 	read *catalog.Table // what References read
 }
-
-// openAIBaseURL is OpenAI's own address, which takes no request without a key.
-const openAIBaseURL = "https://api.openai.com/v1"
 
 // Bounds of settings.
 const (
@@ -79,13 +76,7 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%s: %w", name, err))
 		}
 	}
-	for _, p := range c.providers() {
-		for _, key := range p.Keys {
-			if strings.ContainsFunc(strings.TrimSpace(key.Value.Reveal()), func(r rune) bool { return r <= ' ' || r > '~' }) {
-				errs = append(errs, fmt.Errorf("%s: the API key holds a character that no key has (a space, a line break?)", key.Name))
-			}
-		}
-	}
+	errs = append(errs, providers.CheckSettings(c.providers())...)
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
@@ -109,48 +100,26 @@ func (c *Config) References() ([]config.Reference, error) {
 		return nil, err
 	}
 	c.read = table
-	settings := make(map[*secret.Reference]bool) // which have been seen to
-	for _, p := range c.providers() {
-		for _, key := range p.Keys {
-			if ref := key.Value.Reference(); ref != nil {
-				settings[ref] = true
-			}
-		}
-	}
-	var inFile []config.Reference
-	for _, ref := range table.References() {
-		if !settings[ref.Secret] {
-			inFile = append(inFile, config.Reference{Setting: ref.Setting, Secret: ref.Secret})
-		}
-	}
-	return config.BindVariables(inFile)
+	return config.BindVariables(providers.Others(table.References(), c.providers()))
 }
 
 // providers are those that the settings give.
-func (c Config) providers() []catalog.Provider {
-	all := []catalog.Provider{{Name: local.Provider, Protocol: catalog.Local, Models: []string{local.HashModel, uselite.Name}}}
-	add := func(name string, protocol catalog.Protocol, baseURL string, key secret.Value) *catalog.Provider {
-		p := catalog.Provider{Name: name, Protocol: protocol, BaseURL: baseURL}
-		if !key.IsZero() {
-			p.Keys = []entry.Key{{Name: name + "-api-key", Value: key}}
-		}
-		all = append(all, p)
-		return &all[len(all)-1]
-	}
-	if !c.OpenAIKey.IsZero() || c.OpenAIBaseURL != openAIBaseURL {
-		add("openai", catalog.OpenAI, c.OpenAIBaseURL, c.OpenAIKey).Base64 = c.OpenAIBase64
+func (c Config) providers() []providers.Provider {
+	all := []providers.Provider{{Name: local.Provider, Protocol: vendors.Local, Models: []string{local.HashModel, uselite.Name}}}
+	if !c.OpenAIKey.IsZero() || c.OpenAIBaseURL != vendors.OpenAIBaseURL {
+		all = append(all, providers.Setting("openai", vendors.OpenAI, c.OpenAIBaseURL, c.OpenAIKey))
 	}
 	if !c.CohereKey.IsZero() {
-		add("cohere", catalog.Cohere, c.CohereBaseURL, c.CohereKey)
+		all = append(all, providers.Setting("cohere", vendors.Cohere, c.CohereBaseURL, c.CohereKey))
 	}
 	if !c.HuggingFaceKey.IsZero() {
-		add("huggingface", catalog.HuggingFace, c.HuggingFaceBaseURL, c.HuggingFaceKey)
+		all = append(all, providers.Setting("huggingface", vendors.HuggingFace, c.HuggingFaceBaseURL, c.HuggingFaceKey))
 	}
 	if c.OllamaBaseURL != "" {
-		add("ollama", catalog.Ollama, c.OllamaBaseURL, secret.Value{})
+		all = append(all, providers.Setting("ollama", vendors.Ollama, c.OllamaBaseURL, secret.Value{}))
 	}
 	if c.TEIBaseURL != "" {
-		add("tei", catalog.TEI, c.TEIBaseURL, secret.Value{})
+		all = append(all, providers.Setting("tei", vendors.TEI, c.TEIBaseURL, secret.Value{}))
 	}
 	return all
 }

@@ -30,7 +30,11 @@ func (c Config) catalog() (*catalog.Table, error) {
 			sections = pick(r, root)
 		}
 	}
-	table := catalog.Read(r, sections, catalog.Settings{Providers: c.providers(), DefaultModel: c.DefaultModel})
+	settings := catalog.Settings{Providers: c.providers(), DefaultModel: c.DefaultModel}
+	if c.OpenAIBase64 {
+		settings.Base64 = "openai"
+	}
+	table := catalog.Read(r, sections, settings)
 	if table != nil && sections.Providers != nil {
 		checkAdapters(r, sections.Providers, table)
 	}

@@ -3,16 +3,16 @@ package generator
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/cache"
 	"github.com/neuron7x/mlsdm-integrations/internal/config"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/local"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/vendors"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/wire"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/internal/section"
-	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/route"
 )
 
 // Config is what an operator sets.
@@ -43,9 +43,6 @@ type Config struct {
 
 	read *document // what File held when References read it
 }
-
-// openAIBaseURL is OpenAI's own address, which takes no request without a key.
-const openAIBaseURL = "https://api.openai.com/v1"
 
 // Default models.
 const (
@@ -92,13 +89,7 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%s: %w", s.name, err))
 		}
 	}
-	for _, p := range c.providers() {
-		for _, key := range p.Keys {
-			if strings.ContainsFunc(strings.TrimSpace(key.Value.Reveal()), func(r rune) bool { return r <= ' ' || r > '~' }) {
-				errs = append(errs, fmt.Errorf("%s: the API key holds a character that no key has (a space, a line break?)", key.Name))
-			}
-		}
-	}
+	errs = append(errs, providers.CheckSettings(c.providers())...)
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
@@ -131,15 +122,7 @@ func (c *Config) References() ([]config.Reference, error) {
 		return nil, err
 	}
 	c.read = doc
-	settings := make(map[*secret.Reference]bool) // which have been seen to
-	for _, p := range c.providers() {
-		for _, key := range p.Keys {
-			if ref := key.Value.Reference(); ref != nil {
-				settings[ref] = true
-			}
-		}
-	}
-	return doc.references(settings)
+	return doc.references(c.providers())
 }
 
 // defaultModel is the model of requests that name none.
@@ -157,29 +140,22 @@ func (c Config) defaultModel(doc *document) string {
 }
 
 // providers are those that the settings give.
-func (c Config) providers() []route.Provider {
-	all := []route.Provider{{Name: local.Provider, Protocol: route.Local, Models: []string{local.EchoModel}}}
-	add := func(name string, protocol route.Protocol, baseURL string, key secret.Value) {
-		p := route.Provider{Name: name, Protocol: protocol, BaseURL: baseURL}
-		if !key.IsZero() {
-			p.Keys = []route.Key{{Name: name + "-api-key", Value: key}}
-		}
-		all = append(all, p)
-	}
-	if !c.OpenAIKey.IsZero() || c.OpenAIBaseURL != openAIBaseURL {
-		add("openai", route.OpenAI, c.OpenAIBaseURL, c.OpenAIKey)
+func (c Config) providers() []providers.Provider {
+	all := []providers.Provider{{Name: local.Provider, Protocol: vendors.Local, Models: []string{local.EchoModel}}}
+	if !c.OpenAIKey.IsZero() || c.OpenAIBaseURL != vendors.OpenAIBaseURL {
+		all = append(all, providers.Setting("openai", vendors.OpenAI, c.OpenAIBaseURL, c.OpenAIKey))
 	}
 	if !c.AnthropicKey.IsZero() {
-		add("anthropic", route.Anthropic, c.AnthropicBaseURL, c.AnthropicKey)
+		all = append(all, providers.Setting("anthropic", vendors.Anthropic, c.AnthropicBaseURL, c.AnthropicKey))
 	}
 	if !c.CohereKey.IsZero() {
-		add("cohere", route.Cohere, c.CohereBaseURL, c.CohereKey)
+		all = append(all, providers.Setting("cohere", vendors.Cohere, c.CohereBaseURL, c.CohereKey))
 	}
 	if !c.HuggingFaceKey.IsZero() {
-		add("huggingface", route.HuggingFace, c.HuggingFaceBaseURL, c.HuggingFaceKey)
+		all = append(all, providers.Setting("huggingface", vendors.HuggingFace, c.HuggingFaceBaseURL, c.HuggingFaceKey))
 	}
 	if c.OllamaBaseURL != "" {
-		add("ollama", route.Ollama, c.OllamaBaseURL, secret.Value{})
+		all = append(all, providers.Setting("ollama", vendors.Ollama, c.OllamaBaseURL, secret.Value{}))
 	}
 	return all
 }

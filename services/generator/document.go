@@ -2,13 +2,12 @@ package generator
 
 import (
 	"fmt"
-	"slices"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/config"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
-	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
 	"github.com/neuron7x/mlsdm-integrations/internal/section"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/limits"
@@ -83,13 +82,8 @@ func (d *document) check(r *section.Reader, sections map[string]*yaml.Node) {
 	}
 	client := llm.NewHTTPClient() // which is asked for nothing
 	for key := range r.Pairs(sections["providers"], "providers") {
-		for _, p := range d.table.Providers() {
-			if p.Name != key.Value {
-				continue
-			}
-			if _, err := adapter(p, client); err != nil {
-				r.Complain(key, "provider %s: %w", p.Name, err)
-			}
+		if _, err := adapter(*d.table.Get(key.Value), client); err != nil {
+			r.Complain(key, "provider %s: %w", key.Value, err)
 		}
 	}
 }
@@ -99,27 +93,23 @@ func moderator(t *route.Table, name string) (moral.Provider, bool) {
 	if t == nil { // there is something wrong with the providers, and that is told already
 		return moral.Provider{}, false
 	}
-	for _, p := range t.Providers() {
-		if p.Name == name {
-			found := moral.Provider{BaseURL: p.BaseURL}
-			if len(p.Keys) > 0 {
-				found.Key = p.Keys[0].Value
-			}
-			return found, true
-		}
+	p := t.Get(name)
+	if p == nil {
+		return moral.Provider{}, false
 	}
-	return moral.Provider{}, false
+	found := moral.Provider{BaseURL: p.BaseURL}
+	if len(p.Keys) > 0 {
+		found.Key = p.Keys[0].Value
+	}
+	return found, true
 }
 
 // references returns the secrets of the file that somebody else has to see to, but those of settings. Variables are read here: they do
 // not change.
-func (d *document) references(settings map[*secret.Reference]bool) ([]config.Reference, error) {
-	all := make([]config.Reference, 0, 4)
-	for _, ref := range d.table.References() {
-		all = append(all, config.Reference{Setting: ref.Setting, Secret: ref.Secret})
-	}
+func (d *document) references(settings []providers.Provider) ([]config.Reference, error) {
+	all := d.table.References()
 	if ref := d.moral.Scorer.Key.Reference(); ref != nil {
 		all = append(all, config.Reference{Setting: "moral_filter.scorer.key", Secret: ref})
 	}
-	return config.BindVariables(slices.DeleteFunc(all, func(ref config.Reference) bool { return settings[ref.Secret] }))
+	return config.BindVariables(providers.Others(all, settings))
 }

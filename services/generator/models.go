@@ -13,6 +13,7 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/engine"
@@ -66,7 +67,7 @@ func (m *models) handle(ctx context.Context, r *bus.Request) error {
 	if err := req.Validate(); err != nil {
 		return err
 	}
-	if req.Provider != "" && !slices.ContainsFunc(m.worker.table.Providers(), func(p route.Provider) bool { return p.Name == req.Provider }) {
+	if req.Provider != "" && m.worker.table.Get(req.Provider) == nil {
 		return events.Errorf(events.CodeNotFound, "there is no provider %q; available: %s", llm.Bound(req.Provider, 80), m.worker.table)
 	}
 	body, err := encode(m.list(ctx, r.Caller, req.Provider))
@@ -162,7 +163,7 @@ func (m *models) ask(ctx context.Context, provider string) map[string]told {
 	answers := make(map[string]told)
 	var mu sync.Mutex
 	var group errgroup.Group
-	for i, p := range m.worker.table.Providers() {
+	for i, p := range m.worker.table.All() {
 		if provider != "" && p.Name != provider || len(p.Models) > 0 {
 			continue
 		}
@@ -184,7 +185,7 @@ func (m *models) ask(ctx context.Context, provider string) map[string]told {
 }
 
 // askOne asks one provider, unless it was asked a short while ago, or is being asked.
-func (m *models) askOne(ctx context.Context, p route.Provider, lister llm.Lister) told {
+func (m *models) askOne(ctx context.Context, p providers.Provider, lister llm.Lister) told {
 	if known, ok := m.known(p.Name); ok {
 		return known
 	}
@@ -224,7 +225,7 @@ func (m *models) known(provider string) (told, bool) {
 }
 
 // list asks a provider for its models.
-func list(ctx context.Context, p route.Provider, lister llm.Lister) told {
+func list(ctx context.Context, p providers.Provider, lister llm.Lister) told {
 	var key secret.Value
 	if len(p.Keys) > 0 {
 		key = p.Keys[0].Value

@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
-	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/route"
 )
 
 // slow is a provider that takes a second to tell its models.
@@ -40,7 +40,7 @@ func TestModelsAreAskedForOnce(t *testing.T) {
 	for _, failure := range []error{nil, errors.New("no")} {
 		synctest.Test(t, func(t *testing.T) {
 			m, s := &models{}, &slow{err: failure}
-			p := route.Provider{Name: "a"}
+			p := providers.Provider{Name: "a"}
 			hurried, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 			defer cancel()
 			var asking sync.WaitGroup

@@ -21,9 +21,6 @@ func (b *reader) done(inFile *yaml.Node, inSettings string) {
 		}
 	}
 	slices.Sort(t.aliases)
-	for _, name := range slices.Sorted(maps.Keys(t.byName)) {
-		t.providers = append(t.providers, *t.byName[name])
-	}
 	b.agree()
 	for _, p := range t.providers {
 		for _, model := range p.Models {
@@ -39,13 +36,13 @@ func (b *reader) done(inFile *yaml.Node, inSettings string) {
 		}
 	}
 	t.defaultModel = localModel
-	if p := t.byName[string(OpenAI)]; p != nil && len(p.Keys) > 0 {
+	if p := t.Get("openai"); p != nil && len(p.Keys) > 0 {
 		t.defaultModel = openAIModel
 	}
 	if inFile != nil {
 		if name := b.Text(inFile, "default_model"); name != "" {
 			t.defaultModel = name
-			if _, err := t.Resolve(name); err != nil && len(b.wrong) == 0 {
+			if _, err := t.Resolve(name); err != nil && !b.table.AnyRefused() {
 				b.Complain(inFile, "default_model: %s", events.AsError(err).Message)
 			}
 		}
@@ -118,7 +115,7 @@ func (b *reader) checkOther(m *said) {
 		next, err := b.table.Resolve(at.Other)
 		switch {
 		case err != nil:
-			if at == &m.Model && len(b.wrong) == 0 {
+			if at == &m.Model && !b.table.AnyRefused() {
 				b.Complain(m.other, "other_space: %s", events.AsError(err).Message)
 			}
 			return

@@ -1,8 +1,7 @@
 // Package catalog says which embedding models there are: who serves them, in which space their vectors lie, and what is to be known to
 // ask for them.
 //
-// It comes from a file of the operator's and from settings ([Read]). It asks nobody, and knows the protocols of providers by their names
-// only.
+// It comes from a file of the operator's and from settings ([Read]). It asks nobody.
 package catalog
 
 import (
@@ -10,29 +9,8 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
-	"github.com/neuron7x/mlsdm-integrations/internal/llm/entry"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
 	"github.com/neuron7x/mlsdm-integrations/internal/spaces"
-)
-
-// Protocol is what a provider's server speaks.
-type Protocol string
-
-// The protocols.
-const (
-	// OpenAI is OpenAI's embeddings, which many servers speak.
-	OpenAI Protocol = "openai"
-	// Azure is OpenAI's protocol as Azure serves it.
-	Azure Protocol = "azure"
-	// Cohere is Cohere's embed, version 2.
-	Cohere Protocol = "cohere"
-	// HuggingFace is feature extraction, as Hugging Face serves it.
-	HuggingFace Protocol = "huggingface"
-	// TEI is text-embeddings-inference's own.
-	TEI Protocol = "tei"
-	// Ollama is Ollama's own.
-	Ollama Protocol = "ollama"
-	// Local is no server: models in this process.
-	Local Protocol = "local"
 )
 
 // Pooling is how one vector is made of those of all tokens, where a server gives these.
@@ -63,30 +41,18 @@ const (
 	// MaxTimeout is how long one call may take at most.
 	MaxTimeout = time.Hour
 
-	minTimeout   = time.Millisecond
-	maxProviders = 256
-	maxModels    = 10_000
-	maxRevision  = 64   // bytes
-	maxPrefix    = 4096 // bytes
-	maxItems     = 100_000
-	maxTokens    = 100_000_000
+	minTimeout  = time.Millisecond
+	maxModels   = 10_000
+	maxRevision = 64   // bytes
+	maxPrefix   = 4096 // bytes
+	maxItems    = 100_000
+	maxTokens   = 100_000_000
 )
 
-// Provider is one provider as it is configured.
+// Provider is one provider as it is configured, and how it is called.
 type Provider struct {
-	// Name is what stands before the first slash of its models.
-	Name     string
-	Protocol Protocol
-	// BaseURL is below what its server is asked; empty for [Local].
-	BaseURL string
-	// Keys are the API keys, of which one is used for each call. None: the server takes calls without one.
-	Keys []entry.Key
-	// Header is sent with each call, beside what the protocol needs.
-	Header map[string]string
-	// Options are those of the protocol, which its adapter checks.
-	Options map[string]string
-	// Models are the only ones that can be asked for; empty: the provider decides.
-	Models []string
+	providers.Provider
+
 	// Timeout bounds one call, 1 ms to [MaxTimeout]; 0 is the default.
 	Timeout time.Duration
 	// InFlight bounds the calls that are under way at the same time, 1 to [MaxInFlight]; 0 is the default.

@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
-	"github.com/neuron7x/mlsdm-integrations/internal/llm/entry"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/vendors"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/internal/section"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
@@ -15,8 +16,8 @@ import (
 )
 
 // inProcess is the provider of models in the process.
-func inProcess() catalog.Provider {
-	return catalog.Provider{Name: "local", Protocol: catalog.Local, Models: []string{"hash-384", "use-lite-512"}}
+func inProcess() providers.Provider {
+	return providers.Provider{Name: "local", Protocol: vendors.Local, Models: []string{"hash-384", "use-lite-512"}}
 }
 
 // read reads a file as the service does.
@@ -40,7 +41,7 @@ func read(t *testing.T, text string, settings catalog.Settings) (*catalog.Table,
 			}
 		}
 	}
-	settings.Providers = append([]catalog.Provider{inProcess()}, settings.Providers...)
+	settings.Providers = append([]providers.Provider{inProcess()}, settings.Providers...)
 	table := catalog.Read(r, sections, settings)
 	require.Equal(t, r.Err() == nil, table != nil)
 	return table, r.Err()
@@ -129,7 +130,7 @@ func TestRead(t *testing.T) {
 	}
 	require.Len(t, byName, 7)
 	openai := byName["openai"]
-	require.Equal(t, catalog.OpenAI, openai.Protocol)
+	require.Equal(t, vendors.OpenAI, openai.Protocol)
 	require.Equal(t, "https://api.openai.com/v1", openai.BaseURL)
 	require.Equal(t, "30s", openai.Timeout.String())
 	require.Equal(t, 8, openai.InFlight)
@@ -199,10 +200,8 @@ func TestRead(t *testing.T) {
 // What the settings say goes before the file, and the file before what is taken for granted.
 func TestSettings(t *testing.T) {
 	t.Parallel()
-	openai, known := catalog.Known("openai")
-	require.True(t, known)
-	openai.Keys = []entry.Key{{Name: "openai-api-key", Value: secret.NewValue("sk-1")}}
-	settings := catalog.Settings{Providers: []catalog.Provider{openai}}
+	openai := providers.Setting("openai", vendors.OpenAI, vendors.OpenAIBaseURL, secret.NewValue("sk-1"))
+	settings := catalog.Settings{Providers: []providers.Provider{openai}, Base64: "openai"}
 	table, err := read(t, "", settings)
 	require.NoError(t, err)
 	require.Equal(t, "openai/text-embedding-3-small", table.Default())
@@ -211,6 +210,8 @@ func TestSettings(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "local/hash-384", table.Default())
 	require.Equal(t, 3, table.Providers()[1].InFlight)
+	require.True(t, table.Providers()[1].Base64)
+	require.False(t, table.Providers()[0].Base64)
 	require.Equal(t, "openai-api-key", table.Providers()[1].Keys[0].Name, "the file says nothing of keys")
 	settings.DefaultModel = "openai/x"
 	table, err = read(t, "default_model: local/hash-384\n", settings)

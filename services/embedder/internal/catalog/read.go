@@ -1,11 +1,12 @@
 package catalog
 
 import (
-	"slices"
+	"fmt"
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/neuron7x/mlsdm-integrations/internal/llm/entry"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/vendors"
 	"github.com/neuron7x/mlsdm-integrations/internal/section"
 )
 
@@ -18,7 +19,9 @@ type Sections struct {
 type Settings struct {
 	// Providers are those that settings give: one that is not in the file is taken as it is, one that is takes from it what it does not
 	// say itself.
-	Providers []Provider
+	Providers []providers.Provider
+	// Base64 is the name of the one of them whose vectors are asked for in base64; empty: none.
+	Base64 string
 	// DefaultModel goes before that of the file. Whether there is such a model is for the caller to ask.
 	DefaultModel string
 }
@@ -38,21 +41,20 @@ type Settings struct {
 // What is not understood goes to r, with its line; then there is no table.
 func Read(r *section.Reader, sections Sections, settings Settings) *Table {
 	b := &reader{
-		Reader: r, table: &Table{byName: make(map[string]*Provider), models: make(map[string]*Model)},
-		said: make(map[string]*said),
-	}
-	if sections.Providers != nil {
-		for key, value := range r.Pairs(sections.Providers, "providers") {
-			b.provider(key, value, settings.Providers)
-		}
+		Reader: r, table: &Table{models: make(map[string]*Model)},
+		called: make(map[string]*Provider), said: make(map[string]*said),
 	}
 	for _, p := range settings.Providers {
-		if b.table.byName[p.Name] != nil || slices.Contains(b.wrong, p.Name) {
-			continue
-		}
-		if err := b.table.addProvider(p); err != nil {
-			r.Complain(&yaml.Node{}, "%w", err)
-		}
+		b.calls(p.Name).Base64 = p.Name == settings.Base64
+	}
+	b.table.Directory = providers.Read(r, sections.Providers, providers.Reading{
+		API: vendors.Embeddings, Known: settings.Providers,
+		Fields: []string{"timeout", "in_flight", "retries", "base64"}, Field: b.field, Check: b.check,
+	})
+	for _, p := range b.table.All() {
+		called := *b.calls(p.Name)
+		called.Provider = p
+		b.table.providers = append(b.table.providers, called)
 	}
 	if sections.Models != nil {
 		b.models(sections.Models)
@@ -68,61 +70,42 @@ func Read(r *section.Reader, sections Sections, settings Settings) *Table {
 type reader struct {
 	*section.Reader
 
-	table *Table
-	wrong []string // providers that are not right, and so not in the table
-	order []*said  // entries of models, in the order in which they are read
-	said  map[string]*said
+	table  *Table
+	called map[string]*Provider // how providers are called, by name
+	order  []*said              // entries of models, in the order in which they are read
+	said   map[string]*said
 }
 
-// provider reads one entry of providers.
-func (b *reader) provider(key, n *yaml.Node, known []Provider) {
-	p, isKnown := Known(key.Value)
-	p.Name = key.Value
-	for _, k := range known {
-		if k.Name == p.Name {
-			p, isKnown = k, true
-		}
+// calls is how a provider is called, as far as it is known.
+func (b *reader) calls(provider string) *Provider {
+	if b.called[provider] == nil {
+		b.called[provider] = &Provider{}
 	}
-	said := false // its protocol
-	for field, value := range b.Pairs(n, key.Value) {
-		switch field.Value {
-		case "protocol":
-			p.Protocol, said = Protocol(b.Text(value, "protocol")), true
-		case "base_url":
-			p.BaseURL = b.Text(value, "base_url")
-		case "keys":
-			p.Keys = entry.ReadKeys(b.Reader, value)
-		case "headers":
-			p.Header = entry.ReadTexts(b.Reader, value, "headers")
-		case "options":
-			p.Options = entry.ReadTexts(b.Reader, value, "options")
-		case "models":
-			p.Models = nil
-			for _, item := range b.Items(value, "models") {
-				p.Models = append(p.Models, b.Text(item, "a model"))
-			}
-		case "timeout":
-			p.Timeout = b.Duration(value, "timeout", minTimeout, MaxTimeout)
-		case "in_flight":
-			p.InFlight = int(b.Whole(value, "in_flight", 1, MaxInFlight))
-		case "retries":
-			retries := int(b.Whole(value, "retries", 0, MaxRetries))
-			p.Retries = &retries
-		case "base64":
-			p.Base64 = b.yes(value, "base64")
-		default:
-			b.Complain(field, "unknown key %q; there are protocol, base_url, keys, headers, options, models, timeout, in_flight, retries and base64", field.Value)
-		}
+	return b.called[provider]
+}
+
+// field reads what an entry of providers says of its calls.
+func (b *reader) field(provider, field string, value *yaml.Node) {
+	p := b.calls(provider)
+	switch field {
+	case "timeout":
+		p.Timeout = b.Duration(value, field, minTimeout, MaxTimeout)
+	case "in_flight":
+		p.InFlight = int(b.Whole(value, field, 1, MaxInFlight))
+	case "retries":
+		retries := int(b.Whole(value, field, 0, MaxRetries))
+		p.Retries = &retries
+	case "base64":
+		p.Base64 = b.yes(value, field)
 	}
-	if !isKnown && !said {
-		b.Complain(key, "provider %s has no protocol; write protocol: openai (or another of %s). Without one there are %s", key.Value, protocols, vendors)
-		b.wrong = append(b.wrong, p.Name)
-		return
+}
+
+// check checks it.
+func (b *reader) check(p *providers.Provider) error {
+	if b.calls(p.Name).Base64 && p.Protocol != vendors.OpenAI && p.Protocol != vendors.Azure {
+		return fmt.Errorf("vectors in base64 cannot be asked for by the protocol %s; many servers speak openai, too", p.Protocol)
 	}
-	if err := b.table.addProvider(p); err != nil {
-		b.Complain(key, "%w", err)
-		b.wrong = append(b.wrong, p.Name)
-	}
+	return nil
 }
 
 // yes reads true or false.

@@ -7,7 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/neuron7x/mlsdm-integrations/internal/llm/entry"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
 	"github.com/neuron7x/mlsdm-integrations/internal/spaces"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
@@ -48,7 +48,7 @@ func (b *reader) single(key, n *yaml.Node) {
 		return
 	}
 	m := &said{at: key}
-	if p := b.table.byName[target.Provider]; p != nil {
+	if p := b.table.Get(target.Provider); p != nil {
 		m.Model = plain(p.Protocol, target)
 	}
 	b.fields(n, m, false)
@@ -57,7 +57,7 @@ func (b *reader) single(key, n *yaml.Node) {
 
 // name reads a name of the operator's for one model, which one or several providers serve.
 func (b *reader) name(key, n *yaml.Node) {
-	if err := entry.CheckAlias(key.Value); err != nil {
+	if err := providers.CheckAlias(key.Value); err != nil {
 		b.Complain(key, "%w", err)
 		return
 	}
@@ -77,7 +77,7 @@ func (b *reader) name(key, n *yaml.Node) {
 	m := &said{at: key}
 	if first := b.said[targets[0].String()]; first != nil {
 		m.Model, m.other = first.Model, first.other
-	} else if p := b.table.byName[targets[0].Provider]; p != nil {
+	} else if p := b.table.Get(targets[0].Provider); p != nil {
 		m.Model = plain(p.Protocol, targets[0])
 	}
 	m.Name, m.Targets = key.Value, targets
@@ -94,7 +94,7 @@ func (b *reader) name(key, n *yaml.Node) {
 
 // add adds an entry that is right, unless it leads to a provider that was complained about already.
 func (b *reader) add(m *said) {
-	if slices.ContainsFunc(m.Targets, func(t Target) bool { return slices.Contains(b.wrong, t.Provider) }) || m.Name == "" {
+	if slices.ContainsFunc(m.Targets, func(t Target) bool { return b.table.Refused(t.Provider) }) || m.Name == "" {
 		return
 	}
 	b.said[m.Name] = m
@@ -129,23 +129,8 @@ func (b *reader) targets(key, n *yaml.Node) (targets []Target, ok bool) {
 
 // target reads "provider/model".
 func (b *reader) target(n *yaml.Node, name string) (target Target, ok bool) {
-	if name == "" {
-		return Target{}, false // it was complained about
-	}
-	provider, model, ok := strings.Cut(name, "/")
-	if !ok || provider == "" || model == "" {
-		b.Complain(n, "%q is not a target; write provider/model. A name for targets cannot stand in another", name)
-		return Target{}, false
-	}
-	target = Target{Provider: provider, Model: model}
-	if slices.Contains(b.wrong, provider) {
-		return target, true
-	}
-	if err := b.table.checkTarget(target); err != nil {
-		b.Complain(n, "%w", err)
-		return Target{}, false
-	}
-	return target, true
+	provider, model, ok := b.table.Target(b.Reader, n, name)
+	return Target{Provider: provider, Model: model}, ok
 }
 
 // fields reads what is said of a model, and reports whether its space is.
@@ -198,8 +183,8 @@ func (b *reader) fields(n *yaml.Node, m *said, targets bool) (named bool) {
 // space reads the identity of a model.
 func (b *reader) space(n *yaml.Node) string {
 	text := b.Text(n, "space")
-	if text != "" && (!entry.IsModel(text) || strings.Contains(text, "@")) {
-		b.Complain(n, "space is the name of a model, 1 to %d bytes without white space and @; what is behind an @ is its revision", entry.MaxModel)
+	if text != "" && (!providers.IsModel(text) || strings.Contains(text, "@")) {
+		b.Complain(n, "space is the name of a model, 1 to %d bytes without white space and @; what is behind an @ is its revision", providers.MaxModel)
 	}
 	return text
 }

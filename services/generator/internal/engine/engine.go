@@ -31,8 +31,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
 	"github.com/neuron7x/mlsdm-integrations/internal/retry"
-	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/route"
 )
 
 // Provider is one provider that can be asked.
@@ -41,8 +41,8 @@ type Provider struct {
 	Name string
 	// Adapter speaks its protocol.
 	Adapter llm.Adapter
-	// Keys are its API keys, at most [route.MaxKeys]; none: it is asked without one.
-	Keys []route.Key
+	// Keys are its API keys, at most [providers.MaxKeys]; none: it is asked without one.
+	Keys []providers.Key
 }
 
 // Config says how patient an engine is. The zero value of a field is its default, but for Retries.
@@ -91,7 +91,7 @@ type Engine struct {
 }
 
 // New checks cfg and returns an engine.
-func New(cfg Config, providers []Provider) (*Engine, error) {
+func New(cfg Config, list []Provider) (*Engine, error) {
 	if cfg.Logger == nil {
 		return nil, errors.New("engine: Logger must be set")
 	}
@@ -124,24 +124,24 @@ func New(cfg Config, providers []Provider) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{cfg: cfg, metrics: m}
-	return e, e.Update(providers)
+	return e, e.Update(list)
 }
 
 // Update puts other providers in the place of those that were known. Requests that are under way end with those they have. Of a
 // provider that stays, what is known of its keys stays, too.
-func (e *Engine) Update(providers []Provider) error {
+func (e *Engine) Update(list []Provider) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	before := e.providers()
-	now := make(map[string]*provider, len(providers))
-	for _, p := range providers {
+	now := make(map[string]*provider, len(list))
+	for _, p := range list {
 		switch {
 		case p.Name == "" || p.Adapter == nil:
 			return errors.New("engine: a provider must have a name and an adapter")
 		case now[p.Name] != nil:
 			return fmt.Errorf("engine: provider %s is there twice", p.Name)
-		case len(p.Keys) > route.MaxKeys:
-			return fmt.Errorf("engine: provider %s has %d keys; at most %d are allowed", p.Name, len(p.Keys), route.MaxKeys)
+		case len(p.Keys) > providers.MaxKeys:
+			return fmt.Errorf("engine: provider %s has %d keys; at most %d are allowed", p.Name, len(p.Keys), providers.MaxKeys)
 		}
 		now[p.Name] = newProvider(p, &e.cfg.Rest, before[p.Name])
 	}

@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/vendors"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/engine"
@@ -234,10 +236,10 @@ func badAnswer() *llm.Fault {
 }
 
 // keys makes keys whose names are their contents.
-func keys(names ...string) []route.Key {
-	var list []route.Key
+func keys(names ...string) []providers.Key {
+	var list []providers.Key
 	for _, name := range names {
-		list = append(list, route.Key{Name: name, Value: secret.NewValue(name)})
+		list = append(list, providers.Key{Name: name, Value: secret.NewValue(name)})
 	}
 	return list
 }
@@ -271,16 +273,16 @@ func to(t testing.TB, targets ...string) *route.Route {
 	t.Helper()
 	alias := route.Alias{Name: "alias"}
 	seen := make(map[string]bool)
-	var providers []route.Provider
+	var list []providers.Provider
 	for _, id := range targets {
 		provider, model, _ := strings.Cut(id, "/")
 		alias.Tiers = append(alias.Tiers, []route.Target{{Provider: provider, Model: model}})
 		if !seen[provider] {
 			seen[provider] = true
-			providers = append(providers, route.Provider{Name: provider, Protocol: route.OpenAI, BaseURL: "http://localhost/v1"})
+			list = append(list, providers.Provider{Name: provider, Protocol: vendors.OpenAI, BaseURL: "http://localhost/v1"})
 		}
 	}
-	table, err := route.New(providers, []route.Alias{alias})
+	table, err := route.New(list, []route.Alias{alias})
 	require.NoError(t, err)
 	r, err := table.Resolve("alias")
 	require.NoError(t, err)

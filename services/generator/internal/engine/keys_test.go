@@ -16,10 +16,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/engine"
-	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/route"
 )
 
 func TestKeysAreChosenByWeight(t *testing.T) {
@@ -201,7 +201,7 @@ func (v *vault) push(to string) {
 // liveEngine has one provider with one live key.
 func liveEngine(t *testing.T, w *world, v *vault) *engine.Engine {
 	t.Helper()
-	return newEngineOf(t, nil, engine.Provider{Name: "a", Adapter: fake{w, "a"}, Keys: []route.Key{{Name: "live", Value: secret.Live(v)}}})
+	return newEngineOf(t, nil, engine.Provider{Name: "a", Adapter: fake{w, "a"}, Keys: []providers.Key{{Name: "live", Value: secret.Live(v)}}})
 }
 
 func TestRefusedLiveKeyIsRenewed(t *testing.T) {
@@ -341,7 +341,7 @@ func updates(t *testing.T) {
 		{{Name: "a"}},
 		{{Adapter: fake{}}},
 		{{Name: "a", Adapter: fake{}}, {Name: "a", Adapter: fake{}}},
-		{{Name: "a", Adapter: fake{}, Keys: make([]route.Key, route.MaxKeys+1)}},
+		{{Name: "a", Adapter: fake{}, Keys: make([]providers.Key, providers.MaxKeys+1)}},
 	} {
 		require.Error(t, e.Update(wrong))
 	}

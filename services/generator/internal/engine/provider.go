@@ -5,9 +5,9 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
-	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/route"
 )
 
 // provider is one provider and what is known of its state. All of that belongs to this process; other replicas learn it themselves.
@@ -173,7 +173,7 @@ func newProvider(p Provider, rest *Rest, before *provider) *provider {
 	made := &provider{name: p.Name, adapter: p.Adapter, rest: rest}
 	keys := p.Keys
 	if len(keys) == 0 {
-		keys = []route.Key{{}}
+		keys = []providers.Key{{}}
 	}
 	for _, given := range keys {
 		k := &key{name: given.Name, value: given.Value, weight: max(given.Weight, 1), sent: given.Value}

@@ -13,10 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/engine"
-	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/route"
 )
 
 // chaos does, at each call, anything.
@@ -50,7 +50,7 @@ func TestStress(t *testing.T) {
 			w.on(name, chaos)
 		}
 		providers := []engine.Provider{
-			{Name: "a", Adapter: fake{w, "a"}, Keys: append(keys("k1", "k2"), route.Key{Name: "live", Value: secret.Live(v), Weight: 2})},
+			{Name: "a", Adapter: fake{w, "a"}, Keys: append(keys("k1", "k2"), providers.Key{Name: "live", Value: secret.Live(v), Weight: 2})},
 			{Name: "b", Adapter: fake{w, "b"}, Keys: keys("k3")},
 			{Name: "c", Adapter: fake{w, "c"}},
 		}

@@ -1,7 +1,6 @@
 package route
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,7 +52,7 @@ func (b *reader) alias(key, n *yaml.Node) {
 func (b *reader) leadsNowhere(a Alias) bool {
 	for _, tier := range a.Tiers {
 		for _, target := range tier {
-			if slices.Contains(b.wrong, target.Provider) {
+			if b.table.Refused(target.Provider) {
 				return true
 			}
 		}
@@ -155,23 +154,8 @@ func (b *reader) target(n *yaml.Node) (target Target, ok bool) {
 
 // named makes a target of its name.
 func (b *reader) named(n *yaml.Node, name string, weight int) (target Target, ok bool) {
-	if name == "" {
-		return Target{}, false // it was complained about
-	}
-	provider, model, ok := strings.Cut(name, "/")
-	if !ok || provider == "" || model == "" {
-		b.Complain(n, "%q is not a target; write provider/model. A name for targets cannot stand in another", name)
-		return Target{}, false
-	}
-	target = Target{Provider: provider, Model: model, ID: name, Weight: weight}
-	if slices.Contains(b.wrong, provider) {
-		return target, true
-	}
-	if err := b.table.checkTarget(target); err != nil {
-		b.Complain(n, "%w", err)
-		return Target{}, false
-	}
-	return target, true
+	provider, model, ok := b.table.Target(b.Reader, n, name)
+	return Target{Provider: provider, Model: model, ID: name, Weight: weight}, ok
 }
 
 // cutWeight takes the weight off a target: " x3", or " ×3". Without one it is 1.

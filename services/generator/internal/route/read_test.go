@@ -8,31 +8,33 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/vendors"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/internal/section"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/route"
 )
 
 // read reads a file as the service does.
-func read(t *testing.T, text string, known ...route.Provider) (*route.Table, error) {
+func read(t *testing.T, text string, known ...providers.Provider) (*route.Table, error) {
 	t.Helper()
 	r := section.New("generator.yaml")
 	top, err := r.Document([]byte(text))
 	if err != nil {
 		return nil, err
 	}
-	var providers, models *yaml.Node
+	var entries, models *yaml.Node
 	if top != nil {
 		for key, value := range r.Pairs(top, "the file") {
 			switch key.Value {
 			case "providers":
-				providers = value
+				entries = value
 			case "models":
 				models = value
 			}
 		}
 	}
-	table := route.Read(r, providers, models, known)
+	table := route.Read(r, entries, models, known)
 	require.Equal(t, r.Err() == nil, table != nil)
 	return table, r.Err()
 }
@@ -70,25 +72,7 @@ func TestRead(t *testing.T) {
 	t.Parallel()
 	table, err := read(t, file)
 	require.NoError(t, err)
-	byName := make(map[string]route.Provider)
-	for _, p := range table.Providers() {
-		byName[p.Name] = p
-	}
-	require.Len(t, byName, 6)
-	openai := byName["openai"]
-	require.Equal(t, route.OpenAI, openai.Protocol)
-	require.Equal(t, "https://api.openai.com/v1", openai.BaseURL)
-	require.Equal(t, map[string]string{"OpenAI-Project": "p1"}, openai.Header)
-	require.Len(t, openai.Keys, 2)
-	require.Equal(t, "secret:openai_api_key", openai.Keys[0].Name)
-	require.Equal(t, 1, openai.Keys[0].Weight)
-	require.Equal(t, 3, openai.Keys[1].Weight)
-	require.True(t, openai.Keys[1].Value.IsLive())
-	require.Equal(t, "vault:mlsdm/openai#spare", openai.Keys[1].Value.Reference().String())
-	require.Equal(t, route.Ollama, byName["ollama"].Protocol)
-	require.Equal(t, []string{"mixtral", "org/big"}, byName["house"].Models)
-	require.Equal(t, route.Azure, byName["west"].Protocol)
-	require.Equal(t, map[string]string{"api_version": "2025-01-01"}, byName["west"].Options)
+	require.Len(t, table.All(), 6)
 	require.Len(t, table.References(), 5)
 
 	r, err := table.Resolve("fast")
@@ -129,62 +113,39 @@ func TestReadNothing(t *testing.T) {
 // TestSettings: what settings give is there without a file, and completes what a file says.
 func TestSettings(t *testing.T) {
 	t.Parallel()
-	openai, _ := route.Known("openai")
-	openai.Keys = []route.Key{{Name: "OPENAI_API_KEY", Value: secret.NewValue("sk-1")}}
-	echo, _ := route.Known("local")
-	echo.Models = []string{"echo"}
-	table, err := read(t, "", openai, echo)
+	openai := providers.Setting("openai", vendors.OpenAI, vendors.OpenAIBaseURL, secret.NewValue("sk-1"))
+	table, err := read(t, "", openai)
 	require.NoError(t, err)
-	require.Equal(t, "local/echo, openai/*", table.String())
-
-	table, err = read(t, "providers: {openai: {base_url: 'http://proxy/v1', models: [gpt]}}\nmodels: {x: openai/gpt}", openai, echo)
+	require.Equal(t, "openai/*", table.String())
+	table, err = read(t, "providers: {openai: {models: [gpt]}}\nmodels: {x: openai/gpt}", openai)
 	require.NoError(t, err)
-	require.Equal(t, "x, local/echo, openai/gpt", table.String())
-	p := table.Providers()[1]
-	require.Equal(t, "http://proxy/v1", p.BaseURL)
-	require.Equal(t, "OPENAI_API_KEY", p.Keys[0].Name)
-
-	openai.Keys = nil
-	_, err = read(t, "", openai)
-	require.ErrorContains(t, err, "takes no request without a key")
+	require.Equal(t, "x, openai/gpt", table.String())
 }
 
 func TestReadRefuses(t *testing.T) {
 	t.Parallel()
 	const known = "providers: {a: {protocol: openai, base_url: 'http://x/v1'}}\nmodels:\n"
 	for text, want := range map[string]string{
-		"providers: []":                                          ":1: providers is a mapping",
-		"providers: {a: {}}":                                     ":1: provider a has no protocol; write protocol: openai",
-		"providers:\n  a: {protocol: smtp}":                      `:2: provider "a": unknown protocol "smtp"; there are openai`,
-		"providers: {openai: {}}":                                "write keys: [secret:openai_api_key]",
-		"providers: {ollama: {url: x}}":                          `unknown key "url"; there are protocol, base_url`,
-		"providers: {ollama: {base_url: x}}":                     "must start with http",
-		"providers: {ollama: {keys: secret:x}}":                  "keys is a list",
-		"providers: {ollama: {keys: [{weight: 3}]}}":             "a key is a reference, or {key:",
-		"providers: {ollama: {keys: [{key: env:X, wait: 3}]}}":   `unknown key "wait"`,
-		"providers: {ollama: {keys: [{key: env:X, weight: 0}]}}": "weight is a whole number of 1 to 1000",
-		"providers: {ollama: {keys: ['secret:a b']}}":            ":1:",
-		"providers: {ollama: {headers: {Authorization: x}}}":     "credentials belong under keys",
-		"providers: {ollama: {options: [x]}}":                    "options is a mapping",
-		"providers:\n  ollama:\n  ollama:\n":                     ":3: ollama stands there twice, first in line 2",
-		known + "  a/b: a/x":                                     ":3: a/b: an alias has no slash",
-		known + "  x: a":                                         `:3: "a" is not a target; write provider/model`,
-		known + "  x: []":                                        ":3: x has no targets; write [provider/model, …]",
-		known + "  x: [[]]":                                      ":3: a tier has at least one target",
-		known + "  x:":                                           ":3: a target is a text",
-		known + "  x: {cache: true}":                             ":3: x has no targets; write targets:",
-		known + "  x: {targets: a/x, cache: maybe}":              "this is true or false",
-		known + "  x: {targets: a/x, idle: 0s}":                  "idle is a duration of 1ms to 1h0m0s",
-		known + "  x: {targets: a/x, retries: 11}":               "retries is a whole number of 0 to 10",
-		known + "  x: {targets: a/x, patience: 3}":               `unknown key "patience"`,
-		known + "  x: [a/x, b/y]":                                `:3: b/y: there is no provider "b"; there are a`,
-		known + "  x: [a/x, [a/y, a/x]]":                         ":3: x: a/x is there twice",
-		known + "  x: a/x x0":                                    `the weight of a target is x1 to x1000, as in "a/x x3"`,
-		known + "  x: a/x 3":                                     "the weight of a target",
-		known + "  x: a/x x3 x4":                                 "the weight of a target",
-		known + "  x: [{target: a/x, wait: 3}]":                  `unknown key "wait"`,
-		known + "  x: [{weight: 3}]":                             "a target is provider/model, or {target:",
-		known + "  x: &y a/x\n  z: *y":                           "anchors and aliases are not supported",
+		"providers: []":                             ":1: providers is a mapping",
+		"providers: {a: {}}":                        ":1: provider a has no protocol; write protocol: openai",
+		known + "  a/b: a/x":                        ":3: a/b: an alias has no slash",
+		known + "  x: a":                            `:3: "a" is not a target; write provider/model`,
+		known + "  x: []":                           ":3: x has no targets; write [provider/model, …]",
+		known + "  x: [[]]":                         ":3: a tier has at least one target",
+		known + "  x:":                              ":3: a target is a text",
+		known + "  x: {cache: true}":                ":3: x has no targets; write targets:",
+		known + "  x: {targets: a/x, cache: maybe}": "this is true or false",
+		known + "  x: {targets: a/x, idle: 0s}":     "idle is a duration of 1ms to 1h0m0s",
+		known + "  x: {targets: a/x, retries: 11}":  "retries is a whole number of 0 to 10",
+		known + "  x: {targets: a/x, patience: 3}":  `unknown key "patience"`,
+		known + "  x: [a/x, b/y]":                   `:3: b/y: there is no provider "b"; there are a`,
+		known + "  x: [a/x, [a/y, a/x]]":            ":3: x: a/x is there twice",
+		known + "  x: a/x x0":                       `the weight of a target is x1 to x1000, as in "a/x x3"`,
+		known + "  x: a/x 3":                        "the weight of a target",
+		known + "  x: a/x x3 x4":                    "the weight of a target",
+		known + "  x: [{target: a/x, wait: 3}]":     `unknown key "wait"`,
+		known + "  x: [{weight: 3}]":                "a target is provider/model, or {target:",
+		known + "  x: &y a/x\n  z: *y":              "anchors and aliases are not supported",
 	} {
 		_, err := read(t, text)
 		require.Error(t, err, text)
@@ -202,27 +163,6 @@ func TestReadTellsOfEachOnce(t *testing.T) {
 	require.NotContains(t, err.Error(), canary)
 	require.NotContains(t, err.Error(), "models")
 	require.NotContains(t, err.Error(), "there is no provider")
-}
-
-// TestVendors: every name that an error lists is one that needs no protocol, and has an address that is one.
-func TestVendors(t *testing.T) {
-	t.Parallel()
-	_, err := read(t, "providers: {acme: {}}")
-	_, list, ok := strings.Cut(err.Error(), "Without one there are ")
-	require.True(t, ok)
-	names := strings.Split(strings.ReplaceAll(list, " and ", ", "), ", ")
-	require.Greater(t, len(names), 15)
-	for _, name := range names {
-		p, known := route.Known(name)
-		require.True(t, known, name)
-		if p.Protocol != route.Local {
-			p.Keys = []route.Key{{Name: "k", Value: secret.NewValue("v")}}
-		}
-		_, err := route.New([]route.Provider{p}, nil)
-		require.NoError(t, err, name)
-	}
-	_, known := route.Known("acme")
-	require.False(t, known)
 }
 
 func FuzzRead(f *testing.F) {

@@ -1,68 +1,23 @@
 // Package route says where requests go: which providers there are, and which of their models stand behind a name.
 //
-// It comes from a file of the operator's ([Read]) or from settings ([New]). It asks nobody, and knows the protocols of providers by
-// their names only.
+// It comes from a file of the operator's ([Read]) or from settings ([New]). It asks nobody.
 package route
 
 import (
 	"time"
 
-	"github.com/neuron7x/mlsdm-integrations/internal/llm/entry"
-)
-
-// Protocol is what a provider's server speaks.
-type Protocol string
-
-// The protocols.
-const (
-	// OpenAI is chat completions, which many servers speak.
-	OpenAI Protocol = "openai"
-	// Azure is OpenAI's protocol as Azure serves it.
-	Azure Protocol = "azure"
-	// Anthropic is Anthropic's messages.
-	Anthropic Protocol = "anthropic"
-	// Cohere is Cohere's chat, version 2.
-	Cohere Protocol = "cohere"
-	// HuggingFace is the router of Hugging Face.
-	HuggingFace Protocol = "huggingface"
-	// Ollama is Ollama's own.
-	Ollama Protocol = "ollama"
-	// Local is no server: models in this process.
-	Local Protocol = "local"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
 )
 
 // Bounds of a table.
 const (
-	// MaxKeys is how many keys a provider has at most.
-	MaxKeys = entry.MaxKeys
 	// MaxTargets is how many targets a name has at most.
 	MaxTargets = 64
-	// MaxWeight is the greatest weight of a key or a target; the least is 1.
-	MaxWeight = entry.MaxWeight
+	// MaxWeight is the greatest weight of a target; the least is 1.
+	MaxWeight = providers.MaxWeight
 
-	maxProviders = 256
-	maxAliases   = 10_000
+	maxAliases = 10_000
 )
-
-// Provider is one provider as it is configured.
-type Provider struct {
-	// Name is what stands before the first slash of its models.
-	Name     string
-	Protocol Protocol
-	// BaseURL is below what its server is asked; empty for [Local].
-	BaseURL string
-	// Keys are the API keys, of which one is used for each request. None: the server takes requests without one.
-	Keys []Key
-	// Header is sent with each request, beside what the protocol needs.
-	Header map[string]string
-	// Options are those of the protocol, which its adapter checks.
-	Options map[string]string
-	// Models are the only ones that can be asked for; empty: the provider decides.
-	Models []string
-}
-
-// Key is one API key of a provider.
-type Key = entry.Key
 
 // Target is one model of one provider.
 type Target struct {

@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/neuron7x/mlsdm-integrations/internal/llm/entry"
-	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/vendors"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/route"
 )
@@ -25,10 +25,10 @@ func tier(weights map[string]int, ids ...string) []route.Target {
 }
 
 // providers makes providers without keys.
-func providers(names ...string) []route.Provider {
-	var list []route.Provider
+func open(names ...string) []providers.Provider {
+	var list []providers.Provider
 	for _, name := range names {
-		list = append(list, route.Provider{Name: name, Protocol: route.OpenAI, BaseURL: "http://localhost:1/v1"})
+		list = append(list, providers.Provider{Name: name, Protocol: vendors.OpenAI, BaseURL: "http://localhost:1/v1"})
 	}
 	return list
 }
@@ -43,7 +43,7 @@ func ids(targets []route.Target) string {
 
 func TestResolve(t *testing.T) {
 	t.Parallel()
-	list := providers("a", "b")
+	list := open("a", "b")
 	list[1].Models = []string{"one", "two/three"}
 	table, err := route.New(list, []route.Alias{
 		{Name: "fast", Tiers: [][]route.Target{tier(nil, "a/x", "b/one"), tier(nil, "a/y")}, Options: route.Options{Cache: true}},
@@ -91,7 +91,7 @@ func TestResolve(t *testing.T) {
 	}
 	require.Equal(t, "a/x a/y b/one b/two/three", ids(table.Targets()))
 	require.Len(t, table.Aliases(), 1)
-	require.Equal(t, "a", table.Providers()[0].Name)
+	require.Equal(t, "a", table.All()[0].Name)
 
 	empty, err := route.New(nil, nil)
 	require.NoError(t, err)
@@ -100,65 +100,32 @@ func TestResolve(t *testing.T) {
 	require.ErrorContains(t, err, "available: none")
 }
 
-func TestLongLists(t *testing.T) {
-	t.Parallel()
-	list := providers("a")
-	for i := range 100 {
-		list[0].Models = append(list[0].Models, strings.Repeat("m", i+1))
-	}
-	table, err := route.New(list, nil)
-	require.NoError(t, err)
-	require.Contains(t, table.String(), "and 60 more")
-}
-
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
-	keys := func(keys ...route.Key) []route.Provider {
-		list := providers("a")
-		list[0].Keys = keys
-		return list
-	}
-	key := route.Key{Name: "k", Value: secret.NewValue("v")}
-	known, ok := route.Known("openai")
-	require.True(t, ok)
-	many := make([]route.Key, route.MaxKeys+1)
 	for name, c := range map[string]struct {
-		providers []route.Provider
-		aliases   []route.Alias
-		want      string
+		alias route.Alias
+		want  string
 	}{
-		"twice":            {providers("a", "a"), nil, `provider "a" is there twice`},
-		"name":             {providers("a/b"), nil, "no slash"},
-		"empty name":       {providers(""), nil, "the name is empty"},
-		"protocol":         {[]route.Provider{{Name: "a", Protocol: "grpc"}}, nil, "unknown protocol"},
-		"URL":              {[]route.Provider{{Name: "a", Protocol: route.OpenAI, BaseURL: "localhost"}}, nil, "must start with http"},
-		"local with a URL": {[]route.Provider{{Name: "a", Protocol: route.Local, BaseURL: "http://x"}}, nil, "no base_url"},
-		"vendor, no key":   {[]route.Provider{known}, nil, "write keys: [secret:openai_api_key]"},
-		"empty key":        {keys(route.Key{Name: "k"}), nil, "keys[0] is empty"},
-		"key twice":        {keys(key, key), nil, "key k is there twice"},
-		"key weight":       {keys(route.Key{Name: "k", Value: key.Value, Weight: 1001}), nil, "1 to 1000"},
-		"many keys":        {keys(many...), nil, "at most 64"},
-		"alias with slash": {providers("a"), []route.Alias{{Name: "x/y"}}, "no slash"},
-		"alias, no name":   {providers("a"), []route.Alias{{}}, "1 to 256 bytes"},
-		"alias, no target": {providers("a"), []route.Alias{{Name: "x"}}, "it has 0 targets"},
-		"alias, tier":      {providers("a"), []route.Alias{{Name: "x", Tiers: [][]route.Target{{}}}}, "tier 1 is empty"},
-		"target":           {providers("a"), []route.Alias{{Name: "x", Tiers: [][]route.Target{tier(nil, "b/x")}}}, `there is no provider "b"; there are a`},
-		"no provider":      {nil, []route.Alias{{Name: "x", Tiers: [][]route.Target{tier(nil, "b/x")}}}, "there is none: name it under providers"},
-		"target twice":     {providers("a"), []route.Alias{{Name: "x", Tiers: [][]route.Target{tier(nil, "a/x"), tier(nil, "a/x")}}}, "a/x is there twice"},
-		"no model":         {providers("a"), []route.Alias{{Name: "x", Tiers: [][]route.Target{tier(nil, "a/")}}}, "the name of a model"},
-		"header":           {[]route.Provider{{Name: "a", Protocol: route.OpenAI, BaseURL: "http://x", Header: map[string]string{"authorization": "x"}}}, nil, "belong under keys"},
-		"header line":      {[]route.Provider{{Name: "a", Protocol: route.OpenAI, BaseURL: "http://x", Header: map[string]string{"X": "a\nb"}}}, nil, "one line"},
-		"models":           {[]route.Provider{{Name: "a", Protocol: route.OpenAI, BaseURL: "http://x", Models: []string{"m", "m"}}}, nil, "twice"},
+		"slash":        {route.Alias{Name: "x/y"}, "no slash"},
+		"no name":      {route.Alias{}, "1 to 256 bytes"},
+		"no target":    {route.Alias{Name: "x"}, "it has 0 targets"},
+		"tier":         {route.Alias{Name: "x", Tiers: [][]route.Target{{}}}, "tier 1 is empty"},
+		"target":       {route.Alias{Name: "x", Tiers: [][]route.Target{tier(nil, "b/x")}}, `there is no provider "b"; there are a`},
+		"target twice": {route.Alias{Name: "x", Tiers: [][]route.Target{tier(nil, "a/x"), tier(nil, "a/x")}}, "a/x is there twice"},
+		"weight":       {route.Alias{Name: "x", Tiers: [][]route.Target{tier(map[string]int{"a/x": 1001}, "a/x")}}, "1 to 1000"},
+		"no model":     {route.Alias{Name: "x", Tiers: [][]route.Target{tier(nil, "a/")}}, "the name of a model"},
 	} {
-		_, err := route.New(c.providers, c.aliases)
+		_, err := route.New(open("a"), []route.Alias{c.alias})
 		require.ErrorContains(t, err, c.want, name)
 	}
+	_, err := route.New(open("a", "a"), nil)
+	require.ErrorContains(t, err, `provider "a" is there twice`)
 }
 
 // TestOrderFollowsWeights draws often, and looks at who comes first, and who second.
 func TestOrderFollowsWeights(t *testing.T) {
 	t.Parallel()
-	table, err := route.New(providers("a", "b", "c", "d"), []route.Alias{{Name: "x", Tiers: [][]route.Target{
+	table, err := route.New(open("a", "b", "c", "d"), []route.Alias{{Name: "x", Tiers: [][]route.Target{
 		tier(map[string]int{"a/x": 6, "b/x": 3, "c/x": 1}, "a/x", "b/x", "c/x"), tier(nil, "d/x"),
 	}}})
 	require.NoError(t, err)
@@ -188,20 +155,9 @@ func TestOrderFollowsWeights(t *testing.T) {
 	}
 }
 
-func TestReferences(t *testing.T) {
-	t.Parallel()
-	ref, err := secret.NewReference("secret:openai_api_key")
-	require.NoError(t, err)
-	list := providers("a")
-	list[0].Keys = []route.Key{{Name: "plain", Value: secret.NewValue("v")}, {Name: ref.String(), Value: secret.Live(ref)}}
-	table, err := route.New(list, nil)
-	require.NoError(t, err)
-	require.Equal(t, []entry.Reference{{Setting: "providers.a.keys[1]", Secret: ref}}, table.References())
-}
-
 // TestResolveAllocates: a name of the operator's costs nothing, a model one allocation.
 func TestResolveAllocates(t *testing.T) {
-	table, err := route.New(providers("a"), []route.Alias{{Name: "x", Tiers: [][]route.Target{tier(nil, "a/x")}}})
+	table, err := route.New(open("a"), []route.Alias{{Name: "x", Tiers: [][]route.Target{tier(nil, "a/x")}}})
 	require.NoError(t, err)
 	for model, want := range map[string]float64{"x": 0, "a/model": 1} {
 		require.InDelta(t, want, testing.AllocsPerRun(100, func() {

@@ -1,5 +1,4 @@
-// Package entry is what the entries of providers have in common, whatever their models are for: names, keys, headers.
-package entry
+package providers
 
 import (
 	"errors"
@@ -34,8 +33,8 @@ type Key struct {
 	Weight int
 }
 
-// CheckKeys checks that names and weights of keys are right.
-func CheckKeys(keys []Key) error {
+// checkKeys checks that names and weights of keys are right.
+func checkKeys(keys []Key) error {
 	if len(keys) > MaxKeys {
 		return fmt.Errorf("it has %d keys; at most %d are allowed", len(keys), MaxKeys)
 	}
@@ -52,26 +51,8 @@ func CheckKeys(keys []Key) error {
 	return nil
 }
 
-// Reference is a key that refers to a secret.
-type Reference struct {
-	// Setting says where it stands, for example "providers.openai.keys[0]".
-	Setting string
-	// Secret is what somebody has to bind to its content.
-	Secret *secret.Reference
-}
-
-// AppendReferences appends those of the keys of a provider that refer to secrets.
-func AppendReferences(refs []Reference, provider string, keys []Key) []Reference {
-	for i, key := range keys {
-		if ref := key.Value.Reference(); ref != nil {
-			refs = append(refs, Reference{Setting: fmt.Sprintf("providers.%s.keys[%d]", provider, i), Secret: ref})
-		}
-	}
-	return refs
-}
-
-// CheckName checks the name of a provider: it stands in models before the slash, and in subjects, metrics and errors.
-func CheckName(name string) error {
+// checkName checks the name of a provider: it stands in models before the slash, and in subjects, metrics and errors.
+func checkName(name string) error {
 	if len(name) > 64 || strings.Contains(name, "/") {
 		return errors.New("a provider's name has at most 64 bytes and no slash")
 	}
@@ -84,8 +65,8 @@ func IsModel(text string) bool {
 	return text != "" && len(text) <= MaxModel && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f })
 }
 
-// CheckModel checks a provider's own name of a model.
-func CheckModel(name string) error {
+// checkModel checks a provider's own name of a model.
+func checkModel(name string) error {
 	if !IsModel(name) {
 		return fmt.Errorf("the name of a model has 1 to %d bytes, and no white space", MaxModel)
 	}
@@ -104,10 +85,10 @@ func CheckAlias(name string) error {
 	}
 }
 
-// CheckModels checks the names of the only models that a provider has.
-func CheckModels(models []string) error {
+// checkModels checks the names of the only models that a provider has.
+func checkModels(models []string) error {
 	for i, model := range models {
-		if err := CheckModel(model); err != nil {
+		if err := checkModel(model); err != nil {
 			return err
 		}
 		if slices.Contains(models[:i], model) {
@@ -117,9 +98,9 @@ func CheckModels(models []string) error {
 	return nil
 }
 
-// CheckHeader checks a header that an operator adds. What authenticates is a key, and belongs among the keys; what frames a request
+// checkHeader checks a header that an operator adds. What authenticates is a key, and belongs among the keys; what frames a request
 // is the protocol's business.
-func CheckHeader(name, value string) error {
+func checkHeader(name, value string) error {
 	switch http.CanonicalHeaderKey(name) {
 	case "Authorization", "X-Api-Key", "Api-Key", "Proxy-Authorization", "Cookie":
 		return fmt.Errorf("header %s: credentials belong under keys", name)

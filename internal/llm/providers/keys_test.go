@@ -1,4 +1,4 @@
-package entry_test
+package providers
 
 import (
 	"strings"
@@ -6,7 +6,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/neuron7x/mlsdm-integrations/internal/llm/entry"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/internal/section"
 )
@@ -16,7 +15,7 @@ func TestReadKeys(t *testing.T) {
 	r := section.New("f.yaml")
 	n, err := r.Document([]byte("- secret:a\n- {key: env:B, weight: 3}\n- hunter2\n- {weight: 2}\n- {key: env:C, wait: 1}\n- {key: env:D, weight: 1001}\n- env:\n- []\n"))
 	require.NoError(t, err)
-	keys := entry.ReadKeys(r, n)
+	keys := readKeys(r, n)
 	require.Equal(t, "secret:a", keys[0].Name)
 	require.Equal(t, 1, keys[0].Weight)
 	require.True(t, keys[1].Value.IsLive())
@@ -29,36 +28,34 @@ func TestReadKeys(t *testing.T) {
 		require.Contains(t, text, want)
 	}
 	require.NotContains(t, text, "hunter2")
-	require.Equal(t, "providers.p.keys[1]", entry.AppendReferences(nil, "p", keys[:2])[1].Setting)
-	require.Empty(t, entry.AppendReferences(nil, "p", []entry.Key{{Name: "k", Value: secret.NewValue("v")}}))
 }
 
 func TestChecks(t *testing.T) {
 	t.Parallel()
 	v := secret.NewValue("v")
-	require.NoError(t, entry.CheckKeys([]entry.Key{{Name: "a", Value: v}, {Name: "b", Value: v, Weight: 1000}}))
-	for want, keys := range map[string][]entry.Key{
+	require.NoError(t, checkKeys([]Key{{Name: "a", Value: v}, {Name: "b", Value: v, Weight: 1000}}))
+	for want, keys := range map[string][]Key{
 		"keys[0] is empty":     {{Name: "a"}},
 		"it must be 1 to 1000": {{Name: "a", Value: v, Weight: -1}},
 		"key a is there twice": {{Name: "a", Value: v}, {Name: "a", Value: v}},
-		"at most 64":           make([]entry.Key, 65),
+		"at most 64":           make([]Key, 65),
 	} {
-		require.ErrorContains(t, entry.CheckKeys(keys), want)
+		require.ErrorContains(t, checkKeys(keys), want)
 	}
-	require.NoError(t, entry.CheckName("openai"))
+	require.NoError(t, checkName("openai"))
 	for _, name := range []string{"", "a/b", "a.b", "a b", strings.Repeat("x", 65)} {
-		require.Error(t, entry.CheckName(name), name)
+		require.Error(t, checkName(name), name)
 	}
-	require.NoError(t, entry.CheckModels([]string{"a", "org/b:c"}))
+	require.NoError(t, checkModels([]string{"a", "org/b:c"}))
 	for _, models := range [][]string{{""}, {"a b"}, {"a", "a"}, {strings.Repeat("x", 257)}} {
-		require.Error(t, entry.CheckModels(models))
+		require.Error(t, checkModels(models))
 	}
-	require.NoError(t, entry.CheckAlias("fast"))
+	require.NoError(t, CheckAlias("fast"))
 	for _, name := range []string{"", "a/b", "a b"} {
-		require.Error(t, entry.CheckAlias(name), name)
+		require.Error(t, CheckAlias(name), name)
 	}
-	require.NoError(t, entry.CheckHeader("X-Team", "blue\tgreen"))
+	require.NoError(t, checkHeader("X-Team", "blue\tgreen"))
 	for name, value := range map[string]string{"authorization": "x", "api-key": "x", "Host": "x", "": "x", "a b": "x", "X-A": "a\r\nb", "X-B": strings.Repeat("x", 4097)} {
-		require.Error(t, entry.CheckHeader(name, value), name)
+		require.Error(t, checkHeader(name, value), name)
 	}
 }

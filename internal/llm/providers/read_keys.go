@@ -1,4 +1,4 @@
-package entry
+package providers
 
 import (
 	"go.yaml.in/yaml/v3"
@@ -7,8 +7,8 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/section"
 )
 
-// ReadKeys reads a list of references to keys: [secret:openai_api_key, {key: secret:openai_spare_key, weight: 3}].
-func ReadKeys(r *section.Reader, n *yaml.Node) []Key {
+// readKeys reads a list of references to keys: [secret:openai_api_key, {key: secret:openai_spare_key, weight: 3}].
+func readKeys(r *section.Reader, n *yaml.Node) []Key {
 	var keys []Key
 	for _, item := range r.Items(n, "keys") {
 		if item.Kind != yaml.MappingNode {
@@ -54,8 +54,8 @@ func readKey(r *section.Reader, keys []Key, n *yaml.Node, weight int64) []Key {
 	return append(keys, Key{Name: ref.String(), Value: secret.Live(ref), Weight: int(weight)})
 }
 
-// ReadTexts reads a mapping of texts.
-func ReadTexts(r *section.Reader, n *yaml.Node, what string) map[string]string {
+// readTexts reads a mapping of texts.
+func readTexts(r *section.Reader, n *yaml.Node, what string) map[string]string {
 	texts := make(map[string]string)
 	for key, value := range r.Pairs(n, what) {
 		texts[key.Value] = r.Text(value, key.Value)
