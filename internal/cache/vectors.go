@@ -111,7 +111,7 @@ func (v *Vectors) keys(texts []string) []string {
 }
 
 // GetMulti returns the vectors of texts, in their order, and how many there are; nil is where there is none. A vector that cannot be read, or
-// has not the length that was asked for, is none. The vectors are the caller's.
+// has not the length that was asked for, is none. The vectors must not be changed: others may be given the same.
 func (v *Vectors) GetMulti(ctx context.Context, texts []string) (vectors [][]float32, found int) {
 	vectors = make([][]float32, len(texts))
 	if v.space == nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
@@ -18,8 +19,9 @@ const (
 )
 
 // encode writes what encoding/json does of a reply, without reflection: vectors are long. The numbers are finite: whoever made the
-// reply has seen to it. What is longer than limit is not written to its end; written is how many of the vectors are.
-func encode(r *events.EmbeddingsResponse, limit int) (b []byte, written int, err error) {
+// reply has seen to it. What is longer than limit is not written to its end; written is how many of the vectors are. Room is memory, empty,
+// in which it is written if there is enough of it.
+func encode(r *events.EmbeddingsResponse, limit int, room []byte) (b []byte, written int, err error) {
 	size := replyRoom
 	for i := range r.Data {
 		v := r.Data[i].Embedding
@@ -29,7 +31,7 @@ func encode(r *events.EmbeddingsResponse, limit int) (b []byte, written int, err
 			size += itemRoom + floatRoom*len(v.Values)
 		}
 	}
-	b = append(make([]byte, 0, min(size, limit+itemRoom)), `{"object":"list","data":[`...)
+	b = append(slices.Grow(room, min(size, limit+itemRoom)), `{"object":"list","data":[`...)
 	for i := range r.Data {
 		if i > 0 {
 			b = append(b, ',')

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/door"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
@@ -49,8 +50,9 @@ func tooLarge(size, texts int, packed bool, limit int) error {
 	return e
 }
 
-// reply writes the reply to a request of which some text has a vector. The error wraps [errTooLarge] when one message does not hold it.
-func reply(req *events.EmbeddingsRequest, got *result, limit int) ([]byte, error) {
+// reply writes the reply to a request of which some text has a vector, in the call's room. The error wraps [errTooLarge] when one message
+// does not hold it.
+func reply(call *door.Call, req *events.EmbeddingsRequest, got *result) ([]byte, error) {
 	packed := req.EncodingFormat == events.EncodingBase64
 	res := events.EmbeddingsResponse{
 		Model: got.model.Name, Data: make([]events.Embedding, len(got.items)), Failed: got.failed, Space: got.space(),
@@ -63,12 +65,13 @@ func reply(req *events.EmbeddingsRequest, got *result, limit int) ([]byte, error
 			res.Data[i].Error = told(it.Err)
 		}
 	}
-	body, written, err := encode(&res, limit)
+	body, written, err := encode(&res, call.Limit, call.Room)
 	if err != nil {
 		return nil, err
 	}
-	if len(body) > limit {
-		return nil, tooLarge(len(body)/max(written, 1)*len(res.Data), len(res.Data), packed, limit)
+	call.Room = body
+	if len(body) > call.Limit {
+		return nil, tooLarge(len(body)/max(written, 1)*len(res.Data), len(res.Data), packed, call.Limit)
 	}
 	return body, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/door"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/catalog"
@@ -32,7 +33,7 @@ func TestReplyStaysWithinItsLimit(t *testing.T) {
 	for _, format := range []string{events.EncodingFloat, events.EncodingBase64} {
 		req := &events.EmbeddingsRequest{EncodingFormat: format}
 		got := resultOf(2048, 1536)
-		body, err := reply(req, got, limit)
+		body, err := reply(&door.Call{Limit: limit}, req, got)
 		require.ErrorIs(t, err, errTooLarge)
 		require.Equal(t, events.CodeInvalidArgument, events.CodeOf(err))
 		require.Nil(t, body)
@@ -40,14 +41,31 @@ func TestReplyStaysWithinItsLimit(t *testing.T) {
 		for i := range res.Data {
 			res.Data[i].Embedding = events.Vector{Values: got.items[i].Vector, Base64: format == events.EncodingBase64}
 		}
-		begun, written, err := encode(&res, limit)
+		begun, written, err := encode(&res, limit, nil)
 		require.NoError(t, err)
 		require.Less(t, written, 20)
 		require.Less(t, cap(begun), 4*limit)
 
-		body, err = reply(req, resultOf(2, 1536), limit)
+		body, err = reply(&door.Call{Limit: limit}, req, resultOf(2, 1536))
 		require.NoError(t, err)
 		require.True(t, json.Valid(body))
+	}
+}
+
+// TestReplyInTheSameMemory: nothing of a reply is left in the next one.
+func TestReplyInTheSameMemory(t *testing.T) {
+	t.Parallel()
+	var room []byte
+	for _, length := range []int{300, 3, 100, 1536, 7} {
+		req, got := &events.EmbeddingsRequest{EncodingFormat: events.EncodingBase64}, resultOf(3, length)
+		want, err := reply(&door.Call{Limit: 1 << 20}, req, got)
+		require.NoError(t, err)
+		call := &door.Call{Limit: 1 << 20, Room: room[:0]}
+		body, err := reply(call, req, got)
+		require.NoError(t, err)
+		require.Equal(t, want, body)
+		require.Same(t, &body[0], &call.Room[0], "to be used again")
+		room = call.Room
 	}
 }
 
@@ -60,7 +78,7 @@ func TestWhatIsSurelyTooLarge(t *testing.T) {
 		for i := range got.items {
 			clear(got.items[i].Vector) // which are the shortest numbers
 		}
-		body, err := reply(req, got, 1<<20)
+		body, err := reply(&door.Call{Limit: 1 << 20}, req, got)
 		require.NoError(t, err)
 		require.NoError(t, fits(req, 100, len(body)))
 		require.NoError(t, fits(req, 0, 1), "it is not known")

@@ -62,7 +62,7 @@ func (w *worker) work(ctx context.Context, call *door.Call) ([]byte, error) {
 	if err := got.passing(); call.Durable && err != nil { // it is handed out again, and what is known by then is not asked for twice
 		return nil, err
 	}
-	body, err := reply(&req, got, call.Limit)
+	body, err := reply(call, &req, got)
 	if call.Durable && errors.Is(err, errTooLarge) { // the vectors are longer than was to be known
 		return w.inParts(ctx, call, &req, ask, len(req.Input))
 	}
