@@ -33,6 +33,10 @@ func (i Installation) service(u *User) {
 		}
 	}
 	switch u.Name {
+	case events.ServiceCIWatch:
+		u.Publish.add(i.Subjects.Below("sightings.*"))
+		i.watches(u, i.Subjects.BucketName(events.BucketCI))
+		i.watches(u, i.Subjects.BucketName(events.BucketCILeases))
 	case events.ServiceEmbedder:
 		i.works(u, events.KindEmbed)
 		i.caches(u)

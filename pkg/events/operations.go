@@ -40,8 +40,10 @@ const (
 	OpSecretsList    = "secrets.list"
 	OpSecretsRefresh = "secrets.refresh"
 
-	OpCIStatus = "ci.status"
-	OpCICheck  = "ci.check"
+	OpCIStatus  = "ci.status"
+	OpCICheck   = "ci.check"
+	OpCIHistory = "ci.history"
+	OpCIRecover = "ci.recover"
 )
 
 // Operations returns the catalogue of interactive subjects.
@@ -66,6 +68,6 @@ func Operations() []Operation {
 		{OpSecretsList, ServiceSecretd, true, SecretsListRequest{}, SecretsList{}, false, "tells which secrets the caller may have, without their values"},
 		{OpSecretsRefresh, ServiceSecretd, true, SecretsRefreshRequest{}, SecretsRefreshed{}, false, "asks the stores for a secret now, for everybody"},
 		{OpCIStatus, ServiceCIWatch, false, CIStatusRequest{}, CIStatus{}, false, "tells CI health as last seen"},
-		{OpCICheck, ServiceCIWatch, false, CIStatusRequest{}, CIStatus{}, false, "asks GitHub now, then tells CI health"},
+		{OpCICheck, ServiceCIWatch, false, CIStatusRequest{}, CIStatus{}, false, "asks the forges now, then tells CI health"},
 	}
 }

@@ -1,6 +1,9 @@
 package events
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // Names of the streams of the catalogue, without the installation's prefix (see [Subjects.StreamName]).
 const (
@@ -16,6 +19,7 @@ const (
 	StreamLimits      = "LIMITS"
 	StreamBudgets     = "BUDGETS"
 	StreamParts       = "PARTS"
+	StreamSightings   = "SIGHTINGS"
 )
 
 // Names of the durable consumers.
@@ -32,6 +36,7 @@ const (
 	BucketEndpoints     = "endpoints"
 	BucketEndpointState = "endpoint_state"
 	BucketCI            = "ci"
+	BucketCILeases      = "ci_leases"
 	BucketSecrets       = "secrets"
 	BucketMoral         = "moral"
 	BucketSpaces        = "spaces"
@@ -144,6 +149,11 @@ func Streams() []Stream {
 			Duplicates: window, For: "vectors of large requests in the making", UsedBy: []string{ServiceEmbedder},
 		},
 		{
+			// What a forge told, until who watches the repository has counted it; when it is full, forges are told to come again.
+			Name: StreamSightings, Subjects: []string{"sightings.*"}, Retention: RetentionWorkQueue, MaxBytes: 256 << 20,
+			Duplicates: window, For: "CI runs that were told of, and are to be counted", UsedBy: []string{ServiceCIWatch},
+		},
+		{
 			// A count has a subject of its own in each window, and is of no use after it.
 			Name: StreamLimits, Subjects: []string{"limits.>"}, Retention: RetentionLimits, MaxAge: 10 * time.Minute, MaxBytes: 64 << 20,
 			Duplicates: counted, Counters: true, For: "requests and tokens that were used this minute", UsedBy: []string{ServiceGenerator},
@@ -179,8 +189,25 @@ type Consumer struct {
 	UsedBy string
 }
 
+// CIShards is the number of parts that the watched repositories are divided into, each of which is watched by one replica.
+const CIShards = 8
+
+// ConsumerSightings is the name of the durable consumer of a part of the watched repositories, 0 to [CIShards]-1.
+func ConsumerSightings(shard int) string { return "ciwatch-" + strconv.Itoa(shard) }
+
 // Consumers returns the catalogue of durable consumers.
 func Consumers() []Consumer {
+	consumers := queues()
+	for shard := range CIShards {
+		consumers = append(consumers, Consumer{
+			StreamSightings, ConsumerSightings(shard), []string{"sightings." + strconv.Itoa(shard)}, 30 * time.Second, 1000, ServiceCIWatch,
+		})
+	}
+	return consumers
+}
+
+// queues are the consumers that all replicas of a service share.
+func queues() []Consumer {
 	const ackWait = 30 * time.Second
 	return []Consumer{
 		{StreamEvents, ConsumerRouter, nil, ackWait, 20000, ServiceDispatcher},
@@ -214,6 +241,7 @@ func Buckets() []Bucket {
 		{BucketEndpoints, 5, 0, "webhook endpoints", []string{ServiceDispatcher}},
 		{BucketEndpointState, 1, 0, "how webhook endpoints do: breakers, limits, what waits", []string{ServiceDispatcher}},
 		{BucketCI, 2, 0, "CI health, one key a repository, workflow and branch", []string{ServiceCIWatch}},
+		{BucketCILeases, 1, 0, "which replica watches which repositories", []string{ServiceCIWatch}},
 		{BucketSecrets, 5, 0, "names, versions and times of secrets; never a value", []string{ServiceSecretd}},
 		{BucketSpaces, 5, 0, "the length of each embedding model's vectors, as first seen", []string{ServiceEmbedder}},
 		{BucketJobs, 1, 2 * MaxResultTTL, "how far large embeddings requests have come", []string{ServiceEmbedder}},

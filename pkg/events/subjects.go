@@ -1,6 +1,7 @@
 package events
 
 import (
+	"strconv"
 	"strings"
 )
 
@@ -163,6 +164,9 @@ func (s Subjects) DeadRequest(kind string) string { return s.join("deadletters.r
 func (s Subjects) DeadDelivery(fault, endpoint string) string {
 	return s.join("deadletters.deliveries", fault, endpoint)
 }
+
+// Sightings is the subject of CI runs that were told of, in a part of the watched repositories, 0 to [CIShards]-1.
+func (s Subjects) Sightings(shard int) string { return s.join("sightings", strconv.Itoa(shard)) }
 
 // AuditSecrets is where every access to a secret is recorded: mlsdm.audit.secrets.
 func (s Subjects) AuditSecrets() string { return s.join("audit.secrets") }

@@ -33,6 +33,17 @@ type SystemRecoveryTriggered struct {
 	ConsecutiveFailures int `json:"consecutive_failures,omitempty" jsonschema:"minimum=0"`
 	// CooldownSeconds is how long no other recovery starts, in seconds.
 	CooldownSeconds float64 `json:"cooldown_seconds,omitempty" jsonschema:"minimum=0,maximum=3162240000"`
+	// RecoveryID names this recovery: what comes of it says so.
+	RecoveryID string `json:"recovery_id,omitempty"`
+	// Rule is the name of the rule by which it was decided.
+	Rule string `json:"rule,omitempty"`
+	// DryRun says that nothing was done: Action is what would have been.
+	DryRun bool `json:"dry_run,omitempty"`
+	// Forge, RunAttempt, HeadSHA and URL say more of the run.
+	Forge      string `json:"forge,omitempty"`
+	RunAttempt int    `json:"run_attempt,omitempty" jsonschema:"minimum=0"`
+	HeadSHA    string `json:"head_sha,omitempty"`
+	URL        string `json:"url,omitempty"`
 }
 
 // EventType returns "system.recovery_triggered".

@@ -19,6 +19,8 @@ const (
 	TypeCIDegraded              = "ci.degraded"
 	TypeCIRecovered             = "ci.recovered"
 	TypeCIFlaky                 = "ci.flaky"
+	TypeCIStale                 = "ci.stale"
+	TypeCIRecoveryFailed        = "ci.recovery_failed"
 	TypeSecretRotated           = "secret.rotated"
 	TypeSecretUnavailable       = "secret.unavailable"
 	TypeDeliveryFailed          = "delivery.failed"
@@ -70,7 +72,7 @@ func Types() []EventType {
 	names := [...]string{
 		TypeMoralFilterReject, TypeMoralFilterAccept, TypeSystemEmergencyShutdown, TypeSystemRecoveryTriggered,
 		TypeMemoryThresholdExceeded, TypeRequestProcessed, TypeCIRunFailed, TypeCIRunSucceeded,
-		TypeCIDegraded, TypeCIRecovered, TypeCIFlaky, TypeSecretRotated,
+		TypeCIDegraded, TypeCIRecovered, TypeCIFlaky, TypeCIStale, TypeCIRecoveryFailed, TypeSecretRotated,
 		TypeSecretUnavailable, TypeDeliveryFailed, TypeEndpointDisabled, TypeEndpointRecovered, TypeEmbeddingSpaceChanged,
 	}
 	types := make([]EventType, 0, len(names))
@@ -107,6 +109,10 @@ func FindType(name string) (EventType, bool) {
 		return EventType{name, CIRecovered{}, "ciwatch", "a run succeeded after health had been degraded", false}, true
 	case TypeCIFlaky:
 		return EventType{name, CIFlaky{}, "ciwatch", "the same commit failed and then passed", false}, true
+	case TypeCIStale:
+		return EventType{name, CIStale{}, "ciwatch", "a workflow has had no run for too long", false}, true
+	case TypeCIRecoveryFailed:
+		return EventType{name, CIRecoveryFailed{}, "ciwatch", "a recovery did not make it green", false}, true
 	case TypeSecretRotated:
 		return EventType{name, SecretRotated{}, "secretd", "a new version of a secret was seen", false}, true
 	case TypeSecretUnavailable:

@@ -15,8 +15,8 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/service"
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/github"
+	forge "github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/oldforge"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/oldforge/github"
 )
 
 // Source is the CloudEvents source of the events that ciwatch publishes.

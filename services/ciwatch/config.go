@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/github"
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/tracker"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/oldforge/github"
+	tracker "github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/oldtracker"
 )
 
 // Config is what an operator sets.

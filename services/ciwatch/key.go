@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
+	forge "github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/oldforge"
 )
 
 // stateKey is the KV key of the workflow and branch of a run: <owner>.<name>.<workflow id>.<branch>. GitHub does not tell

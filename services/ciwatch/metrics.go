@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
+	forge "github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/oldforge"
 )
 
 // metrics are what ciwatch counts.

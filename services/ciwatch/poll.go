@@ -9,8 +9,8 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/tracker"
+	forge "github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/oldforge"
+	tracker "github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/oldtracker"
 )
 
 const (

@@ -12,7 +12,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/health"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/tracker"
+	tracker "github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/oldtracker"
 )
 
 // Time limits of the operations. A check may have to catch up.

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
+	forge "github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/oldforge"
 )
 
 func TestWait(t *testing.T) {

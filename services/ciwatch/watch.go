@@ -7,7 +7,7 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/retry"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
+	forge "github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/oldforge"
 )
 
 // maxPace bounds how far polls are spread to make a rate limit last.

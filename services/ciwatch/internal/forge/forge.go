@@ -1,19 +1,49 @@
-// Package forge says what ciwatch knows of a code forge: the completed runs of a repository's workflows.
+// Package forge says what ciwatch knows of a code forge: what it is asked, what it tells, and what it is told to do. Each
+// forge has a package of its own below this one.
 package forge
 
 import (
 	"context"
-	"slices"
 	"time"
 )
 
-// Source lists completed runs. An implementation watches one repository, and one branch and workflow of it when it was
-// made so.
-type Source interface {
-	// CompletedRuns returns one page of completed runs, the newest first; pages count from 1. A run that was started again
-	// appears once, with its latest attempt, and only when that is completed. Failures are an events.Error: rate_limited
-	// with RetryAfter, unauthenticated, permission_denied, not_found, unavailable, deadline_exceeded, canceled.
-	CompletedRuns(ctx context.Context, page int) (Page, error)
+// Forge is one forge, for example github.com, with the credentials by which it is asked. It is safe for concurrent use.
+//
+// Failures are an events.Error: rate_limited and unavailable, with RetryAfter when the forge said one; unauthenticated,
+// permission_denied, not_found, failed_precondition (the forge understood and refuses, such as a run that is too old to run
+// again), deadline_exceeded, canceled. None holds a credential, nor more than a line of what the forge said.
+type Forge interface {
+	// Name is the forge's name in the configuration, for example "github".
+	Name() string
+	// Runs returns one page of completed runs, the newest first. A run that was started again appears once, with its latest
+	// attempt, and only when that is completed.
+	Runs(ctx context.Context, q Query) (Page, error)
+	// Run returns a run as it is now, completed or not.
+	Run(ctx context.Context, repository string, id int64) (Run, error)
+	// Jobs returns the jobs of an attempt, failed or not; of those that failed, with the steps that did. At most MaxJobs.
+	Jobs(ctx context.Context, run Run) ([]Job, error)
+	// Rerun starts a completed run again: its failed jobs, or all of it. It is not idempotent: whoever calls it again asks Run before.
+	Rerun(ctx context.Context, run Run, failedOnly bool) error
+	// Dispatch starts a workflow anew on a branch. It is not idempotent.
+	Dispatch(ctx context.Context, d Dispatch) error
+	// Repositories returns the repositories of an owner, a user or an organisation, page by page, from 1: "owner/name". Archived
+	// ones are left out.
+	Repositories(ctx context.Context, owner string, page int) (names []string, more bool, err error)
+	// Quotas returns the rate limits of all credentials, as they were last told. It asks nothing.
+	Quotas() []Quota
+}
+
+// MaxJobs bounds the jobs of an attempt that are looked at.
+const MaxJobs = 1000
+
+// Query asks for completed runs.
+type Query struct {
+	// Repository is "owner/name".
+	Repository string
+	// Branch narrows the question to one branch; empty is all of them.
+	Branch string
+	// Page counts from 1; 0 is 1.
+	Page int
 }
 
 // Page is a part of the list of completed runs.
@@ -24,72 +54,35 @@ type Page struct {
 	More bool
 	// Skipped counts the entries that were no usable run, such as one without an id.
 	Skipped int
-	// Quota is what the forge says about its rate limit; the zero value when it says nothing.
-	Quota Quota
+	// NotModified says that nothing has changed since the same question was asked last: Runs are those of then.
+	NotModified bool
+	// Wait is how long the forge wants to be left alone before the same question is asked again; 0 when it did not say.
+	Wait time.Duration
 }
 
-// Quota is a rate limit as the forge last reported it.
+// Quota is the rate limit of one credential, as the forge last reported it.
 type Quota struct {
+	// Credential names it for people, never its value: "token 1", "app 12345 installation 678", "no credential".
+	Credential string
 	// Limit and Remaining count requests in the current window; Limit is 0 when nothing is known.
 	Limit     int
 	Remaining int
 	// Reset is when the window ends and Remaining becomes Limit again.
 	Reset time.Time
+	// Spent counts the requests of this process in the window that were not free.
+	Spent int
+	// At is when the forge said so.
+	At time.Time
 }
 
-// Run is one completed attempt of a workflow run.
-type Run struct {
-	// ID identifies the run in its forge, greater than 0; all its attempts share it.
-	ID int64
-	// Attempt counts from 1.
-	Attempt int
-	// Number orders the runs of one workflow: the later started, the greater.
-	Number int
-	// WorkflowID and Workflow are the workflow's id and its name for people.
-	WorkflowID int64
-	Workflow   string
-	// Branch is the branch that is watched.
-	Branch string
-	// HeadSHA is the commit that was built; empty when the forge did not say.
-	HeadSHA string
-	// Conclusion is how the attempt ended.
-	Conclusion Conclusion
-	// URL is the page of the run for people; empty or absolute http(s).
-	URL string
-	// StartedAt and CompletedAt bound the attempt; CompletedAt is never before StartedAt.
-	StartedAt   time.Time
-	CompletedAt time.Time
-}
-
-// Conclusion is how an attempt ended, in GitHub's words.
-type Conclusion string
-
-// The conclusions that GitHub documents for workflow runs, and startup_failure, which it sends too.
-const (
-	Success        Conclusion = "success"
-	Failure        Conclusion = "failure"
-	TimedOut       Conclusion = "timed_out"
-	StartupFailure Conclusion = "startup_failure"
-	Neutral        Conclusion = "neutral"
-	Cancelled      Conclusion = "cancelled"
-	Skipped        Conclusion = "skipped"
-	Stale          Conclusion = "stale"
-	ActionRequired Conclusion = "action_required"
-)
-
-// Conclusions returns every known conclusion.
-func Conclusions() []Conclusion {
-	return []Conclusion{Success, Failure, TimedOut, StartupFailure, Neutral, Cancelled, Skipped, Stale, ActionRequired}
-}
-
-// Failed reports whether the attempt says that the code does not pass.
-func (c Conclusion) Failed() bool { return c == Failure || c == TimedOut || c == StartupFailure }
-
-// Passed reports whether the attempt says that the code passes.
-func (c Conclusion) Passed() bool { return c == Success }
-
-// Known reports whether c is one of [Conclusions]. An unknown one says nothing about the code: it neither failed nor
-// passed.
-func (c Conclusion) Known() bool {
-	return slices.Contains(Conclusions(), c)
+// Dispatch starts a workflow anew.
+type Dispatch struct {
+	// Repository is "owner/name".
+	Repository string
+	// Workflow is a file name ("ci.yml") or an id.
+	Workflow string
+	// Ref is the branch.
+	Ref string
+	// Inputs are the workflow's inputs, by name.
+	Inputs map[string]string
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/fakegithub"
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/github"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/oldforge/github"
 )
 
 func TestFailures(t *testing.T) {

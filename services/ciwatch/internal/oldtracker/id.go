@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
+	forge "github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/oldforge"
 )
 
 // event makes an Event about a run. Key tells it apart from others of the same type and repository.

@@ -5,8 +5,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/tracker"
+	forge "github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/oldforge"
+	tracker "github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/oldtracker"
 )
 
 func TestStateIsBounded(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/fakegithub"
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/github"
+	forge "github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/oldforge"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/oldforge/github"
 )
 
 const canary = "ghp_canary31337"

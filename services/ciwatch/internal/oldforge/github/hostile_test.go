@@ -6,7 +6,7 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/hostiletest"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/github"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/oldforge/github"
 )
 
 // TestHostileServers: what calls itself GitHub costs no more than its bounds.

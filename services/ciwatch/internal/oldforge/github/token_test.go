@@ -10,7 +10,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/fakegithub"
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/github"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/oldforge/github"
 )
 
 // rotating is a token that is another one when it is asked for anew.

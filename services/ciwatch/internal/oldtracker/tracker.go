@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
+	forge "github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/oldforge"
 )
 
 // ActionNotify is the only recovery action so far: whoever listens to system.recovery_triggered acts.
