@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/neuron7x/mlsdm-integrations/cmd/mlsdmctl/internal/bulk"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
@@ -20,22 +19,29 @@ type embedCommand struct {
 	Truncate        string   `enum:",end,none" default:"" help:"What becomes of a text that is longer than the model reads: end drops its end and says so, none makes it an error. Without it end."`
 	AllowOtherSpace bool     `help:"Take vectors of another model, which cannot be compared with those of this one, if it cannot answer."`
 
-	embedFile `embed:"" group:"Large files"`
+	embedFile    `embed:"" group:"Large files"`
+	embedDurable `embed:"" group:"Durable requests"`
 }
 
 // embedFile is what concerns files.
 type embedFile struct {
 	File        string `short:"f" placeholder:"FILE" help:"Embed the texts of a file: a text a line, or JSON lines if its name ends in .jsonl; - is the standard input."`
-	Out         string `short:"o" placeholder:"FILE" help:"Where the vectors go: .npy, .jsonl or .parquet."`
-	Format      string `enum:",npy,jsonl,parquet" default:"" help:"Format of --out, if its name does not say it: npy, jsonl or parquet."`
 	InputFormat string `enum:",text,jsonl" default:"" help:"Format of --file, if its name does not say it: text or jsonl."`
 	Field       string `placeholder:"NAME" help:"Field of each JSON object that holds the text; without it \"text\"."`
 	IDField     string `name:"id-field" placeholder:"NAME" help:"Field that names the text: it is copied to --out, if that is jsonl or parquet."`
 	Batch       int    `default:"256" placeholder:"N" help:"Texts a request, 1 to 2048. They are fewer if the vectors are too long for one message."`
 	Parallel    int    `default:"4" placeholder:"N" help:"Requests at the same time, 1 to 64."`
-	SkipErrors  bool   `help:"End well though there are texts without a vector."`
-	Overwrite   bool   `help:"Begin anew, and replace what is there."`
-	Quiet       bool   `short:"q" help:"Say nothing but what went wrong."`
+
+	outFile `embed:""`
+}
+
+// outFile is where vectors are written to.
+type outFile struct {
+	Out        string `short:"o" placeholder:"FILE" help:"Where the vectors go: .npy, .jsonl or .parquet."`
+	Format     string `enum:",npy,jsonl,parquet" default:"" help:"Format of --out, if its name does not say it: npy, jsonl or parquet."`
+	SkipErrors bool   `help:"End well though there are texts without a vector."`
+	Overwrite  bool   `help:"Begin anew, and replace what is there."`
+	Quiet      bool   `short:"q" help:"Say nothing but what went wrong."`
 }
 
 // Help shows examples.
@@ -43,11 +49,15 @@ func (embedCommand) Help() string {
 	return "  mlsdmctl embed \"the cat sat on the mat\"\n" +
 		"  mlsdmctl embed --model openai/text-embedding-3-small --json < lines.txt\n" +
 		"  mlsdmctl embed --file corpus.jsonl --field body --id-field id --out vectors.parquet\n" +
-		"  zcat corpus.jsonl.gz | mlsdmctl embed --file - --input-format jsonl --out vectors.npy --input-type document\n\n" +
+		"  zcat corpus.jsonl.gz | mlsdmctl embed --file - --input-format jsonl --out vectors.npy --input-type document\n" +
+		"  mlsdmctl embed --durable --id corpus-7 --file corpus.jsonl --out vectors.npy\n" +
+		"  id=$(mlsdmctl embed --durable --no-wait --quiet --file lines.txt); mlsdmctl job $id --watch --out vectors.npy\n\n" +
 		"A large file may be interrupted, by Ctrl-C or a crash: the same command goes on where it stopped. It refuses to if the input, the\n" +
 		"model or its vector space has changed, so that a file never holds vectors that cannot be compared. Each text is a row, in the order\n" +
 		"of the input; empty lines are none. A text that cannot be embedded is a row of zeros in npy, an \"error\" in jsonl and null in\n" +
-		"parquet; OUT.errors.jsonl names it with its line, and the exit status is 1."
+		"parquet; OUT.errors.jsonl names it with its line, and the exit status is 1.\n\n" +
+		"With --durable all texts are one request, which goes on when this command ends: Ctrl-C only ends the waiting. Come back with\n" +
+		"mlsdmctl job ID, or with the same command and --id ID."
 }
 
 // maxLine bounds one line of the standard input.
@@ -62,6 +72,12 @@ func (e embedCommand) request() events.EmbeddingsRequest {
 
 // Run implements the command.
 func (e embedCommand) Run(ctx context.Context, c *connection, t terminal) error {
+	if err := e.checkDurable(); err != nil {
+		return err
+	}
+	if e.Durable {
+		return e.runDurable(ctx, c, t)
+	}
 	if e.File != "" || e.Out != "" {
 		return e.runFile(ctx, c, t)
 	}
@@ -105,30 +121,14 @@ func (c connection) embed(ctx context.Context, t terminal, req events.Embeddings
 func (embedCommand) show(t terminal, texts []string, resp *events.EmbeddingsResponse) error {
 	dimensions := 0
 	for i, d := range resp.Data {
-		text := printable(oneLine(texts[i], 60))
-		if d.Error != nil {
-			fmt.Fprintf(t.out, "[no vector: %s]  %s\n", printable(d.Error.Message), text)
-			continue
+		if d.Error == nil {
+			dimensions = len(d.Embedding.Values)
 		}
-		values := d.Embedding.Values
-		dimensions = len(values)
-		shown := make([]string, 0, 4)
-		for _, v := range values[:min(4, len(values))] {
-			shown = append(shown, fmt.Sprintf("%+.4f", v))
-		}
-		if d.Truncated != nil {
-			text += "  (" + cut(d.Truncated) + ")"
-		}
-		if _, err := fmt.Fprintf(t.out, "[%s … %d values]  %s\n", strings.Join(shown, " "), len(values), text); err != nil {
+		if err := showVector(t, texts[i], d); err != nil {
 			return err
 		}
 	}
-	space := ""
-	if resp.Space != nil && dimensions > 0 {
-		space = ", space " + printable(bulk.SpaceOf(resp, dimensions).ID)
-	}
-	_, err := fmt.Fprintf(t.out, "%s%s, %d tokens; --json prints whole vectors\n", printable(resp.Model), space, resp.Usage.TotalTokens)
-	return err
+	return showUsed(t, resp, dimensions)
 }
 
 // cut says how much of a text was read.
@@ -153,7 +153,7 @@ func readLines(t terminal) ([]string, error) {
 			lines = append(lines, line)
 		}
 		if len(lines) > events.MaxInputs {
-			return nil, fmt.Errorf("the standard input has more than %d lines; --file - --out vectors.npy takes any number", events.MaxInputs)
+			return nil, fmt.Errorf("the standard input has more than %d lines; --file - --out vectors.npy takes any number, and --durable %d", events.MaxInputs, events.MaxDurableInputs)
 		}
 	}
 	if err := scanner.Err(); err != nil {

@@ -26,11 +26,27 @@ const (
 	standardStream = "-"
 )
 
-// ask is what the flags ask for, once it is known to make sense.
+// ask is what the flags ask of a file, once it is known to make sense.
 func (e embedCommand) ask() (vectorfile.Ask, error) {
+	a, err := e.asked()
+	switch {
+	case e.Out == "":
+		err = &usageError{errors.New("--file needs --out, which says where the vectors go")}
+	case len(e.Texts) > 0:
+		err = &usageError{errors.New("texts on the command line are for the eye: leave them out, or --file and --out")}
+	case err != nil:
+	case e.Batch < 1 || e.Batch > events.MaxInputs:
+		err = &usageError{fmt.Errorf("--batch is %d; it must be 1 to %d", e.Batch, events.MaxInputs)}
+	case e.Parallel < 1 || e.Parallel > maxParallel:
+		err = &usageError{fmt.Errorf("--parallel is %d; it must be 1 to %d", e.Parallel, maxParallel)}
+	}
+	return a, err
+}
+
+// asked is what the flags ask for, whichever way it is done.
+func (e embedCommand) asked() (vectorfile.Ask, error) {
 	a := vectorfile.Ask{
-		Format: vectorfile.Format(e.Format), Model: e.Model, Dimensions: e.Dimensions, InputType: e.InputType, Truncate: e.Truncate,
-		AllowOtherSpace: e.AllowOtherSpace,
+		Model: e.Model, Dimensions: e.Dimensions, InputType: e.InputType, Truncate: e.Truncate, AllowOtherSpace: e.AllowOtherSpace,
 	}
 	switch ext := strings.ToLower(filepath.Ext(e.File)); {
 	case e.InputFormat != "":
@@ -42,25 +58,15 @@ func (e embedCommand) ask() (vectorfile.Ask, error) {
 		a.Field, a.IDField = cmp.Or(e.Field, defaultField), e.IDField
 	}
 	var err error
-	if a.Format == "" && e.Out != "" {
-		a.Format, err = vectorfile.FormatOf(e.Out)
+	if a.Format, err = e.outFile.format(); err != nil {
+		return a, err
 	}
 	req := e.request()
 	req.Input = events.TextInput{"a text"}
 	invalid := req.Validate()
 	switch {
-	case e.Out == "":
-		return a, &usageError{errors.New("--file needs --out, which says where the vectors go")}
-	case len(e.Texts) > 0:
-		return a, &usageError{errors.New("texts on the command line are for the eye: leave them out, or --file and --out")}
-	case err != nil:
-		return a, &usageError{err}
 	case !a.JSONL && (e.Field != "" || e.IDField != ""):
 		return a, &usageError{errors.New("--field and --id-field are for JSON lines: say --input-format jsonl if the input is that")}
-	case e.Batch < 1 || e.Batch > events.MaxInputs:
-		return a, &usageError{fmt.Errorf("--batch is %d; it must be 1 to %d", e.Batch, events.MaxInputs)}
-	case e.Parallel < 1 || e.Parallel > maxParallel:
-		return a, &usageError{fmt.Errorf("--parallel is %d; it must be 1 to %d", e.Parallel, maxParallel)}
 	case invalid != nil:
 		return a, &usageError{errors.New(events.AsError(invalid).Message)}
 	}
@@ -87,13 +93,7 @@ func (e embedCommand) runFile(ctx context.Context, c *connection, t terminal) er
 	if err := errors.Join(err, out.Close()); err != nil {
 		return err
 	}
-	if err := e.tell(c, t, state, out.Errors()); err != nil {
-		return err
-	}
-	if state.Failed > 0 && !e.SkipErrors {
-		return fmt.Errorf("%s of %s texts have no vector: %s says which, and why", thousands(state.Failed), thousands(state.Rows), out.Errors())
-	}
-	return nil
+	return e.tell(c, t, state, out.Errors(), "")
 }
 
 // openInput opens the input. The size is 0 if it is not known.
@@ -168,46 +168,4 @@ func (embedCommand) interrupted(s vectorfile.State) error {
 		fmt.Errorf("interrupted; %s texts are done. The same command, without --overwrite, goes on behind them", thousands(s.Rows)),
 		context.Canceled, lifecycle.ExitKilled,
 	}
-}
-
-// explainOut says what to do about a file that cannot be gone on with.
-func explainOut(err error, name string) error {
-	switch {
-	case errors.Is(err, vectorfile.ErrThere):
-		return &hintedError{err, "--overwrite replaces it."}
-	case errors.Is(err, vectorfile.ErrOther), errors.Is(err, corpus.ErrChanged), errors.Is(err, vectorfile.ErrSpace):
-		return &hintedError{err, "Write to another file, or begin " + name + " anew with --overwrite."}
-	default:
-		return err
-	}
-}
-
-// tell says what came of it.
-func (e embedCommand) tell(c *connection, t terminal, s vectorfile.State, faults string) error {
-	if c.JSON {
-		out := map[string]any{
-			"out": e.Out, "texts": s.Rows, "failed": s.Failed, "truncated": s.Truncated, "empty_lines": s.Input.Empty, "tokens": s.Tokens,
-			"model": s.Space.Model, "space": s.Space.ID, "dimensions": s.Space.Dimensions,
-		}
-		if s.Failed > 0 {
-			out["errors"] = faults
-		}
-		return printJSON(t, out)
-	}
-	if e.Quiet {
-		return nil
-	}
-	lines := []string{fmt.Sprintf("%s: %s vectors of %d numbers, %s tokens, by %s in the space %s",
-		e.Out, thousands(s.Rows-s.Failed), s.Space.Dimensions, thousands(s.Tokens), printable(s.Space.Model), printable(s.Space.ID))}
-	if s.Truncated > 0 {
-		lines = append(lines, thousands(s.Truncated)+" texts are longer than the model reads, and their ends were not read")
-	}
-	if s.Input.Empty > 0 {
-		lines = append(lines, thousands(s.Input.Empty)+" lines are empty, and have no row")
-	}
-	if s.Failed > 0 && e.SkipErrors {
-		lines = append(lines, thousands(s.Failed)+" texts have no vector: "+faults+" says which, and why")
-	}
-	_, err := fmt.Fprintln(t.out, strings.Join(lines, "\n"))
-	return err
 }

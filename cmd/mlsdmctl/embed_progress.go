@@ -2,9 +2,7 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/cmd/mlsdmctl/internal/vectorfile"
@@ -18,81 +16,28 @@ const (
 
 // progress shows how far the work on a file has come. It is safe for concurrent use.
 type progress struct {
-	to    io.Writer
-	quiet bool
-	live  bool // on a terminal
+	*display
+
 	size  int64
 	begun time.Time
 	first vectorfile.State // when it began
-
-	mu    sync.Mutex
-	shown time.Time
 }
 
 // newProgress shows progress of an input of a size, which is 0 if it is not known.
 func newProgress(t terminal, quiet bool, size int64, first vectorfile.State, now time.Time) *progress {
-	return &progress{to: t.err, quiet: quiet, live: interactive(t.err), size: size, first: first, begun: now, shown: now}
+	return &progress{display: newDisplay(t, quiet), size: size, first: first, begun: now}
 }
 
 // told shows what is done so far.
 func (p *progress) told(s vectorfile.State) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	now := time.Now()
-	every := lineEvery
-	if p.live {
-		every = barEvery
+	switch {
+	case !p.due(now):
+	case p.live:
+		p.draw(bar(s.Input.Bytes, p.size) + p.line(s, now))
+	default:
+		p.say("%s", p.line(s, now))
 	}
-	if p.quiet || now.Sub(p.shown) < every {
-		return
-	}
-	p.shown = now
-	if p.live {
-		fmt.Fprint(p.to, "\r\x1b[K"+p.bar(s)+p.line(s, now))
-		return
-	}
-	fmt.Fprintln(p.to, p.line(s, now))
-}
-
-// say prints a line.
-func (p *progress) say(format string, args ...any) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.quiet {
-		p.clear()
-		fmt.Fprintf(p.to, format+"\n", args...)
-	}
-}
-
-// note prints a line for who pressed a key.
-func (p *progress) note(line string) {
-	if p.live {
-		p.say("%s", line)
-	}
-}
-
-// end takes the bar away.
-func (p *progress) end() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.clear()
-}
-
-// clear takes the bar away.
-func (p *progress) clear() {
-	if p.live && !p.quiet {
-		fmt.Fprint(p.to, "\r\x1b[K")
-	}
-}
-
-// bar draws how much of the input is done.
-func (p *progress) bar(s vectorfile.State) string {
-	const width = 24
-	if p.size <= 0 {
-		return ""
-	}
-	full := int(min(s.Input.Bytes, p.size) * width / p.size)
-	return "[" + strings.Repeat("=", full) + strings.Repeat(" ", width-full) + "] "
 }
 
 // line says how much is done, how fast it goes, and how long it takes still.

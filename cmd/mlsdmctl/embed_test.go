@@ -226,10 +226,10 @@ func TestProgress(t *testing.T) {
 	p := &progress{size: 1000, begun: begun, first: vectorfile.State{Rows: 1000, Input: corpus.Position{Bytes: 200}}}
 	s := vectorfile.State{Rows: 3000, Tokens: 12345, Failed: 2, Input: corpus.Position{Bytes: 600}}
 	require.Equal(t, "60% · 3,000 texts · 200 a second · 12,345 tokens · 2 failed · 10s left", p.line(s, begun.Add(10*time.Second)))
-	require.Equal(t, "["+strings.Repeat("=", 14)+strings.Repeat(" ", 10)+"] ", p.bar(s))
+	require.Equal(t, "["+strings.Repeat("=", 14)+strings.Repeat(" ", 10)+"] ", bar(s.Input.Bytes, p.size))
 	p.size = 0
 	require.Equal(t, "3,000 texts · 200 a second · 12,345 tokens · 2 failed", p.line(s, begun.Add(10*time.Second)))
-	require.Empty(t, p.bar(s))
+	require.Empty(t, bar(s.Input.Bytes, p.size))
 	p.size = 500 // it has grown since
 	require.Contains(t, p.line(s, begun.Add(time.Second)), "100% ")
 }

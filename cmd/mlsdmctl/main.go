@@ -19,6 +19,7 @@ import (
 type commands struct {
 	Up         upCommand         `cmd:"" passthrough:"" help:"Run every service in one process on an embedded NATS server."`
 	Embed      embedCommand      `cmd:"" help:"Turn texts into vectors."`
+	Job        jobCommand        `cmd:"" help:"Show how far a durable request for vectors is, wait for it, and fetch its vectors."`
 	Similarity similarityCommand `cmd:"" help:"Compare texts by what they mean."`
 	Spaces     spacesCommand     `cmd:"" help:"See which vectors can be compared, and agree to others."`
 	Cache      cacheCommand      `cmd:"" help:"See what the caches of the services do, and clear them."`

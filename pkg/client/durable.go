@@ -46,32 +46,11 @@ func (c *Client) SubmitGenerate(ctx context.Context, id string, req events.ChatR
 
 // submit publishes one durable request. ctx bounds the publishing, not the work.
 func (c *Client) submit(ctx context.Context, kind, id string, req any, options []SubmitOption) (string, error) {
-	if id == "" {
-		id = events.NewID()
-	}
-	if err := events.CheckToken("request id", id); err != nil {
-		return "", err
-	}
-	most := events.MaxBody
-	if kind == events.KindEmbed {
-		most = events.MaxDurableBody
-	}
-	msg, err := c.messageOf(context.WithoutCancel(ctx), c.subjects.Request(c.caller, kind), req, most)
+	d, err := c.durable(kind, id, req, options)
 	if err != nil {
 		return "", err
 	}
-	msg.Header[events.HeaderRequestID] = []string{id}
-	// JetStream knows only one message of an id in all of the stream: it must not take two requests for the same because
-	// their callers, or their kinds, call them by the same name.
-	msg.Header[events.HeaderMsgID] = []string{msg.Subject + "." + id}
-	for _, option := range options {
-		option(msg.Header)
-	}
-	if _, err := events.ResultTTL(msg.Header); err != nil {
-		return "", err
-	}
-	_, err = c.store(ctx, msg)
-	return id, err
+	return d.id, d.Submit(ctx)
 }
 
 // Result waits for the reply of a durable request and decodes it into resp; a failed request is its error. Of several replies
@@ -79,18 +58,63 @@ func (c *Client) submit(ctx context.Context, kind, id string, req any, options [
 // called from anywhere, before or after the reply is there, and any number of times while the reply is kept. It waits as
 // long as ctx lets it: for an id that nobody submitted, or whose reply was kept long enough, that is for ever.
 func (c *Client) Result(ctx context.Context, id string, resp any) error {
-	if err := events.CheckToken("request id", id); err != nil {
-		return err
-	}
-	subject := c.subjects.Result(c.caller, id)
-	results := &reader{client: c, stream: c.subjects.StreamName(events.StreamResults), filters: []string{subject}, from: fromLast}
-	var reply jetstream.Msg
-	err := results.read(ctx, func(msg jetstream.Msg, _ *jetstream.MsgMetadata) error {
-		reply = msg
-		return errEnough
-	})
+	results, err := c.results(id)
 	if err != nil {
 		return err
 	}
-	return decodeReply(subject, reply.Headers(), reply.Data(), resp)
+	return results.decode(resp, results.read(ctx, results.last))
+}
+
+// ResultNow is [Client.Result] for who does not wait: it reports whether there is a reply. If there is one, the error is that of the
+// request.
+func (c *Client) ResultNow(ctx context.Context, id string, resp any) (bool, error) {
+	results, err := c.results(id)
+	if err != nil {
+		return false, err
+	}
+	ctx, cancel := c.patience(ctx)
+	defer cancel()
+	consumer, err := results.consumer(ctx)
+	if err != nil {
+		return false, err
+	}
+	if consumer.CachedInfo().NumPending == 0 {
+		results.forget(ctx, consumer)
+		return false, nil
+	}
+	if err := results.readFrom(ctx, consumer, results.last); err != nil {
+		return false, err
+	}
+	return true, results.decode(resp, nil)
+}
+
+// resultReader reads the replies under one id, from the last that is there on.
+type resultReader struct {
+	reader
+
+	reply jetstream.Msg // that was taken
+}
+
+// results reads the replies of a durable request.
+func (c *Client) results(id string) (*resultReader, error) {
+	if err := events.CheckToken("request id", id); err != nil {
+		return nil, err
+	}
+	return &resultReader{reader: reader{
+		client: c, stream: c.subjects.StreamName(events.StreamResults), filters: []string{c.subjects.Result(c.caller, id)}, from: fromLast,
+	}}, nil
+}
+
+// last takes a reply.
+func (r *resultReader) last(msg jetstream.Msg, _ *jetstream.MsgMetadata) error {
+	r.reply = msg
+	return errEnough
+}
+
+// decode decodes the reply that was taken, unless reading it failed.
+func (r *resultReader) decode(resp any, failed error) error {
+	if failed != nil {
+		return failed
+	}
+	return decodeReply(r.filters[0], r.reply.Headers(), r.reply.Data(), resp)
 }

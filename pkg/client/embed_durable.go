@@ -16,19 +16,23 @@ import (
 
 // EmbedDurable turns up to [events.MaxDurableInputs] texts into vectors, and waits for them as long as ctx lets it: for hours, if need
 // be. Whatever crashes, nothing is paid for twice that was kept. The id is that of [Client.SubmitEmbed]: whoever asks for the same again
-// under the same id, after a deadline or a crash of its own, goes on where it was.
+// under the same id, after a deadline or a crash of its own, goes on where it was; whoever asks for something else under it is refused
+// with invalid_argument.
 //
 // Unless the request chooses a form, vectors travel as base64. Read them with [Client.Vectors]: those of a large answer are not in it.
 func (c *Client) EmbedDurable(ctx context.Context, id string, req events.EmbeddingsRequest, options ...SubmitOption) (*events.EmbeddingsResponse, error) {
 	if req.EncodingFormat == "" {
 		req.EncodingFormat = events.EncodingBase64
 	}
-	id, err := c.SubmitEmbed(ctx, id, req, options...)
+	d, err := c.DurableEmbed(id, req, options...)
 	if err != nil {
 		return nil, err
 	}
+	if err := d.Submit(ctx); err != nil {
+		return nil, err
+	}
 	var resp events.EmbeddingsResponse
-	if err := c.Result(ctx, id, &resp); err != nil {
+	if err := d.Result(ctx, &resp); err != nil {
 		return nil, err
 	}
 	return &resp, nil

@@ -281,6 +281,17 @@ func (f *File) Close() error {
 	return errors.Join(append(errs, f.lock.Close())...)
 }
 
+// Discard gives the file up: of what was added nothing is left. It closes it.
+func (f *File) Discard() error {
+	err := f.Close()
+	for _, end := range []string{partEnd, partEnd + newEnd, progressEnd, errorsEnd} {
+		if gone := os.Remove(f.name + end); gone != nil && !errors.Is(gone, fs.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
+	}
+	return err
+}
+
 // Errors returns the name of the file that names the texts without a vector.
 func (f *File) Errors() string { return f.name + errorsEnd }
 
