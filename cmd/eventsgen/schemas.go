@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"path/filepath"
 	"reflect"
+	"strconv"
 
 	"github.com/invopop/jsonschema"
 
@@ -67,8 +69,14 @@ func mapper(docs *comments) func(reflect.Type) *jsonschema.Schema {
 		case reflect.TypeFor[events.TextInput]():
 			one, many := text(), list(text())
 			one.MinLength, many.Items.MinLength = new(uint64(1)), new(uint64(1))
-			many.MinItems, many.MaxItems = new(uint64(1)), new(uint64(events.MaxInputs))
-			return &jsonschema.Schema{OneOf: []*jsonschema.Schema{one, many}}
+			tokens, tokenLists := list(tokenID()), list(list(tokenID()))
+			for _, ids := range []*jsonschema.Schema{tokens, tokenLists.Items} {
+				ids.MinItems, ids.MaxItems = new(uint64(1)), new(uint64(events.MaxInputTokens))
+			}
+			for _, inputs := range []*jsonschema.Schema{many, tokenLists} {
+				inputs.MinItems, inputs.MaxItems = new(uint64(1)), new(uint64(events.MaxInputs))
+			}
+			return &jsonschema.Schema{OneOf: []*jsonschema.Schema{one, many, tokens, tokenLists}}
 		case reflect.TypeFor[events.StopSequences]():
 			many := list(text())
 			many.MaxItems = new(uint64(4))
@@ -89,6 +97,11 @@ func mapper(docs *comments) func(reflect.Type) *jsonschema.Schema {
 			return nil
 		}
 	}
+}
+
+// tokenID describes the id of a token.
+func tokenID() *jsonschema.Schema {
+	return &jsonschema.Schema{Type: "integer", Minimum: json.Number("0"), Maximum: json.Number(strconv.Itoa(math.MaxInt32))}
 }
 
 // contentPart describes one part of a chat message.

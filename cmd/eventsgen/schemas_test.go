@@ -121,7 +121,7 @@ func TestSchemasRefuseWhatValidateRefuses(t *testing.T) {
 		require.Error(t, events.CheckPayload(tc.eventType, content), "%s: %s", tc.eventType, tc.field)
 	}
 	for body, wrong := range map[string][]string{
-		"embeddings_request":  {`{}`, `{"input":[]}`, `{"input":""}`, `{"input":[1]}`, `{"input":"a","encoding_format":"hex"}`, `{"input":5}`},
+		"embeddings_request":  {`{}`, `{"input":[]}`, `{"input":""}`, `{"input":[1,"a"]}`, `{"input":[[]]}`, `{"input":[-1]}`, `{"input":[1.5]}`, `{"input":[[2147483648]]}`, `{"input":"a","encoding_format":"hex"}`, `{"input":5}`},
 		"embeddings_response": {`{}`, `{"object":"list","data":[{"object":"embedding","index":0,"embedding":["1"]}],"model":"m","usage":{"prompt_tokens":1,"total_tokens":1}}`},
 		"chat_request":        {`{}`, `{"prompt":"a","messages":[]}`, `{"messages":[{"role":"root","content":"a"}]}`, `{"prompt":"a","temperature":3}`, `{"prompt":"a","stop":[1]}`},
 		"chat_chunk":          {`{"id":"1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{}}]}`},

@@ -13,6 +13,9 @@ type EmbedCall struct {
 	Model string
 	// Texts are 1 or more texts, none of them empty, and no more than the server takes at once (see [EmbedLimits]).
 	Texts []string
+	// Tokens are the texts as the ids of their tokens, in the place of Texts. A server that takes no token ids is not asked: that is a
+	// [Fault] which names the field input.
+	Tokens [][]int32
 	// Dimensions is the wanted length of the vectors, for servers that can shorten them; 0 is the model's own.
 	Dimensions int
 	// InputType says what the texts are for: one of the values of input_type of the contract, or empty.
@@ -24,6 +27,17 @@ type EmbedCall struct {
 	User string
 	// Key goes into the request's header. The zero value is none.
 	Key secret.Value
+}
+
+// Count is the number of texts.
+func (c *EmbedCall) Count() int { return max(len(c.Texts), len(c.Tokens)) }
+
+// RefuseTokens is the error of a call with token ids, of a provider that takes none; nil of any other call.
+func (c *EmbedCall) RefuseTokens(provider string) error {
+	if len(c.Tokens) == 0 {
+		return nil
+	}
+	return &Fault{Class: ClassUnsupported, Err: Refuse(provider, "input: it takes no token ids; send the texts themselves")}
 }
 
 // Embedded is the answer to an [EmbedCall].

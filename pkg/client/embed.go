@@ -21,8 +21,8 @@ func (c *Client) Embed(ctx context.Context, req events.EmbeddingsRequest) (*even
 	if err := c.askCancelable(ctx, subject, req, &resp); err != nil {
 		return nil, err
 	}
-	if len(resp.Data) != len(req.Input) {
-		return nil, events.Errorf(events.CodeInternal, "the reply on %s has %d vectors for %d texts", subject, len(resp.Data), len(req.Input))
+	if len(resp.Data) != req.Count() {
+		return nil, events.Errorf(events.CodeInternal, "the reply on %s has %d vectors for %d texts", subject, len(resp.Data), req.Count())
 	}
 	for i := range resp.Data {
 		if resp.Data[i].Index != i {

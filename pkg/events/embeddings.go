@@ -42,8 +42,12 @@ type EmbeddingsRequest struct {
 	// Model is "provider/model", for example "local/hash-384". Empty: the service's default model.
 	Model string `json:"model,omitempty"`
 	// Input holds 1 to [MaxInputs] texts, none of them empty; in a durable request up to [MaxDurableInputs]. On the wire it is one
-	// string or a list of strings.
+	// string or a list of strings; in their place may stand the ids of a text's tokens, a list of integers, or a list of such lists.
 	Input TextInput `json:"input"`
+	// Tokens holds the texts as token ids in the place of Input, which is then empty, in the same number; on the wire it is "input".
+	// Only models whose server takes token ids answer: OpenAI and what speaks its protocol, and text-embeddings-inference. Elsewhere,
+	// and where a prefix belongs before each text, it is an [Error] of code unsupported.
+	Tokens TokenInput `json:"-"`
 	// Dimensions asks for shorter vectors from a model that can shorten them; 0 is the model's own length.
 	Dimensions int `json:"dimensions,omitempty" jsonschema:"minimum=0"`
 	// EncodingFormat is "float" (the default) or "base64" (little-endian float32).
@@ -57,7 +61,8 @@ type EmbeddingsRequest struct {
 	// reply, "none" makes it an error of that text.
 	Truncate string `json:"truncate,omitempty" jsonschema:"enum=end,enum=none"`
 	// AllowOtherSpace permits an answer by a model whose vectors cannot be compared with those of the model that was asked for, if
-	// that one cannot answer and the operator names another. Without it that is an error.
+	// that one cannot answer and the operator names another. Without it that is an error. Token ids mean something to one model only:
+	// of them no other is asked.
 	AllowOtherSpace bool `json:"allow_other_space,omitempty"`
 }
 
@@ -68,12 +73,17 @@ func (r EmbeddingsRequest) Validate() error { return r.validate(MaxInputs) }
 // ValidateDurable is Validate for a durable request, which may hold more texts.
 func (r EmbeddingsRequest) ValidateDurable() error { return r.validate(MaxDurableInputs) }
 
+// Count returns how many texts the request has, whether it holds them as texts or as token ids.
+func (r EmbeddingsRequest) Count() int { return max(len(r.Input), len(r.Tokens)) }
+
 func (r EmbeddingsRequest) validate(most int) error {
-	switch {
-	case len(r.Input) == 0:
+	switch n := r.Count(); {
+	case len(r.Input) > 0 && len(r.Tokens) > 0:
+		return Errorf(CodeInvalidArgument, "input holds texts, and Tokens token ids; a request has one of them")
+	case n == 0:
 		return Errorf(CodeInvalidArgument, "input is empty: give a text or a list of 1 to %d texts", most)
-	case len(r.Input) > most:
-		return Errorf(CodeInvalidArgument, "input has %d texts; at most %d fit one request%s", len(r.Input), most, durableHint(most))
+	case n > most:
+		return Errorf(CodeInvalidArgument, "input has %d texts; at most %d fit one request%s", n, most, durableHint(most))
 	case r.Dimensions < 0:
 		return Errorf(CodeInvalidArgument, "dimensions is %d; it must be positive, or absent", r.Dimensions)
 	case r.EncodingFormat != "" && r.EncodingFormat != EncodingFloat && r.EncodingFormat != EncodingBase64:
@@ -93,7 +103,7 @@ func (r EmbeddingsRequest) validate(most int) error {
 			return Errorf(CodeInvalidArgument, "input[%d] is not valid UTF-8", i)
 		}
 	}
-	return nil
+	return r.Tokens.validate()
 }
 
 // durableHint tells who asks for too much at once what would take it.
@@ -116,8 +126,7 @@ func (t TextInput) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]string(t))
 }
 
-// UnmarshalJSON implements [json.Unmarshaler]. OpenAI's other two forms, lists of token ids, are an [Error] of code
-// unsupported: token ids mean something only together with one provider's tokenizer.
+// UnmarshalJSON implements [json.Unmarshaler]. OpenAI's other two forms, lists of token ids, are those of [TokenInput].
 func (t *TextInput) UnmarshalJSON(b []byte) error {
 	b = bytes.TrimSpace(b)
 	if len(b) > 0 && b[0] == '"' {
@@ -133,12 +142,7 @@ func (t *TextInput) UnmarshalJSON(b []byte) error {
 		*t = list // a null in it is an empty string, which Validate refuses
 		return nil
 	}
-	var ids []int
-	var idLists [][]int
-	if json.Unmarshal(b, &ids) == nil && len(ids) > 0 || json.Unmarshal(b, &idLists) == nil && len(idLists) > 0 {
-		return Errorf(CodeUnsupported, "input holds token ids; send the text itself")
-	}
-	return Errorf(CodeInvalidArgument, "input must be a string or a list of strings")
+	return Errorf(CodeInvalidArgument, "input must be a string, a list of strings, a list of token ids, or a list of such lists")
 }
 
 // EmbeddingsResponse is the reply to an [EmbeddingsRequest].

@@ -6,7 +6,7 @@ import (
 )
 
 // ParseEmbeddingsRequest reads a request on the embed subjects: in one pass, where [DecodeJSON] needs several. It does not call
-// Validate. Errors are an [Error] of code invalid_argument, or unsupported for input that holds token ids.
+// Validate. Errors are an [Error] of code invalid_argument.
 func ParseEmbeddingsRequest(body []byte) (EmbeddingsRequest, error) {
 	return parseEmbeddingsRequest(body, MaxBody, DecodeJSON)
 }
@@ -58,6 +58,10 @@ func (r *EmbeddingsRequest) setField(m member) error {
 	case "model":
 		return readText(&r.Model, m)
 	case "input":
+		r.Input, r.Tokens = nil, nil // of several, the last counts
+		if ofTokens(m.raw) {
+			return r.Tokens.read(m.raw)
+		}
 		return r.Input.read(m.raw)
 	case "dimensions":
 		var n *int

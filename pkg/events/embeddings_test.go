@@ -22,13 +22,9 @@ func TestTextInput(t *testing.T) {
 		wantNoError(t, err)
 		wantEqual(t, "JSON", string(out), want)
 	}
-	for in, code := range map[string]events.Code{
-		`null`: events.CodeInvalidArgument, `5`: events.CodeInvalidArgument, `true`: events.CodeInvalidArgument, `{}`: events.CodeInvalidArgument,
-		`{"text":"a"}`: events.CodeInvalidArgument, `["a",1]`: events.CodeInvalidArgument, `[["a"]]`: events.CodeInvalidArgument,
-		`[1,2]`: events.CodeUnsupported, `[[1,2],[3]]`: events.CodeUnsupported,
-	} {
+	for _, in := range []string{`null`, `5`, `true`, `{}`, `{"text":"a"}`, `["a",1]`, `["a",[1]]`, `[["a"]]`, `[null,1]`, `[{}]`} {
 		var request events.EmbeddingsRequest
-		wantError(t, events.DecodeJSON([]byte(`{"input":`+in+`}`), &request), code, "input")
+		wantError(t, events.DecodeJSON([]byte(`{"input":`+in+`}`), &request), events.CodeInvalidArgument, "input")
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/batch"
 	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/catalog"
 	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/space"
+	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/tokenids"
 )
 
 // source is what is to be known of a provider to know its vectors again.
@@ -57,8 +58,13 @@ func (w *worker) asks(name string, req *events.EmbeddingsRequest) (*asking, erro
 	if err := model.CheckDimensions(req.Dimensions, pinned); err != nil {
 		return nil, err
 	}
+	if len(req.Tokens) > 0 && model.Prefix(req.InputType) != "" {
+		return nil, events.Errorf(events.CodeUnsupported, "input: %s wants a prefix before each text, which cannot be put before token ids; send the texts themselves",
+			model.Name)
+	}
 	ask := &asking{model: model, group: batch.Group{
-		Model: model.Name, Dimensions: req.Dimensions, InputType: req.InputType, User: req.User, Truncate: req.Truncate != events.TruncateNone,
+		Tokens: len(req.Tokens) > 0,
+		Model:  model.Name, Dimensions: req.Dimensions, InputType: req.InputType, User: req.User, Truncate: req.Truncate != events.TruncateNone,
 		Tells: !slices.ContainsFunc(model.Targets, func(t catalog.Target) bool { return t.Provider != local.Provider }),
 	}}
 	if own := ask.own(pinned); req.Dimensions == own { // said or not, it is the same
@@ -107,7 +113,15 @@ func (a *asking) own(pinned int) int {
 	return pinned
 }
 
-// prefixed puts before each text what the model was trained with.
+// inputs are the texts of a request, of which token ids stand in the form of package tokenids.
+func inputs(req *events.EmbeddingsRequest) []string {
+	if len(req.Tokens) > 0 {
+		return tokenids.PackAll(req.Tokens)
+	}
+	return req.Input
+}
+
+// prefixed puts before each text what the model was trained with. For token ids there is none.
 func (a *asking) prefixed(texts []string) []string {
 	prefix := a.model.Prefix(a.group.InputType)
 	if prefix == "" {

@@ -9,6 +9,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/catalog"
 	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/shape"
 	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/space"
+	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/tokenids"
 	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/upstream"
 )
 
@@ -114,8 +115,11 @@ func (c *calls) ask(ctx context.Context, model *catalog.Model, target catalog.Ta
 	if up == nil {
 		return nil, &llm.Fault{Class: llm.ClassModel, Err: events.Errorf(events.CodeInternal, "nobody asks provider %s", target.Provider)}
 	}
-	call := llm.EmbedCall{
-		Model: target.Model, Texts: texts, Dimensions: g.Dimensions, InputType: g.InputType, User: g.User, Truncate: truncate,
+	call := llm.EmbedCall{Model: target.Model, Dimensions: g.Dimensions, InputType: g.InputType, User: g.User, Truncate: truncate}
+	if g.Tokens {
+		call.Tokens = tokenids.UnpackAll(texts)
+	} else {
+		call.Texts = texts
 	}
 	embedded, err := up.Embed(ctx, call)
 	if err != nil && g.Dimensions > 0 && model.Matryoshka && cannotShorten(err) {

@@ -3,6 +3,7 @@ package embedder_test
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -92,11 +93,24 @@ func textsOf(fields map[string]any) (texts []string) {
 		case []any:
 			for _, text := range value {
 				s, _ := text.(string)
+				if list, ok := text.([]any); ok { // token ids
+					s = ofList(list)
+				}
 				texts = append(texts, s)
 			}
 		}
 	}
 	return texts
+}
+
+// ofList is the text "[1 2]" of token ids.
+func ofList(list []any) string {
+	ids := make([]int64, len(list))
+	for i := range list {
+		id, _ := list[i].(float64)
+		ids[i] = int64(id)
+	}
+	return fmt.Sprint(ids)
 }
 
 // ServeHTTP implements [http.Handler].

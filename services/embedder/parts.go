@@ -28,8 +28,8 @@ func (w *worker) partSize(ctx context.Context, call *door.Call, req *events.Embe
 	if length == 0 {
 		length = unknownLength
 	}
-	_, bytes := least(len(req.Input), length, req.EncodingFormat == events.EncodingBase64)
-	if len(req.Input) <= size && bytes+replyRoom <= min(call.Limit, wholeBytes) {
+	_, bytes := least(req.Count(), length, req.EncodingFormat == events.EncodingBase64)
+	if req.Count() <= size && bytes+replyRoom <= min(call.Limit, wholeBytes) {
 		return 0
 	}
 	return size
@@ -39,7 +39,7 @@ func (w *worker) partSize(ctx context.Context, call *door.Call, req *events.Embe
 // begin anew.
 func (w *worker) inParts(ctx context.Context, call *door.Call, req *events.EmbeddingsRequest, ask *asking, size int) ([]byte, error) {
 	return w.jobs.Work(ctx, job.Request{
-		Call: call, Model: req.Model, Making: ask.making(call.Caller), Texts: req.Input, Encoding: req.EncodingFormat, Size: size,
+		Call: call, Model: req.Model, Making: ask.making(call.Caller), Texts: inputs(req), Encoding: req.EncodingFormat, Size: size,
 		Embed: func(ctx context.Context, texts []string) (job.Answer, error) {
 			got, err := w.embed(ctx, call.Caller, ask, ask.prefixed(texts))
 			if err != nil {

@@ -30,11 +30,11 @@ func least(texts, length int, packed bool) (surely, usually int) {
 // when it is not known.
 func fits(req *events.EmbeddingsRequest, length, limit int) error {
 	packed := req.EncodingFormat == events.EncodingBase64
-	surely, usually := least(len(req.Input), length, packed)
+	surely, usually := least(req.Count(), length, packed)
 	if length == 0 || surely <= limit {
 		return nil
 	}
-	return tooLarge(usually, len(req.Input), packed, limit)
+	return tooLarge(usually, req.Count(), packed, limit)
 }
 
 // tooLarge says what would fit.

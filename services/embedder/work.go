@@ -33,7 +33,7 @@ func (w *worker) work(ctx context.Context, call *door.Call) ([]byte, error) {
 	if req.Model == "" {
 		req.Model = w.table.Default()
 	}
-	call.Report.Model, call.Report.Inputs = req.Model, len(req.Input)
+	call.Report.Model, call.Report.Inputs = req.Model, req.Count()
 	ask, err := w.asks(req.Model, &req)
 	if err != nil {
 		return nil, err
@@ -46,11 +46,12 @@ func (w *worker) work(ctx context.Context, call *door.Call) ([]byte, error) {
 	} else if err := fits(&req, length, call.Limit); err != nil {
 		return nil, err
 	}
-	got, err := w.embed(ctx, call.Caller, ask, ask.prefixed(req.Input))
+	got, err := w.embed(ctx, call.Caller, ask, ask.prefixed(inputs(&req)))
 	if err != nil {
 		return nil, err
 	}
-	if other := ask.model.Other; other != "" && req.AllowOtherSpace && got.elsewhere() {
+	// Another model has other tokens: ids that mean something to the first mean something else to it.
+	if other := ask.model.Other; other != "" && req.AllowOtherSpace && len(req.Tokens) == 0 && got.elsewhere() {
 		if got, err = w.instead(ctx, call, &req, other, got); err != nil {
 			return nil, err
 		}
@@ -64,7 +65,7 @@ func (w *worker) work(ctx context.Context, call *door.Call) ([]byte, error) {
 	}
 	body, err := reply(call, &req, got)
 	if call.Durable && errors.Is(err, errTooLarge) { // the vectors are longer than was to be known
-		return w.inParts(ctx, call, &req, ask, len(req.Input))
+		return w.inParts(ctx, call, &req, ask, req.Count())
 	}
 	return body, err
 }

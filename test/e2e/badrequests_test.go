@@ -151,6 +151,13 @@ func badEmbeddings(most int) []bad {
 		invalid("encoding_format", `{"input":"x","encoding_format":"hex"}`),
 		invalid("encoding_format a number", `{"input":"x","encoding_format":1}`),
 		{name: "token ids", body: `{"input":[1,2,3]}`, code: events.CodeUnsupported},
+		{name: "lists of token ids", body: `{"input":[[1],[2,3]]}`, code: events.CodeUnsupported},
+		invalid("token ids and a text", `{"input":[1,"x"]}`),
+		invalid("lists of token ids and a text", `{"input":[[1],"x"]}`),
+		invalid("a text of no token ids", `{"input":[[1],[]]}`),
+		invalid("a token id below 0", `{"input":[-1]}`),
+		invalid("a token id that is a fraction", `{"input":[1.5]}`),
+		invalid("a token id that is too large", `{"input":[[2147483648]]}`),
 		{name: "unknown model", body: `{"model":"local/nothing","input":"x"}`, code: events.CodeNotFound},
 		{name: "unknown provider", body: `{"model":"nobody/hash-384","input":"x"}`, code: events.CodeNotFound},
 	}

@@ -69,6 +69,9 @@ func (c *Client) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded,
 	if ask.InputType, err = c.inputType(call.InputType); err != nil {
 		return nil, err
 	}
+	if err := call.RefuseTokens(c.server.Provider()); err != nil {
+		return nil, err
+	}
 	switch {
 	case len(call.Texts) > MaxTexts:
 		return nil, c.server.TooMuch("these are %d texts; Cohere takes %d at once", len(call.Texts), MaxTexts)

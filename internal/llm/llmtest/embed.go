@@ -29,6 +29,7 @@ func RunEmbed(t *testing.T, d EmbedDialect) {
 		"wrong indexes": (*EmbedDialect).wrongIndexes,
 		"dimensions":    (*EmbedDialect).dimensions,
 		"requests":      (*EmbedDialect).requests,
+		"tokens":        (*EmbedDialect).tokens,
 		"keys":          (*EmbedDialect).keys,
 		"errors":        (*EmbedDialect).errors,
 		"too long":      (*EmbedDialect).tooLong,

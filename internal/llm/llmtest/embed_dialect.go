@@ -40,6 +40,8 @@ type EmbedDialect struct {
 	Dimensions []int
 	// InputTypes are the server's words for our input types; "" is what is sent without one. Nil sends none.
 	InputTypes map[string]string
+	// Tokens is the field in which token ids are sent. Where it is empty, they are refused before anything is sent.
+	Tokens string
 	// Truncates is set when the server can be told to cut texts or not; User when it takes the name of one.
 	Truncates, User bool
 

@@ -33,6 +33,7 @@ func RunLocalEmbed(t *testing.T, d LocalEmbedDialect, a llm.EmbedAdapter) {
 		"dimensions":     (*LocalEmbedDialect).dimensions,
 		"long texts":     (*LocalEmbedDialect).longTexts,
 		"no text":        (*LocalEmbedDialect).noText,
+		"no tokens":      (*LocalEmbedDialect).noTokens,
 		"leaves":         (*LocalEmbedDialect).leaves,
 		"large calls":    (*LocalEmbedDialect).largeCalls,
 		"concurrent use": (*LocalEmbedDialect).concurrent,
@@ -135,6 +136,12 @@ func (d *LocalEmbedDialect) longTexts(t *testing.T, r *embedRig) {
 	require.Equal(t, whole.Vectors[0], got.Vectors[1], "it is the vector of what was read")
 	_, err = r.embed(t.Context(), d.ask(fits+"the"))
 	require.Equal(t, llm.ClassUnsupported, r.d.fault(t, err).Class, "one more is too many")
+}
+
+// noTokens: it reads texts, and takes no ids of tokens.
+func (d *LocalEmbedDialect) noTokens(t *testing.T, r *embedRig) {
+	_, err := r.embed(t.Context(), &llm.EmbedCall{Model: d.Model, Tokens: [][]int32{{1, 2}}})
+	refusesTokens(t, r.d.fault(t, err))
 }
 
 // noText: a text with nothing in it has no vector, and is named.

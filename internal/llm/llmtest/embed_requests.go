@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"slices"
 	"testing"
@@ -44,10 +45,10 @@ func (d *EmbedDialect) sends(t *testing.T, call *llm.EmbedCall) sentRequest {
 		default:
 			t.Error("a second request was made for one call")
 		}
-		d.says(d.reply(vectorsOf(len(call.Texts), dimensions)...))(w, req)
+		d.says(d.reply(vectorsOf(call.Count(), dimensions)...))(w, req)
 	})
 	before := *call
-	before.Texts = slices.Clone(call.Texts)
+	before.Texts, before.Tokens = slices.Clone(call.Texts), slices.Clone(call.Tokens)
 	_, err := r.embed(t.Context(), call)
 	require.NoError(t, err)
 	require.Equal(t, before, *call, "the call is the caller's and stays as it was")
@@ -92,6 +93,37 @@ func (d *EmbedDialect) requests(t *testing.T) {
 			require.Equal(t, want, d.Sent(t, sent.req, sent.body), "%s", sent.body)
 		})
 	}
+}
+
+// tokens: token ids are sent as they are, or refused before anything is sent.
+func (d *EmbedDialect) tokens(t *testing.T) {
+	t.Parallel()
+	for _, call := range []*llm.EmbedCall{
+		{Model: "m", Key: secret.NewValue(Key), Tokens: [][]int32{{0, 9906, math.MaxInt32}}},
+		{Model: "m", Key: secret.NewValue(Key), Tokens: [][]int32{{1}, {2, 3}, {1}}, Truncate: true},
+	} {
+		if d.Tokens == "" {
+			r := d.serve(t, d.says(d.reply(vectorsOf(call.Count(), 2)...)))
+			_, err := r.embed(t.Context(), call)
+			refusesTokens(t, d.fault(t, err))
+			require.Zero(t, r.requests.Load())
+			continue
+		}
+		var sent map[string]json.RawMessage
+		require.NoError(t, json.Unmarshal(d.sends(t, call).body, &sent))
+		want, err := json.Marshal(call.Tokens)
+		require.NoError(t, err)
+		require.JSONEq(t, string(want), string(sent[d.Tokens]))
+	}
+}
+
+// refusesTokens checks what is said where token ids cannot be taken.
+func refusesTokens(t *testing.T, fault *llm.Fault) {
+	t.Helper()
+	require.Equal(t, llm.ClassUnsupported, fault.Class)
+	require.Equal(t, events.CodeUnsupported, fault.Err.Code)
+	require.Contains(t, fault.Err.Message, "input: ", "it names the field")
+	require.Contains(t, fault.Err.Message, "token ids")
 }
 
 // keys: a live key is read for each request; what cannot be a key is not sent, and is the key's fault; without one, none is sent.

@@ -82,14 +82,14 @@ func (r *embedRig) embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedde
 
 // CheckEmbedded checks an answer as a whole: it returns an error, which is no fault, of one that must not have passed.
 func CheckEmbedded(call *llm.EmbedCall, got *llm.Embedded) error {
-	if err := llm.CheckVectors("", got.Vectors, len(call.Texts), call.Dimensions); err != nil {
+	if err := llm.CheckVectors("", got.Vectors, call.Count(), call.Dimensions); err != nil {
 		return fmt.Errorf("a wrong answer has passed: %s", err) //nolint:errorlint // it is no error of the adapter's
 	}
-	if got.PromptTokens < 0 || got.Tokens != nil && len(got.Tokens) != len(call.Texts) {
+	if got.PromptTokens < 0 || got.Tokens != nil && len(got.Tokens) != call.Count() {
 		return fmt.Errorf("a wrong count has passed: %d tokens, %d of texts", got.PromptTokens, len(got.Tokens))
 	}
 	for i, cut := range got.Truncated {
-		if i < 0 || i >= len(call.Texts) || cut.Used < 0 || cut.Tokens < cut.Used && cut.Tokens != 0 {
+		if i < 0 || i >= call.Count() || cut.Used < 0 || cut.Tokens < cut.Used && cut.Tokens != 0 {
 			return fmt.Errorf("a wrong truncation has passed: %d: %+v", i, cut)
 		}
 	}

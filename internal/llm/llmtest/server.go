@@ -113,7 +113,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// embeddings answers one embeddings request; the vectors come in reverse order, which the protocol allows.
+// embeddings answers one embeddings request; the vectors come in reverse order, which the protocol allows. That of token ids is that of
+// the text "[1 2 3]".
 func embeddings(w http.ResponseWriter, body []byte) {
 	var req events.EmbeddingsRequest
 	if err := json.Unmarshal(body, &req); err != nil || req.Validate() != nil {
@@ -128,6 +129,9 @@ func embeddings(w http.ResponseWriter, body []byte) {
 		dimensions = ServerDimensions
 	}
 	res := events.EmbeddingsResponse{Object: "list", Model: req.Model + "-2026-01-01"}
+	for _, ids := range req.Tokens {
+		req.Input = append(req.Input, fmt.Sprint(ids))
+	}
 	for i, text := range slices.Backward(req.Input) {
 		res.Data = append(res.Data, events.Embedding{
 			Object: "embedding", Index: i,

@@ -49,6 +49,9 @@ func (Hash) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded, erro
 	if err := CheckDimensions(call, HashModel, HashDimensions); err != nil {
 		return nil, err
 	}
+	if err := call.RefuseTokens(Provider); err != nil {
+		return nil, err
+	}
 	out := &llm.Embedded{Vectors: make([][]float32, len(call.Texts)), Tokens: make([]int, len(call.Texts))}
 	for i, text := range call.Texts {
 		if ctx.Err() != nil {

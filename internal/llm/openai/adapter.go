@@ -42,7 +42,8 @@ type Options struct {
 	// NoStreamOptions leaves stream_options out of requests, for servers that refuse it. Their streams count no tokens.
 	NoStreamOptions bool
 	// Refuse names request fields that the server is known to ignore. Asking for one of them is answered unsupported,
-	// since an answer that silently lacks what was asked for would be worse.
+	// since an answer that silently lacks what was asked for would be worse. "tokens" is no field: with it, the server is not asked to
+	// embed token ids.
 	Refuse []string
 	// Base64 asks for vectors as base64, a quarter of the size of decimal numbers. Both forms are read, whatever was asked for.
 	Base64 bool

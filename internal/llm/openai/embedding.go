@@ -16,20 +16,28 @@ import (
 
 // Embed implements [llm.EmbedAdapter]. The protocol has no word for what a text is for: InputType is not sent, and whoever calls puts the
 // prefix that a model wants in front of each text. Nor has it one for cutting texts: OpenAI refuses those that are too long, and so
-// Truncate changes only what the refusal says.
+// Truncate changes only what the refusal says. Texts and token ids are passed on as they are.
 func (a *Adapter) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded, error) {
 	for field, asked := range map[string]bool{"dimensions": call.Dimensions != 0, "user": call.User != ""} {
 		if asked && slices.Contains(a.opts.Refuse, field) {
 			return nil, a.Refuse(field, "it is ignored by this provider's OpenAI-compatible API; leave it out")
 		}
 	}
+	if slices.Contains(a.opts.Refuse, "tokens") {
+		if err := call.RefuseTokens(a.Provider()); err != nil {
+			return nil, err
+		}
+	}
 	ask := struct {
-		Model          string   `json:"model"`
-		Input          []string `json:"input"`
-		Dimensions     int      `json:"dimensions,omitzero"`
-		EncodingFormat string   `json:"encoding_format,omitzero"`
-		User           string   `json:"user,omitzero"`
+		Model          string `json:"model"`
+		Input          any    `json:"input"`
+		Dimensions     int    `json:"dimensions,omitzero"`
+		EncodingFormat string `json:"encoding_format,omitzero"`
+		User           string `json:"user,omitzero"`
 	}{Model: call.Model, Input: call.Texts, Dimensions: call.Dimensions, User: call.User}
+	if len(call.Tokens) > 0 {
+		ask.Input = call.Tokens
+	}
 	if a.opts.Base64 {
 		ask.EncodingFormat = events.EncodingBase64
 	}
@@ -41,11 +49,11 @@ func (a *Adapter) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded
 	if a.opts.Deployments {
 		path = "/deployments/" + url.PathEscape(call.Model) + path
 	}
-	got := embedded{a: a, texts: len(call.Texts)}
-	if err := a.Read(ctx, a.request(path, call.Key, body), vectors.Most(len(call.Texts)), got.read); err != nil {
+	got := embedded{a: a, texts: call.Count()}
+	if err := a.Read(ctx, a.request(path, call.Key, body), vectors.Most(call.Count()), got.read); err != nil {
 		return nil, uncut(call, err)
 	}
-	if err := llm.CheckVectors(a.Provider(), got.vectors, len(call.Texts), call.Dimensions); err != nil {
+	if err := llm.CheckVectors(a.Provider(), got.vectors, call.Count(), call.Dimensions); err != nil {
 		return nil, llm.FaultOf(err)
 	}
 	return &llm.Embedded{Vectors: got.vectors, PromptTokens: got.tokens}, nil

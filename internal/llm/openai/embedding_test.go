@@ -58,7 +58,8 @@ func embedDialect(opts openai.Options) llmtest.EmbedDialect {
 			require.Equal(t, opts.Base64, got.EncodingFormat == "base64")
 			return llmtest.EmbedSent{Model: got.Model, Texts: got.Input, Dimensions: got.Dimensions, User: got.User}
 		},
-		Error: chat.Error, InAnswer: chat.InAnswer, Errors: chat.Errors,
+		Tokens: "input",
+		Error:  chat.Error, InAnswer: chat.InAnswer, Errors: chat.Errors,
 		TooLong: llmtest.Failing{
 			Status: 400, Says: "maximum context length",
 			Body: `{"error":{"message":"This model's maximum context length is 8192 tokens, however you requested 9000 tokens","type":"invalid_request_error","param":null,"code":null}}`,
@@ -124,6 +125,18 @@ func TestEmbedOnTheWire(t *testing.T) {
 		require.Equal(t, "Bearer "+llmtest.Key, r.Header.Get("Authorization"))
 		require.Equal(t, "application/json", r.Header.Get("Content-Type"))
 	}
+}
+
+// TestTokenIDsWhereTheyAreRefused: some servers take texts only, and who runs one says so.
+func TestTokenIDsWhereTheyAreRefused(t *testing.T) {
+	t.Parallel()
+	server, a := adapt(t, openai.Options{Refuse: []string{"tokens"}})
+	_, err := a.Embed(t.Context(), &llm.EmbedCall{Model: "m", Tokens: [][]int32{{1}}, Key: secret.NewValue(llmtest.Key)})
+	require.Equal(t, llm.ClassUnsupported, llm.FaultOf(err).Class)
+	require.ErrorContains(t, err, "input: it takes no token ids")
+	require.Empty(t, server.Requests())
+	_, err = a.Embed(t.Context(), two())
+	require.NoError(t, err)
 }
 
 func TestBothFormsOfVectorsAreRead(t *testing.T) {

@@ -13,7 +13,8 @@ import (
 
 // embedding is the body of POST /embed.
 type embedding struct {
-	Inputs []string `json:"inputs"`
+	// Inputs are texts, or lists of token ids.
+	Inputs any `json:"inputs"`
 	// Normalize and Truncate are always sent: what the server does without them depends on how it was started.
 	Normalize  bool   `json:"normalize"`
 	Truncate   bool   `json:"truncate"`
@@ -21,17 +22,24 @@ type embedding struct {
 	Dimensions int    `json:"dimensions,omitempty"`
 }
 
-// Embed implements [llm.EmbedAdapter] (POST /embed).
+// Embed implements [llm.EmbedAdapter] (POST /embed). The server adds no tokens of its own to ids, and so cannot put a prompt before them.
 func (c *Client) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded, error) {
-	body, err := c.server.Encode(&embedding{
+	ask := embedding{
 		Inputs: call.Texts, Normalize: !c.cfg.Raw, Truncate: call.Truncate, PromptName: c.cfg.Prompts[call.InputType], Dimensions: call.Dimensions,
-	})
+	}
+	if len(call.Tokens) > 0 {
+		if ask.PromptName != "" {
+			return nil, c.server.Refuse("input", "a prompt belongs before each text, and cannot be put before token ids; send the texts themselves")
+		}
+		ask.Inputs = call.Tokens
+	}
+	body, err := c.server.Encode(&ask)
 	if err != nil {
 		return nil, err
 	}
-	got, tokens := embedded{rows: vectors.Rows{Texts: len(call.Texts)}}, 0
+	got, tokens := embedded{rows: vectors.Rows{Texts: call.Count()}}, 0
 	request := wire.Request{Path: "/embed", Body: body, Key: call.Key, Header: c.cfg.Header, Heard: func(h http.Header) { tokens = counted(h) }}
-	if err := c.server.Read(ctx, request, vectors.Most(len(call.Texts)), got.read); err != nil {
+	if err := c.server.Read(ctx, request, vectors.Most(call.Count()), got.read); err != nil {
 		return nil, err
 	}
 	switch {
@@ -40,7 +48,7 @@ func (c *Client) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded,
 	case !got.rows.Found:
 		return nil, c.server.Bad("it is no list of vectors")
 	}
-	if err := llm.CheckVectors(c.server.Provider(), got.rows.Vectors, len(call.Texts), call.Dimensions); err != nil {
+	if err := llm.CheckVectors(c.server.Provider(), got.rows.Vectors, call.Count(), call.Dimensions); err != nil {
 		return nil, llm.FaultOf(err)
 	}
 	return &llm.Embedded{Vectors: got.rows.Vectors, PromptTokens: tokens}, nil

@@ -76,7 +76,7 @@ func dialect() llmtest.EmbedDialect {
 				Texts: got.Inputs, Dimensions: got.Dimensions, InputType: got.PromptName, Truncate: *got.Truncate,
 			}
 		},
-		Counts: true, Truncates: true, Dimensions: []int{3, 256},
+		Tokens: "inputs", Counts: true, Truncates: true, Dimensions: []int{3, 256},
 		InputTypes: map[string]string{
 			"": "", events.InputQuery: "query", events.InputDocument: "passage", events.InputClassification: "", events.InputClustering: "",
 		},
@@ -140,6 +140,21 @@ func TestRaw(t *testing.T) {
 	require.JSONEq(t, `{"inputs":["a"],"normalize":false,"truncate":false,"prompt_name":"plain"}`, r.sent)
 	require.Equal(t, "1", r.requests[0].Header.Get("X-Own"))
 	require.Equal(t, "http://tei.test/embed", r.requests[0].URL.String())
+}
+
+// TestTokenIDs: where the server would put a prompt before the text, they are refused.
+func TestTokenIDs(t *testing.T) {
+	t.Parallel()
+	r := &recorder{body: "[[3,4]]"}
+	c := r.client(t, tei.Config{Prompts: map[string]string{events.InputQuery: "query"}})
+	_, err := c.Embed(t.Context(), &llm.EmbedCall{Tokens: [][]int32{{101, 7}}, InputType: events.InputQuery})
+	require.Equal(t, llm.ClassUnsupported, llm.FaultOf(err).Class)
+	require.ErrorContains(t, err, "input: a prompt")
+	require.Empty(t, r.requests)
+	got, err := c.Embed(t.Context(), &llm.EmbedCall{Tokens: [][]int32{{101, 7}}, InputType: events.InputDocument})
+	require.NoError(t, err)
+	require.Len(t, got.Vectors, 1)
+	require.JSONEq(t, `{"inputs":[[101,7]],"normalize":true,"truncate":false}`, r.sent)
 }
 
 func TestNewChecks(t *testing.T) {

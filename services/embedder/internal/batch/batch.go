@@ -26,6 +26,8 @@ type Group struct {
 	// Dimensions, InputType and User are those of [llm.EmbedCall].
 	Dimensions      int
 	InputType, User string
+	// Tokens says that the texts are token ids, in the form of package tokenids.
+	Tokens bool
 	// Truncate permits that the end of a text is dropped that is too long for the model. Without it, it is an error of that text.
 	Truncate bool
 	// Tells says that whoever answers tells of each text whether it was cut, as models in the process do. They are asked to cut at once;

@@ -10,6 +10,7 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/tokenids"
 )
 
 // call is one call, and its context. The batcher's lock guards it.
@@ -134,7 +135,12 @@ func shares(used int, e *llm.Embedded, texts []*text, even bool) []int {
 	if used <= 0 {
 		return parts
 	}
-	weight := func(i int) uint64 { return uint64(len(texts[i].text)) }
+	weight := func(i int) uint64 {
+		if n, counted := tokenids.Count(texts[i].text); counted {
+			return uint64(n) //nolint:gosec // it is a count
+		}
+		return uint64(len(texts[i].text))
+	}
 	if len(e.Tokens) == len(texts) {
 		weight = func(i int) uint64 {
 			n := e.Tokens[i]

@@ -5,6 +5,7 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/tokenids"
 )
 
 const (
@@ -15,7 +16,12 @@ const (
 )
 
 // long reports whether a text is likely to be longer than the model reads.
-func (f *flight) long(t *text) bool { return f.most > 0 && len(t.text) >= bytesPerToken*f.most }
+func (f *flight) long(t *text) bool {
+	if n, counted := tokenids.Count(t.text); counted {
+		return f.most > 0 && n > f.most
+	}
+	return f.most > 0 && len(t.text) >= bytesPerToken*f.most
+}
 
 // cuts reports whether texts that are too long are to be asked for once more, to be cut: one that has failed alone, and several if it
 // will be seen which of them were.

@@ -2,10 +2,12 @@ package batch
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/tokenids"
 )
 
 // What a provider says of a call may quote a text of it. It is told to all whose texts are in the call, who may be several callers.
@@ -26,8 +28,11 @@ func discreet(texts []*text, fault *llm.Fault) *llm.Fault {
 	return saying(fault, "the provider refused a call; what it said of it quotes a text, and is not told")
 }
 
-// quotes reports whether a message holds the beginning of a text.
+// quotes reports whether a message holds the beginning of a text, or one of the ids where it is token ids.
 func quotes(message, text string) bool {
+	if _, ids := tokenids.Count(text); ids {
+		return quotesID(message, tokenids.Unpack(text))
+	}
 	start := strings.TrimSpace(text)
 	if len(start) > quotedMost {
 		end := quotedMost
@@ -37,6 +42,15 @@ func quotes(message, text string) bool {
 		start = start[:end]
 	}
 	return len(start) >= quotedLeast && strings.Contains(message, start)
+}
+
+// quotesID reports whether a number in a message is one of some ids.
+func quotesID(message string, ids []int32) bool {
+	numbers := strings.FieldsFunc(message, func(r rune) bool { return r < '0' || r > '9' })
+	return slices.ContainsFunc(numbers, func(digits string) bool {
+		id, err := strconv.ParseInt(digits, 10, 32)
+		return err == nil && slices.Contains(ids, int32(id))
+	})
 }
 
 // common is a fault of a call that both its halves have, as all whose texts are in it may hear of it: numbers and the like are told only

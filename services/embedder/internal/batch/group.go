@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/tokenids"
 )
 
 // group is the texts of one [Group] that wait or are in flight. The batcher's lock guards it, and all that it holds.
@@ -88,8 +89,13 @@ func (r *request) items() []Item {
 	return items
 }
 
-// guess is how many tokens a text may have. Ordinary text has one for 4 bytes or so, dense scripts one for 3.
-func guess(text string) int { return (len(text) + 2) / 3 }
+// guess is how many tokens a text may have. Ordinary text has one for 4 bytes or so, dense scripts one for 3. Token ids are counted.
+func guess(text string) int {
+	if n, counted := tokenids.Count(text); counted {
+		return n
+	}
+	return (len(text) + 2) / 3
+}
 
 // unknown counts the texts that would have to wait.
 func (g *group) unknown(caller string, texts []string) int {
@@ -191,7 +197,7 @@ func (g *group) full() bool {
 
 // fill takes the texts of one call out of those that wait, one of each request in turn.
 func (g *group) fill(mu *sync.Mutex) *call {
-	most, tokens := min(g.items(), g.waiting), 0
+	most, sum := min(g.items(), g.waiting), 0
 	var c *call
 	for c == nil || len(c.texts) < most {
 		turn := g.turns.Front()
@@ -205,15 +211,15 @@ func (g *group) fill(mu *sync.Mutex) *call {
 		if c == nil {
 			c = newCall(context.WithoutCancel(r.ctx), mu, most)
 		}
-		if g.limits.Tokens > 0 && len(c.texts) > 0 && tokens+t.size > g.limits.Tokens {
+		if g.limits.Tokens > 0 && len(c.texts) > 0 && sum+t.size > g.limits.Tokens {
 			break
 		}
-		tokens += t.size
+		sum += t.size
 		c.take(t)
 		g.turns.MoveToBack(turn)
 	}
 	g.waiting -= len(c.texts)
-	g.tokens -= tokens
+	g.tokens -= sum
 	return c
 }
 
