@@ -24,8 +24,12 @@ type Forge interface {
 	Jobs(ctx context.Context, run Run) ([]Job, error)
 	// Rerun starts a completed run again: its failed jobs, or all of it. It is not idempotent: whoever calls it again asks Run before.
 	Rerun(ctx context.Context, run Run, failedOnly bool) error
-	// Dispatch starts a workflow anew on a branch. It is not idempotent.
+	// Dispatch starts a workflow anew on a branch. It is not idempotent: whoever calls it again asks Dispatched before.
 	Dispatch(ctx context.Context, d Dispatch) error
+	// Dispatched reports whether the workflow was started so on the branch since then, to the second, by whomever.
+	Dispatched(ctx context.Context, d Dispatch, since time.Time) (bool, error)
+	// DefaultBranch returns the repository's default branch.
+	DefaultBranch(ctx context.Context, repository string) (string, error)
 	// Repositories returns the repositories of an owner, a user or an organisation, page by page, from 1: "owner/name". Archived
 	// ones are left out.
 	Repositories(ctx context.Context, owner string, page int) (names []string, more bool, err error)
