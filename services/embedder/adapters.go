@@ -38,15 +38,11 @@ func upstreams(t *catalog.Table, client *http.Client, metrics *upstream.Metrics,
 			if err != nil {
 				return nil, fmt.Errorf("provider %s: %w", p.Name, err)
 			}
-			keys := make([]upstream.Key, len(p.Keys))
-			for i, key := range p.Keys {
-				keys[i] = upstream.Key{Name: key.Name, Value: key.Value, Weight: key.Weight}
-			}
 			opts := upstream.Options{Retries: defaultRetries, InFlight: p.InFlight, Timeout: p.Timeout, Logger: log, Metrics: metrics}
 			if p.Retries != nil {
 				opts.Retries = *p.Retries
 			}
-			if all[place{p.Name, pooling}], err = upstream.New(p.Name, adapter, keys, opts); err != nil {
+			if all[place{p.Name, pooling}], err = upstream.New(p.Name, adapter, p.Keys, opts); err != nil {
 				return nil, err
 			}
 		}

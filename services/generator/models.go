@@ -13,6 +13,7 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/keyring"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
@@ -246,7 +247,7 @@ func list(ctx context.Context, p providers.Provider, lister llm.Lister) told {
 }
 
 // reason says why something is not available.
-func reason(state engine.Availability) string {
+func reason(state keyring.Availability) string {
 	if state.Available {
 		return ""
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/upstream"
 )
@@ -134,16 +135,16 @@ func takes(d time.Duration) step {
 }
 
 // keys makes keys whose names are their contents.
-func keys(names ...string) []upstream.Key {
-	var list []upstream.Key
+func keys(names ...string) []providers.Key {
+	var list []providers.Key
 	for _, name := range names {
-		list = append(list, upstream.Key{Name: name, Value: secret.NewValue(name)})
+		list = append(list, providers.Key{Name: name, Value: secret.NewValue(name)})
 	}
 	return list
 }
 
 // newUpstream makes the provider a with two retries, half of each wait, and no patience for limits beyond a minute.
-func newUpstream(t testing.TB, adapter llm.EmbedAdapter, keys []upstream.Key, change func(*upstream.Options)) *upstream.Upstream {
+func newUpstream(t testing.TB, adapter llm.EmbedAdapter, keys []providers.Key, change func(*upstream.Options)) *upstream.Upstream {
 	t.Helper()
 	o := upstream.Options{Retries: 2, Random: func() float64 { return 0.5 }, Logger: slog.New(slog.DiscardHandler)}
 	if change != nil {

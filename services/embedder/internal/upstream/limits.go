@@ -84,15 +84,16 @@ func (u *Upstream) told(ctx context.Context, model string) (told llm.EmbedLimits
 			u.opts.Logger.ErrorContext(ctx, "the limits of a model cannot be asked for", "model", model, "panic", fmt.Sprint(v))
 		}
 	}()
-	t, why := u.take(model, 0, time.Now())
+	use := u.ring.Use()
+	t, why := use.Take(model, time.Now())
 	if why != nil {
 		return llm.EmbedLimits{}, false
 	}
 	// That it answers this does not say that it answers more.
-	defer func() { u.end(&t, &llm.Fault{Class: llm.ClassCanceled}, time.Now()) }()
+	defer func() { t.End(ctx, &llm.Fault{Class: llm.ClassCanceled}, time.Now()) }()
 	ctx, cancel := context.WithTimeout(ctx, limitsTimeout)
 	defer cancel()
-	told, err := u.adapter.EmbedLimits(ctx, model, t.sent)
+	told, err := u.adapter.EmbedLimits(ctx, model, t.Key())
 	if err != nil {
 		u.opts.Logger.DebugContext(ctx, "a provider does not tell its limits", "model", model, "err", err)
 		return llm.EmbedLimits{}, false

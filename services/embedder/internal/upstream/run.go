@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/keyring"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
@@ -25,8 +26,7 @@ type run struct {
 	last *llm.Fault
 	// retries counts those that followed a failure of the server, slow those that followed one that is repeated only once.
 	retries, slow, waits int
-	// renewed and except are keys, by number: those that were asked for anew, and those that are not used again.
-	renewed, except uint64
+	use                  keyring.Use
 }
 
 // do makes attempts.
@@ -48,7 +48,7 @@ func (r *run) do(ctx context.Context) (*llm.Embedded, *llm.Fault) {
 }
 
 // attempt makes one attempt, if there is a key to be used; else it says why there is none.
-func (r *run) attempt(ctx context.Context) (*llm.Embedded, *blocked, *llm.Fault) {
+func (r *run) attempt(ctx context.Context) (*llm.Embedded, *keyring.Blocked, *llm.Fault) {
 	u := r.upstream
 	if ctx.Err() != nil {
 		return nil, nil, u.gone(ctx)
@@ -57,35 +57,33 @@ func (r *run) attempt(ctx context.Context) (*llm.Embedded, *blocked, *llm.Fault)
 		return nil, nil, fault
 	}
 	defer u.exit()
-	t, why := u.take(r.call.Model, r.except, time.Now())
+	t, why := r.use.Take(r.call.Model, time.Now())
 	if why != nil {
 		return nil, why, nil
 	}
 	ended := false
 	defer func() {
 		if !ended { // the adapter has panicked, and others may wait for this turn
-			u.end(&t, &llm.Fault{Class: llm.ClassCanceled}, time.Now())
+			t.End(ctx, &llm.Fault{Class: llm.ClassCanceled}, time.Now())
 		}
 	}()
 	embedded, fault := r.ask(ctx, &t)
-	renewed := fault != nil && r.renew(ctx, &t, fault.Class)
+	if fault != nil {
+		r.use.Failed(ctx, &t, fault)
+	}
 	ended = true
-	u.tell(ctx, &t, fault, u.end(&t, fault, time.Now()))
+	t.End(ctx, fault, time.Now())
 	if fault == nil {
 		return embedded, nil, nil
 	}
 	if fault.Class != llm.ClassCanceled {
 		r.last = fault
 	}
-	switch {
-	case (fault.Class == llm.ClassKey || fault.Class == llm.ClassQuota) && !renewed, fault.Class == llm.ClassLimit && fault.Final:
-		r.except |= 1 << t.number
-	}
 	return nil, nil, fault
 }
 
 // ask has the adapter make one request.
-func (r *run) ask(ctx context.Context, t *turn) (*llm.Embedded, *llm.Fault) {
+func (r *run) ask(ctx context.Context, t *keyring.Turn) (*llm.Embedded, *llm.Fault) {
 	u := r.upstream
 	// A timer of our own, since the deadline of ctx may move: others may come to wait for the same call.
 	asking, cancel := context.WithCancelCause(ctx)
@@ -95,7 +93,7 @@ func (r *run) ask(ctx context.Context, t *turn) (*llm.Embedded, *llm.Fault) {
 		cancel(nil)
 	}()
 	call := r.call
-	call.Key = t.sent
+	call.Key = t.Key()
 	embedded, err := u.adapter.Embed(asking, &call)
 	var fault *llm.Fault
 	switch {
@@ -108,7 +106,7 @@ func (r *run) ask(ctx context.Context, t *turn) (*llm.Embedded, *llm.Fault) {
 			fault = llm.FaultOf(err)
 		}
 	}
-	u.opts.Metrics.attempt(u.name, fault, time.Since(t.began), len(call.Texts))
+	u.opts.Metrics.attempt(u.name, fault, time.Since(t.Began()), len(call.Texts))
 	return embedded, fault
 }
 
@@ -117,22 +115,6 @@ func (u *Upstream) slow() *llm.Fault {
 	e := events.Errorf(events.CodeDeadlineExceeded, "it did not answer within %s", u.opts.Timeout)
 	e.Provider = u.name
 	return &llm.Fault{Class: llm.ClassTimeout, Err: e}
-}
-
-// renew reports whether a key that was refused has another content than was sent, once for each key. One that is not accepted is
-// asked for anew; behind one without money there may have been put another.
-func (r *run) renew(ctx context.Context, t *turn, why llm.Class) (changed bool) {
-	bit := uint64(1) << t.number
-	if why != llm.ClassKey && why != llm.ClassQuota || r.renewed&bit != 0 || !t.key.value.IsLive() {
-		return false
-	}
-	r.renewed |= bit
-	if why == llm.ClassKey {
-		_, changed = t.key.value.Renew(ctx, t.sent.Reveal())
-		return changed
-	}
-	now := t.key.value.Reveal()
-	return now != "" && now != t.sent.Reveal()
 }
 
 // again reports whether another attempt may follow a failure, after the wait that is due before it.
@@ -172,10 +154,10 @@ func (r *run) retry(ctx context.Context, f *llm.Fault) bool {
 
 // waitFor waits for the end of a limit, and a little longer, so that not all who wait come at the same moment. It does not when that is
 // of no use, or too long.
-func (r *run) waitFor(ctx context.Context, b *blocked) bool {
+func (r *run) waitFor(ctx context.Context, b *keyring.Blocked) bool {
 	o := &r.upstream.opts
-	wait := max(time.Until(b.until), 0)
-	if !b.waits || r.waits == maxWaits || wait > o.MaxWait {
+	wait := max(time.Until(b.Until), 0)
+	if !b.Waits || r.waits == maxWaits || wait > o.MaxWait {
 		return false
 	}
 	r.waits++
@@ -198,17 +180,17 @@ func pause(ctx context.Context, wait time.Duration) bool {
 }
 
 // blocked is the fault of a call for which nobody can be asked now. What may pass tells more than what needs an operator.
-func (r *run) blocked(ctx context.Context, b *blocked) *llm.Fault {
+func (r *run) blocked(ctx context.Context, b *keyring.Blocked) *llm.Fault {
 	if ctx.Err() != nil {
 		return r.upstream.gone(ctx)
 	}
-	if r.last != nil && (b.fault.Err == nil || !b.fault.Err.Retryable) {
+	if r.last != nil && (b.Fault.Err == nil || !b.Fault.Err.Retryable) {
 		return r.last
 	}
-	f, e := b.fault, *b.fault.Err
-	f.Until, e.RetryAfter = b.until, 0
-	if e.Retryable && !b.until.IsZero() {
-		e.RetryAfter = max(time.Until(b.until), 0)
+	f, e := b.Fault, *b.Fault.Err
+	f.Until, e.RetryAfter = b.Until, 0
+	if e.Retryable && !b.Until.IsZero() {
+		e.RetryAfter = max(time.Until(b.Until), 0)
 	}
 	f.Err = &e
 	return &f

@@ -27,23 +27,11 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/keyring"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
 	"github.com/neuron7x/mlsdm-integrations/internal/retry"
-	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
-
-// MaxKeys is how many keys one provider may have.
-const MaxKeys = 64
-
-// Key is one API key.
-type Key struct {
-	// Name stands in logs. It is not the key.
-	Name string
-	// Value may be live; it is revealed for each call anew.
-	Value secret.Value
-	// Weight is how often the key is chosen in proportion to the others; less than 1 is 1.
-	Weight int
-}
 
 // Options say how patient an upstream is. The zero value of a field is its default, but for Retries.
 type Options struct {
@@ -77,21 +65,17 @@ type Upstream struct {
 	slots   chan struct{}
 	waiting atomic.Int64
 
-	mu sync.Mutex
-	// failures counts those of the server in a row; holds keeps it from being asked when there were too many, or when it wants so.
-	failures int
-	holds    holds
-	keys     []*key
-	limits   map[string]*limits // by model
+	ring *keyring.Ring
+
+	mu     sync.Mutex
+	limits map[string]*limits // by model
 }
 
 // New returns an upstream. name is that under which the provider is configured; without keys it is asked without one.
-func New(name string, adapter llm.EmbedAdapter, keys []Key, o Options) (*Upstream, error) {
+func New(name string, adapter llm.EmbedAdapter, keys []providers.Key, o Options) (*Upstream, error) {
 	switch {
 	case name == "" || adapter == nil:
 		return nil, errors.New("upstream: a provider must have a name and an adapter")
-	case len(keys) > MaxKeys:
-		return nil, fmt.Errorf("upstream: provider %s has %d keys; at most %d are allowed", name, len(keys), MaxKeys)
 	case o.Logger == nil:
 		return nil, errors.New("upstream: Logger must be set")
 	case o.Retries < 0:
@@ -116,17 +100,14 @@ func New(name string, adapter llm.EmbedAdapter, keys []Key, o Options) (*Upstrea
 	if o.Metrics == nil {
 		o.Metrics = newMetrics()
 	}
+	ring, err := keyring.New(name, keys, keyring.Options{Timeouts: true, Patience: o.Backoff.Cap, Logger: o.Logger, Random: o.Random}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("upstream: %w", err)
+	}
 	o.Logger = o.Logger.With(slog.String("provider", name))
-	u := &Upstream{name: name, adapter: adapter, opts: o, slots: make(chan struct{}, o.InFlight), limits: make(map[string]*limits)}
-	if len(keys) == 0 {
-		keys = []Key{{}}
-	}
-	for _, given := range keys {
-		u.keys = append(u.keys, &key{
-			name: given.Name, value: given.Value, weight: max(given.Weight, 1), sent: secret.NewValue(given.Value.Reveal()),
-		})
-	}
-	return u, nil
+	return &Upstream{
+		name: name, adapter: adapter, opts: o, slots: make(chan struct{}, o.InFlight), ring: ring, limits: make(map[string]*limits),
+	}, nil
 }
 
 // Name is that under which the provider is configured.
@@ -135,7 +116,7 @@ func (u *Upstream) Name() string { return u.name }
 // Embed makes a call, and repeats it where that may help. The call's own Key does not count. Every error is a [llm.Fault]; its Until,
 // and the RetryAfter of what the caller is told, is when the provider can be asked again, as far as that is known.
 func (u *Upstream) Embed(ctx context.Context, call llm.EmbedCall) (*llm.Embedded, error) {
-	r := run{upstream: u, call: call}
+	r := run{upstream: u, call: call, use: u.ring.Use()}
 	embedded, fault := r.do(ctx)
 	if fault != nil {
 		return nil, fault

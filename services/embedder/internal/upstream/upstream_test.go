@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/upstream"
 )
@@ -202,7 +203,7 @@ func TestNew(t *testing.T) {
 			return upstream.New("a", newFake(), nil, upstream.Options{Logger: log, Retries: -1})
 		},
 		"keys": func() (*upstream.Upstream, error) {
-			return upstream.New("a", newFake(), keysOf(upstream.MaxKeys+1), upstream.Options{Logger: log})
+			return upstream.New("a", newFake(), keysOf(providers.MaxKeys+1), upstream.Options{Logger: log})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -211,12 +212,12 @@ func TestNew(t *testing.T) {
 			require.Error(t, err)
 		})
 	}
-	u, err := upstream.New("a", newFake(), keysOf(upstream.MaxKeys), upstream.Options{Logger: log})
+	u, err := upstream.New("a", newFake(), keysOf(providers.MaxKeys), upstream.Options{Logger: log})
 	require.NoError(t, err)
 	require.Equal(t, "a", u.Name())
 }
 
-func keysOf(n int) []upstream.Key { return make([]upstream.Key, n) }
+func keysOf(n int) []providers.Key { return make([]providers.Key, n) }
 
 // TestAllocates: a call that is answered at once costs few allocations.
 func TestAllocates(t *testing.T) {

@@ -5,18 +5,19 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/keyring"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
 // attempt asks the target once, and takes note of how that ended.
-func (r *run) attempt(ctx context.Context, a *attempts, t *turn, lease Lease) (o outcome) {
+func (r *run) attempt(ctx context.Context, a *attempts, t *keyring.Turn, lease Lease) (o outcome) {
 	began := time.Now()
-	r.call = llm.Call{Model: r.Target.Model, Request: r.ask.Request, Key: t.sent}
+	r.call = llm.Call{Model: r.Target.Model, Request: r.ask.Request, Key: t.Key()}
 	ended := false
 	defer func() {
 		if !ended { // the adapter has panicked, and others may wait for this turn
 			unknown := &llm.Fault{Class: llm.ClassCanceled}
-			t.end(unknown, time.Now())
+			t.End(ctx, unknown, time.Now())
 			settle(lease, outcome{fault: unknown}, nil)
 		}
 	}()
@@ -27,15 +28,15 @@ func (r *run) attempt(ctx context.Context, a *attempts, t *turn, lease Lease) (o
 		o, usage = r.stream(ctx, a, t)
 	}
 	now := time.Now()
-	tried := Tried{Target: r.Target, Key: t.key.name, Waited: began.Sub(r.last), Took: now.Sub(began), Usage: usage}
+	tried := Tried{Target: r.Target, Key: t.KeyName(), Waited: began.Sub(r.last), Took: now.Sub(began), Usage: usage}
 	r.last = now
 	if o.fault != nil {
 		if ctx.Err() != nil && !o.begun {
 			o.fault = &llm.Fault{Class: llm.ClassCanceled, Err: events.AsError(context.Cause(ctx)), RequestID: o.fault.RequestID}
 		}
 		tried.Class, tried.RequestID = o.fault.Class, o.fault.RequestID
-		if (o.fault.Class == llm.ClassKey || o.fault.Class == llm.ClassQuota) && !o.begun {
-			o.renewed = a.renew(ctx, t, o.fault.Class)
+		if !o.begun {
+			a.use.Failed(ctx, t, o.fault)
 		}
 	}
 	r.Attempts = append(r.Attempts, tried)
@@ -44,7 +45,7 @@ func (r *run) attempt(ctx context.Context, a *attempts, t *turn, lease Lease) (o
 	if o.brief && o.fault != nil && o.fault.Class == llm.ClassTimeout && !o.begun {
 		blamed = &llm.Fault{Class: llm.ClassCanceled, Err: o.fault.Err}
 	}
-	r.engine.tell(ctx, t, blamed, t.end(blamed, now))
+	t.End(ctx, blamed, now)
 	r.engine.metrics.attempt(&tried, o.fault == nil)
 	settle(lease, o, usage)
 	if o.fault == nil || o.begun {
@@ -54,7 +55,7 @@ func (r *run) attempt(ctx context.Context, a *attempts, t *turn, lease Lease) (o
 }
 
 // plain asks for an answer in one piece.
-func (r *run) plain(ctx context.Context, a *attempts, _ *turn) (outcome, *events.ChatUsage) {
+func (r *run) plain(ctx context.Context, a *attempts, _ *keyring.Turn) (outcome, *events.ChatUsage) {
 	usual := r.engine.answer(r)
 	limit, hurried := r.limit(ctx, a.number, usual, 2.0/3)
 	asking := ctx

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/keyring"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
@@ -16,23 +17,22 @@ type attempts struct {
 	number   int // of the target
 	// retries counts those that followed a failure of the server, slow those that followed one that is repeated only once.
 	retries, slow int
-	// renewed and except are keys, by number: those that were asked for anew, and those that are not used again.
-	renewed, except uint64
+	use           keyring.Use
 }
 
 // once makes one attempt.
-func (a *attempts) once(ctx context.Context, t *turn) (step, error) {
+func (a *attempts) once(ctx context.Context, t *keyring.Turn) (step, error) {
 	r := a.run
 	reserved := false
 	defer func() {
 		if !reserved { // the gate has panicked, and others may wait for this turn
-			t.end(&llm.Fault{Class: llm.ClassCanceled}, t.began)
+			t.End(ctx, &llm.Fault{Class: llm.ClassCanceled}, t.Began())
 		}
 	}()
 	lease, err := r.reserve(ctx)
 	reserved = true
 	if err != nil {
-		t.end(&llm.Fault{Class: llm.ClassCanceled, Err: events.AsError(err)}, t.began)
+		t.End(ctx, &llm.Fault{Class: llm.ClassCanceled, Err: events.AsError(err)}, t.Began())
 		if ctx.Err() != nil {
 			return finish, r.gone(ctx)
 		}
@@ -51,7 +51,7 @@ func (a *attempts) once(ctx context.Context, t *turn) (step, error) {
 	case ctx.Err() != nil:
 		return finish, r.gone(ctx)
 	}
-	return a.after(ctx, t, o)
+	return a.after(ctx, o)
 }
 
 // reserve asks the gate.
@@ -65,7 +65,7 @@ func (r *run) reserve(ctx context.Context) (Lease, error) {
 }
 
 // after decides what follows a failure of which nobody has seen anything.
-func (a *attempts) after(ctx context.Context, t *turn, o outcome) (step, error) {
+func (a *attempts) after(ctx context.Context, o outcome) (step, error) {
 	r := a.run
 	switch o.fault.Class {
 	case llm.ClassCaller, llm.ClassContent, llm.ClassCanceled:
@@ -73,17 +73,8 @@ func (a *attempts) after(ctx context.Context, t *turn, o outcome) (step, error) 
 	case llm.ClassUnsupported, llm.ClassModel:
 		r.verdict.failed(a.number, o.fault)
 		return next, nil
-	case llm.ClassKey, llm.ClassQuota:
+	case llm.ClassKey, llm.ClassQuota, llm.ClassLimit:
 		r.verdict.failed(a.number, o.fault)
-		if !o.renewed {
-			a.except |= 1 << t.number
-		}
-		return again, nil
-	case llm.ClassLimit:
-		r.verdict.failed(a.number, o.fault)
-		if o.fault.Final {
-			a.except |= 1 << t.number
-		}
 		return again, nil // the key rests, so that it is another one, or a time to wait for
 	case llm.ClassProvider, llm.ClassNetwork, llm.ClassTimeout, llm.ClassAnswer:
 		r.verdict.failed(a.number, o.fault)
@@ -128,30 +119,12 @@ func (a *attempts) retry(ctx context.Context, o outcome) step {
 	return again
 }
 
-// renew reports whether a key that was refused has another content than was sent, once for each key. One that is not accepted is
-// asked for anew; behind one without money there may have been put another.
-func (a *attempts) renew(ctx context.Context, t *turn, why llm.Class) (changed bool) {
-	bit := uint64(1) << t.number
-	if a.renewed&bit != 0 || !t.key.value.IsLive() {
-		return false
-	}
-	a.renewed |= bit
-	if why == llm.ClassKey {
-		_, changed = t.key.value.Renew(ctx, t.sent.Reveal())
-		return changed
-	}
-	now := t.key.value.Reveal()
-	return now != "" && now != t.sent.Reveal()
-}
-
 // outcome is how an attempt ended.
 type outcome struct {
 	fault *llm.Fault
 	// err is what the caller is told of a stream that had begun.
 	err   error
 	begun bool
-	// renewed says that the key has another content now.
-	renewed bool
 	// hurried says that the attempt had less time than it is to have, for the sake of others; brief, that it was so little that the
 	// server is not to be blamed: how much time there is in all is for the caller to say.
 	hurried, brief bool

@@ -31,6 +31,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/keyring"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
 	"github.com/neuron7x/mlsdm-integrations/internal/retry"
 )
@@ -62,8 +63,6 @@ type Config struct {
 	Backoff retry.Backoff
 	// MaxWait is the longest that is waited for a limit to end; what takes longer is told to the caller. Default 1m.
 	MaxWait time.Duration
-	// Rest says how long what failed is left alone; the zero value is [DefaultRest].
-	Rest Rest
 	// Gate is asked before each attempt; nil: all may pass.
 	Gate Gate
 	// Metrics takes the counters; nil: they are counted for nobody.
@@ -113,9 +112,6 @@ func New(cfg Config, list []Provider) (*Engine, error) {
 			*d.value = d.standard
 		}
 	}
-	if cfg.Rest == (Rest{}) {
-		cfg.Rest = DefaultRest()
-	}
 	if cfg.Random == nil {
 		cfg.Random = rand.Float64
 	}
@@ -140,13 +136,43 @@ func (e *Engine) Update(list []Provider) error {
 			return errors.New("engine: a provider must have a name and an adapter")
 		case now[p.Name] != nil:
 			return fmt.Errorf("engine: provider %s is there twice", p.Name)
-		case len(p.Keys) > providers.MaxKeys:
-			return fmt.Errorf("engine: provider %s has %d keys; at most %d are allowed", p.Name, len(p.Keys), providers.MaxKeys)
 		}
-		now[p.Name] = newProvider(p, &e.cfg.Rest, before[p.Name])
+		var known *keyring.Ring
+		if before[p.Name] != nil {
+			known = before[p.Name].ring
+		}
+		ring, err := keyring.New(p.Name, p.Keys, keyring.Options{KeysFail: true, Logger: e.cfg.Logger, Random: e.cfg.Random}, known)
+		if err != nil {
+			return fmt.Errorf("engine: %w", err)
+		}
+		now[p.Name] = &provider{adapter: p.Adapter, ring: ring}
 	}
 	e.known.Store(&now)
 	return nil
+}
+
+// provider is one that can be asked, and what is known of its keys.
+type provider struct {
+	adapter llm.Adapter
+	ring    *keyring.Ring
+}
+
+// Available says whether a model of a provider can be asked now.
+func (e *Engine) Available(name, model string) keyring.Availability {
+	p := e.providers()[name]
+	if p == nil {
+		return keyring.Availability{Class: llm.ClassModel}
+	}
+	return p.ring.Available(model, time.Now())
+}
+
+// State returns what is known of a provider, and whether there is one of that name.
+func (e *Engine) State(name string) (s keyring.State, known bool) {
+	p := e.providers()[name]
+	if p == nil {
+		return keyring.State{}, false
+	}
+	return p.ring.State(time.Now()), true
 }
 
 // providers returns those that are known now.

@@ -1,15 +1,10 @@
 package engine
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 )
 
 const (
@@ -97,21 +92,4 @@ func (m *metrics) of(t *Tried, ok bool) counters {
 		m.good[which] = c
 	}
 	return c
-}
-
-// tell logs what an attempt has changed.
-func (e *Engine) tell(ctx context.Context, t *turn, fault *llm.Fault, c change) {
-	if c.what == "" {
-		return
-	}
-	log := e.cfg.Logger.With(slog.String("provider", t.provider.name))
-	if t.key.name != "" {
-		log = log.With(slog.String("key", t.key.name))
-	}
-	if fault == nil {
-		log.InfoContext(ctx, c.what) //nolint:sloglint // one of a few constants
-		return
-	}
-	//nolint:sloglint // one of a few constants
-	log.WarnContext(ctx, c.what, "until", c.until.Format(time.RFC3339), "class", string(fault.Class), "code", string(fault.Err.Code))
 }

@@ -75,16 +75,16 @@ func (r *run) target(ctx context.Context, i int) (until time.Time, s step, err e
 		r.verdict.missing(i, r.Target)
 		return time.Time{}, next, nil
 	}
-	a := attempts{run: r, provider: p, number: i}
+	a := attempts{run: r, provider: p, number: i, use: p.ring.Use()}
 	for {
 		if ctx.Err() != nil {
 			return time.Time{}, finish, r.gone(ctx)
 		}
-		t, why := p.take(r.Target.Model, a.except, time.Now(), r.engine.cfg.Random)
+		t, why := a.use.Take(r.Target.Model, time.Now())
 		if why != nil {
 			r.verdict.blocked(why)
-			if why.waits {
-				return why.until, next, nil
+			if why.Waits {
+				return why.Until, next, nil
 			}
 			r.done |= 1 << i
 			return time.Time{}, next, nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/keyring"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
@@ -22,7 +23,7 @@ const maxHeld = 64
 // stream is one attempt at an answer in pieces.
 type stream struct {
 	run   *run
-	turn  *turn
+	turn  *keyring.Turn
 	ctx   context.Context // of the attempt
 	watch watch
 	idle  time.Duration
@@ -33,7 +34,7 @@ type stream struct {
 }
 
 // stream asks for an answer in pieces.
-func (r *run) stream(ctx context.Context, a *attempts, t *turn) (outcome, *events.ChatUsage) {
+func (r *run) stream(ctx context.Context, a *attempts, t *keyring.Turn) (outcome, *events.ChatUsage) {
 	usual := r.engine.firstToken(r)
 	limit, hurried := r.limit(ctx, a.number, usual, 1.0/2)
 	asking, cancel := context.WithCancelCause(ctx)
@@ -102,7 +103,7 @@ func (s *stream) chunk(c *events.ChatChunk) error {
 		if err := s.release(); err != nil {
 			return err
 		}
-		s.run.engine.tell(s.ctx, s.turn, nil, s.turn.answers())
+		s.turn.Answers(s.ctx)
 	} else if !s.watch.rest() {
 		return context.Cause(s.ctx)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/keyring"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/route"
 )
@@ -51,12 +52,12 @@ func (v *verdict) failed(number int, f *llm.Fault) {
 }
 
 // blocked takes note of a target that rests. It tells less than one that was asked.
-func (v *verdict) blocked(b *blocked) {
-	if b.fault.Err == nil {
+func (v *verdict) blocked(b *keyring.Blocked) {
+	if b.Fault.Err == nil {
 		return
 	}
-	if rank := rankOf(&b.fault); rank > v.rank {
-		v.err, v.rank = b.fault.Err, rank
+	if rank := rankOf(&b.Fault); rank > v.rank {
+		v.err, v.rank = b.Fault.Err, rank
 	}
 }
 
@@ -112,7 +113,7 @@ func (r *run) soonest(now time.Time) time.Duration {
 		case r.verdict.gated&(1<<i) != 0:
 			at = r.verdict.opens
 		default:
-			a := r.providers[t.Provider].state(t.Model, now)
+			a := r.providers[t.Provider].ring.Available(t.Model, now)
 			if a.Available {
 				return 0
 			}

@@ -1,4 +1,4 @@
-package upstream
+package keyring
 
 import (
 	"time"
@@ -7,7 +7,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
-// hold keeps something from being used: a key, the provider, or one model of either. The zero value holds nothing.
+// hold keeps something from being used: a key, a provider, or one model of either. The zero value holds nothing.
 type hold struct {
 	class llm.Class
 	// since and until are when it began, and when it ends.
@@ -36,34 +36,27 @@ func (h *hold) try() bool {
 }
 
 // put begins a hold, or makes one that lasts longer. Many attempts that fail of one cause make one hold.
-func (h *hold) put(now, until time.Time, f *llm.Fault, probe bool) (began bool) {
+func (h *hold) put(now, until time.Time, fault *llm.Fault, probe bool) (began bool) {
 	if h.set() && now.Before(h.until) {
 		if until.After(h.until) {
-			h.until, h.class, h.err, h.probe = until, f.Class, f.Err, probe
+			h.until, h.class, h.err, h.probe = until, fault.Class, fault.Err, probe
 		}
 		return false
 	}
 	times := 1
-	if sameKind(h.class, f.Class) {
+	if sameKind(h.class, fault.Class) {
 		times += h.times
 	}
-	*h = hold{class: f.Class, since: now, until: until, err: f.Err, times: times, probe: probe}
+	*h = hold{class: fault.Class, since: now, until: until, err: fault.Err, times: times, probe: probe}
 	return true
 }
 
-// next is how long the next hold for a class of failures is to be: between base and most, doubled for each in a row.
-func (h *hold) next(class llm.Class, base, most time.Duration) time.Duration {
-	d := base
-	if !sameKind(h.class, class) {
-		return d
-	}
-	for range h.times {
-		if d >= most/2 {
-			return most
-		}
-		d *= 2
-	}
-	return d
+// sameKind reports whether two failures are held for the same time: they are of the same class, or both those of a server.
+func sameKind(a, b llm.Class) bool { return a == b || ofServer(a) && ofServer(b) }
+
+// ofServer reports whether a failure is one of a server, or of what is behind a key alone.
+func ofServer(c llm.Class) bool {
+	return c == llm.ClassProvider || c == llm.ClassNetwork || c == llm.ClassTimeout || c == llm.ClassAnswer
 }
 
 // clear ends a hold when an attempt that began after it has shown that it is over.
@@ -75,32 +68,29 @@ func (h *hold) clear(began time.Time) (ended bool) {
 	return true
 }
 
-// sameKind reports whether two failures are held for the same time.
-func sameKind(a, b llm.Class) bool { return a == b || ofServer(a) && ofServer(b) }
-
-// ofServer reports whether a failure is one that counts against the server.
-func ofServer(c llm.Class) bool {
-	return c == llm.ClassProvider || c == llm.ClassNetwork || c == llm.ClassTimeout
+// next is how long the next hold for a class of failures is to be: between base and most, doubled for each in a row.
+func (h *hold) next(class llm.Class, base, most time.Duration) time.Duration {
+	if !sameKind(h.class, class) {
+		return base
+	}
+	d := base
+	for range min(h.times, 40) {
+		if d >= most/2 {
+			return most
+		}
+		d *= 2
+	}
+	return min(d, most)
 }
 
-// holds are those of models; that of no model is of all.
+// holds are those of models.
 type holds map[string]*hold
 
-// maxHolds bounds how many models are remembered; the names of models may come from callers.
+// maxHolds bounds how many models are remembered for one key; the names of models come from callers.
 const maxHolds = 256
 
-// blocking returns what keeps a model from being used, or nil.
-func (h holds) blocking(model string, now time.Time) *hold {
-	for _, name := range [...]string{"", model} {
-		if held := h[name]; held.blocks(now) {
-			return held
-		}
-	}
-	return nil
-}
-
-// of returns the hold of a model, to be put. When there is no room for one more, those that are over make way; one that is not is
-// forgotten at the worst, which costs one call.
+// of returns the hold of a model, to be put. When there is no room for one more, those that are over make way; the least of those
+// that are not is forgotten at the worst, which costs one request.
 func (h *holds) of(model string, now time.Time) *hold {
 	if *h == nil {
 		*h = make(holds)
@@ -109,21 +99,19 @@ func (h *holds) of(model string, now time.Time) *hold {
 		return found
 	}
 	if len(*h) >= maxHolds {
-		last := ""
+		oldest := ""
 		for name, held := range *h {
-			if name == "" {
-				continue
-			}
-			last = name
 			if !held.blocks(now) {
 				delete(*h, name)
+			} else if oldest == "" || held.until.Before((*h)[oldest].until) {
+				oldest = name
 			}
 		}
 		if len(*h) >= maxHolds {
-			delete(*h, last)
+			delete(*h, oldest)
 		}
 	}
-	made := new(hold)
-	(*h)[model] = made
-	return made
+	held := new(hold)
+	(*h)[model] = held
+	return held
 }
