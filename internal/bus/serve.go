@@ -272,7 +272,7 @@ func (s *server) serve(e *endpoint, r *Request) {
 	}
 	ctx, cancel := context.WithDeadline(s.work, deadline)
 	defer cancel()
-	if e.controlled {
+	if e.controlled && (e.streams || events.HeaderValue(r.Header, events.HeaderRequestID) != "") { // of any other, nobody can say anything
 		var quit context.CancelCauseFunc
 		ctx, quit = context.WithCancelCause(ctx)
 		defer quit(nil)

@@ -35,6 +35,9 @@ func newMemory(limit int64) (*memory, error) {
 			return uint32(min(len(key)+cap(e.value)+overhead, math.MaxUint32))
 		},
 		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[string, kept]) time.Duration { return e.Value.lasts }),
+		// What the store has to put in order after a write, whoever writes does: a goroutine for it would cost more than the work, and whoever
+		// waits for the answer would wait for its start. Nothing is called from within the store that would come back to it.
+		Executor: func(work func()) { work() },
 		OnAtomicDeletion: func(e otter.DeletionEvent[string, kept]) {
 			if e.Cause == otter.CauseOverflow {
 				m.evictions.Add(1)

@@ -30,6 +30,7 @@ type counters struct {
 	requests           prometheus.Counter
 	seconds            prometheus.Observer
 	prompt, completion prometheus.Counter // nil until there is something to count
+	hit, miss          prometheus.Counter // likewise
 }
 
 // maxModels is how many models get labels of their own. Most providers have fewer, but there are servers that take every
@@ -101,6 +102,9 @@ func (m *metrics) of(r *events.RequestProcessed) (counted counters, model string
 	if model != "" && r.CompletionTokens > 0 && c.completion == nil {
 		c.completion = m.tokens.WithLabelValues(r.Kind, model, "completion")
 	}
+	if model != "" && r.Inputs > 0 && c.hit == nil {
+		c.hit, c.miss = m.inputs.WithLabelValues(model, "hit"), m.inputs.WithLabelValues(model, "miss")
+	}
 	return *c, model
 }
 
@@ -125,7 +129,7 @@ func (m *metrics) count(r *events.RequestProcessed) {
 		c.completion.Add(float64(r.CompletionTokens))
 	}
 	if r.Inputs > 0 {
-		m.inputs.WithLabelValues(model, "hit").Add(float64(r.CachedInputs))
-		m.inputs.WithLabelValues(model, "miss").Add(float64(r.Inputs - r.CachedInputs))
+		c.hit.Add(float64(r.CachedInputs))
+		c.miss.Add(float64(r.Inputs - r.CachedInputs))
 	}
 }

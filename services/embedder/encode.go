@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
@@ -47,13 +48,13 @@ func encode(r *events.EmbeddingsResponse, limit int, room []byte) (b []byte, wri
 // appendRest writes what stands behind the vectors.
 func appendRest(b []byte, r *events.EmbeddingsResponse) (_ []byte, err error) {
 	b = append(b, `],"model":`...)
-	if b, err = appendJSON(b, r.Model); err != nil {
+	if b, err = appendText(b, r.Model); err != nil {
 		return nil, err
 	}
 	b = strconv.AppendInt(append(b, `,"usage":{"prompt_tokens":`...), int64(r.Usage.PromptTokens), 10)
 	b = append(strconv.AppendInt(append(b, `,"total_tokens":`...), int64(r.Usage.TotalTokens), 10), '}')
 	if r.Space != nil {
-		if b, err = appendJSON(append(b, `,"space":`...), r.Space); err != nil {
+		if b, err = appendSpace(append(b, `,"space":`...), r.Space); err != nil {
 			return nil, err
 		}
 	}
@@ -66,6 +67,33 @@ func appendRest(b []byte, r *events.EmbeddingsResponse) (_ []byte, err error) {
 		}
 	}
 	return append(b, '}'), nil
+}
+
+// appendSpace writes a space.
+func appendSpace(b []byte, s *events.EmbeddingSpace) (_ []byte, err error) {
+	if b, err = appendText(append(b, `{"id":`...), s.ID); err != nil {
+		return nil, err
+	}
+	if b, err = appendText(append(b, `,"model":`...), s.Model); err != nil {
+		return nil, err
+	}
+	if s.Revision != "" {
+		if b, err = appendText(append(b, `,"revision":`...), s.Revision); err != nil {
+			return nil, err
+		}
+	}
+	b = strconv.AppendInt(append(b, `,"dimensions":`...), int64(s.Dimensions), 10)
+	return append(strconv.AppendBool(append(b, `,"normalized":`...), s.Normalized), '}'), nil
+}
+
+// appendText writes a text. Nearly all are such that nothing in them has to be escaped.
+func appendText(b []byte, text string) ([]byte, error) {
+	for _, c := range []byte(text) {
+		if c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' {
+			return appendJSON(b, text)
+		}
+	}
+	return append(append(append(b, '"'), text...), '"'), nil
 }
 
 // appendItem writes one embedding.
