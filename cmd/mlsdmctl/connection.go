@@ -172,7 +172,7 @@ func hint(err error) error {
 	if err != nil && (strings.Contains(err.Error(), "no servers available") || strings.Contains(err.Error(), "connection refused")) {
 		return &hintedError{err, "Is a server running there? `mlsdmctl up` starts one with everything on it; --server names another."}
 	}
-	if err != nil && (events.CodeOf(err) == events.CodeUnauthenticated || strings.Contains(err.Error(), "refuses the credentials")) {
+	if err != nil && (events.CodeOf(err) == events.CodeUnauthenticated && events.AsError(err).Provider == "" || strings.Contains(err.Error(), "refuses the credentials")) {
 		return &hintedError{err, closedHint}
 	}
 	if events.CodeOf(err) == events.CodeUnavailable && strings.Contains(err.Error(), "is the service running") {

@@ -156,24 +156,24 @@ func (a *durableAnswer) show(ctx context.Context, t terminal, items []corpus.Ite
 	return showUsed(t, a.resp, dimensionsOf(a.resp))
 }
 
-// write writes the vectors into the file. Nothing is there before all of them are.
-func (o outFile) write(ctx context.Context, c *connection, t terminal, a *durableAnswer, ask vectorfile.Ask, texts sent) error {
-	out, err := o.open(ask)
+// writeOut writes the vectors into the file. Nothing is there before all of them are.
+func (o outFile) writeOut(ctx context.Context, c *connection, t terminal, a *durableAnswer, ask vectorfile.Ask, texts sent) error {
+	out, err := o.openOut(ask)
 	if err != nil {
 		return err
 	}
-	state, err := o.fill(ctx, out, a, texts)
+	state, err := o.fillOut(ctx, out, a, texts)
 	if err != nil {
 		return errors.Join(err, out.Discard())
 	}
 	if err := out.Close(); err != nil {
 		return err
 	}
-	return o.tell(c, t, state, out.Errors(), a.id)
+	return o.tellOut(c, t, state, out.Errors(), a.id)
 }
 
-// fill makes the file whole.
-func (o outFile) fill(ctx context.Context, out *vectorfile.File, a *durableAnswer, texts sent) (vectorfile.State, error) {
+// fillOut makes the file whole.
+func (o outFile) fillOut(ctx context.Context, out *vectorfile.File, a *durableAnswer, texts sent) (vectorfile.State, error) {
 	const batch = 256
 	var space vectorfile.Space
 	if n := dimensionsOf(a.resp); n > 0 {

@@ -72,7 +72,7 @@ func (e embedCommand) runDurable(ctx context.Context, c *connection, t terminal)
 	if err != nil {
 		return err
 	}
-	if err := e.outFile.free(ask); err != nil { // before anything is paid
+	if err := e.checkOut(ask); err != nil { // before anything is paid
 		return err
 	}
 	d := &durable{command: e, connection: c, terminal: t}
@@ -194,8 +194,10 @@ func (d *durable) submit(ctx context.Context, req *client.DurableRequest) (follo
 		}
 	}
 	if !follows {
-		if err := req.Submit(ctx); err != nil {
-			return false, d.unsure(req.ID(), err)
+		if err := req.Submit(ctx); err != nil && ctx.Err() != nil {
+			return false, d.interrupted(req.ID(), "whether the request is stored is not known")
+		} else if err != nil {
+			return false, unsure(req.ID(), err)
 		}
 	}
 	if d.command.NoWait && d.JSON {
@@ -211,15 +213,15 @@ func (d *durable) submit(ctx context.Context, req *client.DurableRequest) (follo
 		if follows || req.Duplicate() {
 			did = "was there already"
 		}
-		fmt.Fprintf(d.err, "Request %s of %s texts %s; \"mlsdmctl job %[1]s\" shows how far it is.\n", req.ID(), thousands(len(d.sent.items)), did)
+		fmt.Fprintf(d.err, "Request %s of %s texts %s; \"mlsdmctl job %s\" shows how far it is.\n", req.ID(), thousands(len(d.sent.items)), did, quoted(req.ID()))
 	}
 	return follows, nil
 }
 
 // unsure says what can be done when nobody knows whether a request is stored.
-func (d *durable) unsure(id string, err error) error {
+func unsure(id string, err error) error {
 	switch events.CodeOf(err) {
-	case events.CodeUnavailable, events.CodeDeadlineExceeded, events.CodeCanceled:
+	case events.CodeUnavailable, events.CodeDeadlineExceeded:
 		return &hintedError{hint(err), "It may be stored all the same: the same command with --id " + quoted(id) + " is safe, and pays nothing twice."}
 	default:
 		return hint(err)
@@ -234,7 +236,7 @@ func (d *durable) wait(ctx context.Context, req *client.DurableRequest, follows 
 	case err == nil:
 		return resp, nil
 	case ctx.Err() != nil:
-		return nil, d.interrupted(req.ID())
+		return nil, d.interrupted(req.ID(), goesOn)
 	case req.Duplicate() && !follows && events.AsError(err).Retryable:
 		return nil, &hintedError{hint(err), "That is what the same request came to that was sent in the last two minutes. When those are over the same command tries again."}
 	default:
@@ -242,15 +244,18 @@ func (d *durable) wait(ctx context.Context, req *client.DurableRequest, follows 
 	}
 }
 
-// interrupted says how to come back.
-func (d *durable) interrupted(id string) error {
+// goesOn is what becomes of a request that nobody waits for.
+const goesOn = "the request goes on, and its result is kept"
+
+// interrupted says what becomes of the request, and how to come back.
+func (d *durable) interrupted(id, becomes string) error {
 	same := "the same command with --id " + quoted(id)
 	if d.command.IDField != "" { // the result has no names of texts
 		same = "To come back to it, say " + same + "."
 	} else {
 		same = "To come back to it:\n  " + comeBack(id, d.command.Out) + "\nor " + same + "."
 	}
-	return &resumableError{fmt.Errorf("interrupted; the request goes on, and its result is kept. %s", same), context.Canceled, lifecycle.ExitKilled}
+	return &resumableError{fmt.Errorf("interrupted; %s. %s", becomes, same), context.Canceled, lifecycle.ExitKilled}
 }
 
 // comeBack is the command line that goes on with waiting.
@@ -273,7 +278,7 @@ func (d *durable) write(ctx context.Context, id string, ask vectorfile.Ask, resp
 	}
 	switch {
 	case d.command.Out != "":
-		err = d.command.outFile.write(ctx, d.connection, d.terminal, a, ask, d.sent)
+		err = d.command.writeOut(ctx, d.connection, d.terminal, a, ask, d.sent)
 	case d.JSON:
 		err = a.print(ctx, d.terminal)
 	default:
@@ -281,7 +286,7 @@ func (d *durable) write(ctx context.Context, id string, ask vectorfile.Ask, resp
 	}
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return d.interrupted(id)
+		return d.interrupted(id, goesOn)
 	case err != nil:
 		return gone(err)
 	case resp.Failed > 0 && d.command.Out == "" && !d.command.SkipErrors:

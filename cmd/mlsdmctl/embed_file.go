@@ -58,7 +58,7 @@ func (e embedCommand) asked() (vectorfile.Ask, error) {
 		a.Field, a.IDField = cmp.Or(e.Field, defaultField), e.IDField
 	}
 	var err error
-	if a.Format, err = e.outFile.format(); err != nil {
+	if a.Format, err = e.outFormat(); err != nil {
 		return a, err
 	}
 	req := e.request()
@@ -93,7 +93,7 @@ func (e embedCommand) runFile(ctx context.Context, c *connection, t terminal) er
 	if err := errors.Join(err, out.Close()); err != nil {
 		return err
 	}
-	return e.tell(c, t, state, out.Errors(), "")
+	return e.tellOut(c, t, state, out.Errors(), "")
 }
 
 // openInput opens the input. The size is 0 if it is not known.

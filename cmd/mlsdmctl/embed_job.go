@@ -52,7 +52,7 @@ type jobRun struct {
 
 // Run implements the command.
 func (j jobCommand) Run(ctx context.Context, c *connection, t terminal) error {
-	format, err := j.outFile.format()
+	format, err := j.outFormat()
 	if err == nil && events.CheckToken("id", j.ID) != nil {
 		err = &usageError{fmt.Errorf("%q is no id of a request: it is 1 to 128 printable ASCII characters without . * > and space", j.ID)}
 	}
@@ -60,7 +60,7 @@ func (j jobCommand) Run(ctx context.Context, c *connection, t terminal) error {
 		return err
 	}
 	ask := vectorfile.Ask{Format: format}
-	if err := j.outFile.free(ask); err != nil {
+	if err := j.checkOut(ask); err != nil {
 		return err
 	}
 	cl, err := c.client(ctx, t)
@@ -97,9 +97,7 @@ func mayBeThere(err error) bool {
 
 // look looks what is known now. Unless there is an error, something is.
 func (r *jobRun) look(ctx context.Context) (jobState, error) {
-	asking, cancel := context.WithTimeout(ctx, min(r.Timeout, lookTimeout))
-	defer cancel()
-	job, unknown := r.client.Job(asking, r.ID)
+	job, unknown := r.client.Job(ctx, r.ID)
 	s := jobState{job: job}
 	var resp events.EmbeddingsResponse
 	found, err := r.client.ResultNow(ctx, r.ID, &resp)
@@ -138,14 +136,18 @@ func (r *jobRun) follow(ctx context.Context, known bool) (jobState, error) {
 
 // interrupted says how to come back.
 func (r *jobRun) interrupted() error {
-	return &resumableError{fmt.Errorf("interrupted; that changes nothing for the request. To come back to it:\n  %s", comeBack(r.ID, r.Out)),
-		context.Canceled, lifecycle.ExitKilled}
+	return &resumableError{
+		fmt.Errorf("interrupted; that changes nothing for the request. To come back to it:\n  %s", comeBack(r.ID, r.Out)),
+		context.Canceled, lifecycle.ExitKilled,
+	}
 }
 
 // notKept is the error of a result that was there.
 func (r *jobRun) notKept() error {
-	return &hintedError{events.Errorf(events.CodeNotFound, "the result of the request %s is not kept any longer", r.ID),
-		"To have the vectors made again, ask under another id. --keep says how long a result is kept."}
+	return &hintedError{
+		events.Errorf(events.CodeNotFound, "the result of the request %s is not kept any longer", r.ID),
+		"To have the vectors made again, ask under another id. --keep says how long a result is kept.",
+	}
 }
 
 // fetch writes the vectors into the file.
@@ -160,7 +162,7 @@ func (r *jobRun) fetch(ctx context.Context, ask vectorfile.Ask, s jobState) erro
 	}
 	a, err := newDurableAnswer(r.client, r.ID, s.resp)
 	if err == nil {
-		err = r.outFile.write(ctx, r.connection, r.terminal, a, ask, sent{})
+		err = r.writeOut(ctx, r.connection, r.terminal, a, ask, sent{})
 	}
 	switch {
 	case err != nil && ctx.Err() != nil:

@@ -9,8 +9,8 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/cmd/mlsdmctl/internal/vectorfile"
 )
 
-// format is the format of the file; empty if there is none.
-func (o outFile) format() (vectorfile.Format, error) {
+// outFormat is the format of the file; empty if there is none.
+func (o outFile) outFormat() (vectorfile.Format, error) {
 	if o.Format != "" || o.Out == "" {
 		return vectorfile.Format(o.Format), nil
 	}
@@ -21,8 +21,8 @@ func (o outFile) format() (vectorfile.Format, error) {
 	return format, nil
 }
 
-// open begins the file of an answer, which comes as a whole: there is nothing to go on with.
-func (o outFile) open(ask vectorfile.Ask) (*vectorfile.File, error) {
+// openOut begins the file of an answer, which comes as a whole: there is nothing to go on with.
+func (o outFile) openOut(ask vectorfile.Ask) (*vectorfile.File, error) {
 	out, err := vectorfile.Open(o.Out, ask, o.Overwrite)
 	if err == nil && out.State().Rows > 0 {
 		err = errors.Join(vectorfile.ErrOther, out.Close())
@@ -36,12 +36,12 @@ func (o outFile) open(ask vectorfile.Ask) (*vectorfile.File, error) {
 	return out, nil
 }
 
-// free checks that the file can be written, unless it is to be replaced.
-func (o outFile) free(ask vectorfile.Ask) error {
+// checkOut checks that the file can be written, unless it is to be replaced.
+func (o outFile) checkOut(ask vectorfile.Ask) error {
 	if o.Out == "" || o.Overwrite {
 		return nil
 	}
-	out, err := o.open(ask)
+	out, err := o.openOut(ask)
 	if err != nil {
 		return err
 	}
@@ -60,9 +60,9 @@ func explainOut(err error, name string) error {
 	}
 }
 
-// tell says what came of a file. Texts without a vector, which the file faults names, are an error in the end. id is that of the durable
+// tellOut says what came of a file. Texts without a vector, which the file faults names, are an error in the end. id is that of the durable
 // request, if it was one.
-func (o outFile) tell(c *connection, t terminal, s vectorfile.State, faults, id string) error {
+func (o outFile) tellOut(c *connection, t terminal, s vectorfile.State, faults, id string) error {
 	var err error
 	switch {
 	case c.JSON:
@@ -78,7 +78,7 @@ func (o outFile) tell(c *connection, t terminal, s vectorfile.State, faults, id 
 		}
 		err = printJSON(t, out)
 	case !o.Quiet:
-		_, err = fmt.Fprintln(t.out, strings.Join(o.told(s, faults), "\n"))
+		_, err = fmt.Fprintln(t.out, strings.Join(o.outLines(s, faults), "\n"))
 	}
 	if err == nil && s.Failed > 0 && !o.SkipErrors {
 		return fmt.Errorf("%s of %s texts have no vector: %s says which, and why", thousands(s.Failed), thousands(s.Rows), faults)
@@ -86,8 +86,8 @@ func (o outFile) tell(c *connection, t terminal, s vectorfile.State, faults, id 
 	return err
 }
 
-// told is what came of a file, for a person.
-func (o outFile) told(s vectorfile.State, faults string) []string {
+// outLines is what came of a file, for a person.
+func (o outFile) outLines(s vectorfile.State, faults string) []string {
 	lines := []string{fmt.Sprintf("%s: %s vectors of %d numbers, %s tokens, by %s in the space %s",
 		o.Out, thousands(s.Rows-s.Failed), s.Space.Dimensions, thousands(s.Tokens), printable(s.Space.Model), printable(s.Space.ID))}
 	if s.Truncated > 0 {
