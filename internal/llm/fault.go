@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -66,6 +67,15 @@ func FaultOf(err error) *Fault {
 	}
 	e := events.AsError(err)
 	return &Fault{Class: classOf(e), Err: e}
+}
+
+// FaultIn is the fault that ended a call under ctx. When ctx was ended with a fault as its cause, that is why, whatever the adapter made
+// of it.
+func FaultIn(ctx context.Context, err error) *Fault {
+	if ended, ok := errors.AsType[*Fault](context.Cause(ctx)); ok {
+		return ended
+	}
+	return FaultOf(err)
 }
 
 // classOf is the class of an error of which only the code is known.

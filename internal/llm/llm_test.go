@@ -1,6 +1,7 @@
 package llm_test
 
 import (
+	"context"
 	"math"
 	"net/http"
 	"strings"
@@ -174,4 +175,18 @@ func TestCheckVectors(t *testing.T) {
 		require.Equal(t, c.code, events.CodeOf(err), name)
 		require.Equal(t, "acme", events.AsError(err).Provider)
 	}
+}
+
+// TestFaultIn: why a call was ended from here goes before what the adapter makes of it.
+func TestFaultIn(t *testing.T) {
+	t.Parallel()
+	slow := &llm.Fault{Class: llm.ClassTimeout, Err: llm.Unavailable("a", "slow")}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	broke := llm.Unavailable("a", "the connection broke")
+	require.Equal(t, llm.ClassProvider, llm.FaultIn(ctx, broke).Class)
+	cancel(slow)
+	require.Same(t, slow, llm.FaultIn(ctx, broke))
+	ctx, cancel = context.WithCancelCause(t.Context())
+	cancel(nil)
+	require.Equal(t, llm.ClassProvider, llm.FaultIn(ctx, broke).Class, "that somebody has left is told elsewhere")
 }

@@ -2,11 +2,11 @@ package upstream
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/keyring"
+	"github.com/neuron7x/mlsdm-integrations/internal/retry"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
@@ -101,10 +101,7 @@ func (r *run) ask(ctx context.Context, t *keyring.Turn) (*llm.Embedded, *llm.Fau
 	case ctx.Err() != nil:
 		fault = u.gone(ctx)
 	default:
-		var own bool
-		if fault, own = errors.AsType[*llm.Fault](context.Cause(asking)); !own {
-			fault = llm.FaultOf(err)
-		}
+		fault = llm.FaultIn(asking, err)
 	}
 	u.opts.Metrics.attempt(u.name, fault, time.Since(t.Began()), len(call.Texts))
 	return embedded, fault
@@ -149,34 +146,17 @@ func (r *run) retry(ctx context.Context, f *llm.Fault) bool {
 		}
 		wait = asked
 	}
-	return pause(ctx, wait)
+	return retry.Pause(ctx, wait)
 }
 
-// waitFor waits for the end of a limit, and a little longer, so that not all who wait come at the same moment. It does not when that is
-// of no use, or too long.
+// waitFor waits for the end of a limit. It does not when that is of no use, or too long.
 func (r *run) waitFor(ctx context.Context, b *keyring.Blocked) bool {
 	o := &r.upstream.opts
-	wait := max(time.Until(b.Until), 0)
-	if !b.Waits || r.waits == maxWaits || wait > o.MaxWait {
+	if !b.Waits || r.waits == maxWaits {
 		return false
 	}
 	r.waits++
-	return pause(ctx, wait+time.Duration(o.Random()*float64(min(wait/10, time.Second))))
-}
-
-// pause waits, if the wait leaves time for an attempt.
-func pause(ctx context.Context, wait time.Duration) bool {
-	if deadline, bounded := ctx.Deadline(); bounded && wait >= time.Until(deadline) {
-		return false
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
-	}
+	return retry.Await(ctx, b.Until, o.MaxWait, o.Random)
 }
 
 // blocked is the fault of a call for which nobody can be asked now. What may pass tells more than what needs an operator.

@@ -2,11 +2,11 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/keyring"
+	"github.com/neuron7x/mlsdm-integrations/internal/retry"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
@@ -113,7 +113,7 @@ func (a *attempts) retry(ctx context.Context, o outcome) step {
 	if slow {
 		a.slow++
 	}
-	if !r.pause(ctx, wait) {
+	if !retry.Pause(ctx, wait) {
 		return next
 	}
 	return again
@@ -145,12 +145,4 @@ func settle(lease Lease, o outcome, usage *events.ChatUsage) {
 	default:
 		lease.Release()
 	}
-}
-
-// faultOf is the fault that ended an attempt. When the attempt was ended from here, that is why, whatever the adapter made of it.
-func faultOf(ctx context.Context, err error) *llm.Fault {
-	if ended, ok := errors.AsType[*llm.Fault](context.Cause(ctx)); ok {
-		return ended
-	}
-	return llm.FaultOf(err)
 }

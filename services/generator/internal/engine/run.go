@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/retry"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/route"
 )
@@ -55,7 +56,7 @@ func (r *run) do(ctx context.Context) error {
 				free = until
 			}
 		}
-		if free.IsZero() || waits == maxWaits || !r.waitFor(ctx, free) {
+		if free.IsZero() || waits == maxWaits || !retry.Await(ctx, free, r.engine.cfg.MaxWait, r.engine.cfg.Random) {
 			break
 		}
 	}
@@ -112,32 +113,6 @@ func left(ctx context.Context) (time.Duration, bool) {
 		return 0, false
 	}
 	return time.Until(deadline), true
-}
-
-// waitFor waits for the end of a limit, and a little longer, so that not all who wait come at the same moment. It does not when
-// that is too long.
-func (r *run) waitFor(ctx context.Context, end time.Time) bool {
-	wait := max(time.Until(end), 0)
-	if wait > r.engine.cfg.MaxWait {
-		return false
-	}
-	wait += time.Duration(r.engine.cfg.Random() * float64(min(wait/10, time.Second)))
-	return r.pause(ctx, wait)
-}
-
-// pause waits, if the wait leaves time for an attempt.
-func (r *run) pause(ctx context.Context, wait time.Duration) bool {
-	if rest, bounded := left(ctx); bounded && wait >= rest {
-		return false
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // gone is the error of a request whose caller is gone, or has no time left.

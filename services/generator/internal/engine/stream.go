@@ -67,7 +67,7 @@ func (s *stream) failed(ctx context.Context, err error) outcome {
 	case ctx.Err() != nil:
 		o.fault = &llm.Fault{Class: llm.ClassCanceled, Err: events.AsError(context.Cause(ctx))}
 	default:
-		o.fault = faultOf(s.ctx, err)
+		o.fault = llm.FaultIn(s.ctx, err)
 	}
 	if o.begun {
 		partial := &PartialError{Err: o.fault.Err}
