@@ -60,16 +60,16 @@ func (h *held) keep(ctx context.Context, log *slog.Logger, lead func(context.Con
 	}()
 	err := h.renewUntil(ctx, returned, expiry, log)
 	own = h.ctx.Err() == nil
-	switch {
-	case err != nil:
+	h.over() // before others may know of it
+	if err != nil {
 		log.WarnContext(ctx, "lost a shard", "shard", h.shard, "fence", h.fence, "err", err)
-	default:
-		if err := h.claim.release(ctx); err != nil {
-			log.WarnContext(ctx, "a shard could not be given back; others wait until its lease is over", "shard", h.shard, "err", err)
-			return own
-		}
-		log.InfoContext(ctx, "gave a shard back", "shard", h.shard, "fence", h.fence)
+		return own
 	}
+	if err := h.claim.release(ctx); err != nil {
+		log.WarnContext(ctx, "a shard could not be given back; others wait until its lease is over", "shard", h.shard, "err", err)
+		return own
+	}
+	log.InfoContext(ctx, "gave a shard back", "shard", h.shard, "fence", h.fence)
 	return own
 }
 
