@@ -22,7 +22,12 @@ type Failure struct {
 	Secondary bool
 	// Header adds to the answer's headers.
 	Header http.Header
+	// Done has the request carried out all the same, though its answer is lost.
+	Done bool
 }
+
+// secondaryLimit is what GitHub says to who is too fast.
+const secondaryLimit = "You have exceeded a secondary rate limit."
 
 // Fail makes the next requests fail, one for each failure.
 func (s *Server) Fail(failures ...Failure) {
@@ -31,17 +36,27 @@ func (s *Server) Fail(failures ...Failure) {
 	s.failures = append(s.failures, failures...)
 }
 
+// SetFault has each request asked whether it fails, after those of [Server.Fail]; nil ends it. Fault must not call the server.
+func (s *Server) SetFault(fault func(r *http.Request) (Failure, bool)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fault = fault
+}
+
 // Heal forgets the failures that are still to come.
 func (s *Server) Heal() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.failures = nil
+	s.failures, s.fault = nil, nil
 }
 
 // nextFailure takes the first failure of the queue.
-func (s *Server) nextFailure() (Failure, bool) {
+func (s *Server) nextFailure(r *http.Request) (Failure, bool) {
 	if len(s.failures) == 0 {
-		return Failure{}, false
+		if s.fault == nil {
+			return Failure{}, false
+		}
+		return s.fault(r)
 	}
 	failure := s.failures[0]
 	s.failures = s.failures[1:]
@@ -68,7 +83,7 @@ func (s *Server) fail(w http.ResponseWriter, failure Failure) {
 		fmt.Fprint(w, failure.Body)
 	case failure.Secondary:
 		w.WriteHeader(status)
-		fmt.Fprint(w, `{"message":"You have exceeded a secondary rate limit.","documentation_url":`+
+		fmt.Fprint(w, `{"message":"`+secondaryLimit+`","documentation_url":`+
 			`"https://docs.github.com/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits"}`)
 	default:
 		refuse(w, status, http.StatusText(status))

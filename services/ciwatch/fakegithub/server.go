@@ -1,17 +1,14 @@
-// Package fakegithub stands in for the part of GitHub's REST API that ciwatch uses: workflow runs with pages, ETags, rate
-// limits and every way in which GitHub says no. Tests and the demo of mlsdmctl use it.
+// Package fakegithub stands in for the part of GitHub that ciwatch uses: workflow runs and jobs of many repositories with pages,
+// ETags and rate limits, runs that are started again, apps and their tokens, webhooks, and every way in which GitHub says no. Tests
+// and the demo of mlsdmctl use it.
 package fakegithub
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
-	"net/url"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -19,16 +16,25 @@ import (
 
 // Options say which repository there is. The zero value is neuron7x/mlsdm with the workflow CI in ci.yml on main.
 type Options struct {
-	// Repository is "owner/name".
+	// Repository is "owner/name". More are made by [Server.AddRepository] and [Server.AddRunTo].
 	Repository string
-	// Workflow is the file name of the only workflow, WorkflowName its name and WorkflowID its id.
+	// Workflow is the file name of the usual workflow, WorkflowName its name and WorkflowID its id.
 	Workflow     string
 	WorkflowName string
 	WorkflowID   int64
 	// Branch is the default branch, and that of new runs.
 	Branch string
-	// Token, when it is not empty, is the bearer token that each request must carry.
+	// Token, when it is not empty, is the bearer token that each request must carry. See [Server.SetTokens].
 	Token string
+	// Anonymous has those answered, too, who carry no token although there are some.
+	Anonymous bool
+	// RateLimit is how many requests each token has in an hour; who has none has 60. 0 is 5,000, which are never used up. With a
+	// limit, writes that follow each other within a second meet the secondary limit, too.
+	RateLimit int
+	// OtherETags has ETags be made in another way than GitHub makes them; they depend on the token, too.
+	OtherETags bool
+	// PollInterval becomes the header X-Poll-Interval, in whole seconds.
+	PollInterval time.Duration
 	// Templates are workflow_run objects as GitHub sends them; runs take turns in looking like them. Without any, runs
 	// look like one that was written for this package. See [LoadTemplates].
 	Templates []json.RawMessage
@@ -36,28 +42,39 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Server is an [http.Handler] that answers as GitHub would. It is safe for concurrent use.
+// Server is an [http.Handler] that answers as GitHub would, and an [http.RoundTripper] that needs no network. It is safe for
+// concurrent use.
 type Server struct {
 	opts      Options
 	templates []map[string]any
 	embedded  bool
 
-	mu          sync.Mutex
-	runs        []Run // the oldest first
-	lastNumber  int
-	failures    []Failure
-	remaining   int
-	requests    int
-	notModified int
-	lastPath    string
+	mu           sync.Mutex
+	repositories map[string]*repository // by name in lower case, also by former names
+	byID         map[int64]*repository
+	runs         []*Run // the oldest first
+	jobs         map[attempt][]Job
+	whole        map[int64]int // the last attempt of a run in which all of its jobs ran
+	grants       map[string]*grant
+	closed       bool // there are tokens, so that one is needed
+	accounts     map[string]*account
+	apps         map[int64]*installed
+	orders       []Order
+	failures     []Failure
+	fault        func(r *http.Request) (Failure, bool)
+	requests     int
+	notModified  int
+	tokens       int
+	deliveries   int
+	lastPath     string
 }
-
-// rateLimit is what an authorized client gets in an hour.
-const rateLimit = 5000
 
 // New returns a server without runs. Its error says which template is no JSON object.
 func New(opts Options) (*Server, error) {
-	s := &Server{opts: opts, remaining: rateLimit}
+	s := &Server{
+		opts: opts, repositories: map[string]*repository{}, byID: map[int64]*repository{}, jobs: map[attempt][]Job{},
+		whole: map[int64]int{}, grants: map[string]*grant{}, accounts: map[string]*account{}, apps: map[int64]*installed{},
+	}
 	for _, field := range []struct {
 		value    *string
 		fallback string
@@ -88,6 +105,10 @@ func New(opts Options) (*Server, error) {
 		}
 		s.templates = append(s.templates, object)
 	}
+	s.repository(s.opts.Repository)
+	if s.opts.Token != "" {
+		s.SetTokens(s.opts.Token)
+	}
 	return s, nil
 }
 
@@ -110,99 +131,42 @@ func (s *Server) LastPath() string {
 
 // ServeHTTP implements [http.Handler]. Paths may be below /api/v3, as they are on a GitHub Enterprise Server.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20)) // before anybody has to wait for it
+	if err != nil {
+		refuse(w, http.StatusRequestEntityTooLarge, "Payload too large")
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests++
 	s.lastPath = r.URL.RequestURI()
-	s.rateHeaders(w.Header(), s.remaining)
-	if failure, ok := s.nextFailure(); ok {
+	account := s.account(r)
+	s.rateHeaders(w.Header(), account)
+	if failure, ok := s.nextFailure(r); ok {
+		if failure.Done {
+			s.serve(&recorder{header: http.Header{}}, r, body, account)
+		}
 		s.fail(w, failure)
 		return
 	}
-	switch path, below := strings.CutPrefix(strings.TrimPrefix(r.URL.Path, "/api/v3"), "/repos/"+s.opts.Repository); {
-	case s.opts.Token != "" && r.Header.Get("Authorization") != "Bearer "+s.opts.Token:
+	s.serve(w, r, body, account)
+}
+
+// serve answers a request that nothing was to go wrong with.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, body []byte, account *account) {
+	path := strings.Split(strings.TrimPrefix(strings.TrimPrefix(r.URL.EscapedPath(), "/api/v3"), "/"), "/")
+	if r.Method == http.MethodPost && len(path) == 4 && path[0] == "app" && path[1] == "installations" && path[3] == "access_tokens" {
+		s.installationToken(w, r, path[2])
+		return
+	}
+	if account == nil {
 		refuse(w, http.StatusUnauthorized, "Bad credentials")
-	case r.Method != http.MethodGet:
-		refuse(w, http.StatusMethodNotAllowed, "Method Not Allowed")
-	case below && path == "":
-		s.answer(w, r, s.repository(901, s.opts.Repository))
-	case below && path == "/actions/runs":
-		s.list(w, r, 0)
-	case below && (path == "/actions/workflows/"+s.opts.Workflow+"/runs" || path == fmt.Sprintf("/actions/workflows/%d/runs", s.opts.WorkflowID)):
-		s.list(w, r, s.opts.WorkflowID)
-	default:
-		refuse(w, http.StatusNotFound, "Not Found")
-	}
-}
-
-// list answers with a page of runs, the newest first.
-func (s *Server) list(w http.ResponseWriter, r *http.Request, workflowID int64) {
-	query := r.URL.Query()
-	var objects []map[string]any
-	for _, run := range slices.Backward(s.runs) {
-		if (workflowID == 0 || run.WorkflowID == workflowID) && matches(query.Get("branch"), run.Branch) &&
-			matches(query.Get("status"), run.Status, run.Conclusion) {
-			objects = append(objects, s.object(run))
-		}
-	}
-	size := min(max(number(query.Get("per_page"), 30), 1), 100)
-	page := max(number(query.Get("page"), 1), 1)
-	from := min((page-1)*size, len(objects))
-	to := min(from+size, len(objects))
-	if to < len(objects) {
-		w.Header().Set("Link", link(r, page+1, "next")+", "+link(r, (len(objects)+size-1)/size, "last"))
-	}
-	s.answer(w, r, map[string]any{"total_count": len(objects), "workflow_runs": slices.Concat([]map[string]any{}, objects[from:to])})
-}
-
-// answer writes a body with its ETag, or 304 when the client has it; only the former counts against the rate limit.
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, body any) {
-	data, err := json.Marshal(body)
-	if err != nil {
-		refuse(w, http.StatusInternalServerError, err.Error())
 		return
 	}
-	sum := sha256.Sum256(append([]byte(r.Header.Get("Authorization")), data...)) // GitHub's too depends on the token
-	etag := `W/"` + hex.EncodeToString(sum[:]) + `"`
-	w.Header().Set("ETag", etag)
-	if r.Header.Get("If-None-Match") == etag {
-		s.notModified++
-		w.WriteHeader(http.StatusNotModified)
+	if !s.allow(w, r, account) {
 		return
 	}
-	s.remaining = max(s.remaining-1, 1)
-	s.rateHeaders(w.Header(), s.remaining)
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Write(data)
-}
-
-// rateHeaders says how many requests are left of the hour.
-func (s *Server) rateHeaders(h http.Header, remaining int) {
-	h.Set("X-Ratelimit-Limit", strconv.Itoa(rateLimit))
-	h.Set("X-Ratelimit-Remaining", strconv.Itoa(remaining))
-	h.Set("X-Ratelimit-Reset", strconv.FormatInt(s.opts.Now().Add(time.Hour).Unix(), 10))
-}
-
-// link is one entry of a Link header.
-func link(r *http.Request, page int, rel string) string {
-	query := r.URL.Query()
-	query.Set("page", strconv.Itoa(page))
-	u := url.URL{Scheme: "http", Host: r.Host, Path: r.URL.Path, RawQuery: query.Encode()}
-	return fmt.Sprintf("<%s>; rel=%q", u.String(), rel)
-}
-
-// matches reports whether a filter is empty or one of the values.
-func matches(filter string, values ...string) bool {
-	return filter == "" || slices.Contains(values, filter)
-}
-
-// number reads a query parameter.
-func number(s string, fallback int) int {
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		return fallback
-	}
-	return n
+	s.route(w, r, path, body, account)
 }
 
 // refuse writes an error as GitHub does.
