@@ -121,7 +121,7 @@ func Decode(data []byte) (State, error) {
 	if err != nil {
 		return State{}, fmt.Errorf("the stored CI state is not readable: %w", err)
 	}
-	if _, err := dec.Token(); err != io.EOF { //nolint:errorlint // the decoder returns it as it is
+	if _, err := dec.Token(); err != io.EOF {
 		return State{}, fmt.Errorf("the stored CI state has %d bytes that do not belong to it", len(data)-int(dec.InputOffset()))
 	}
 	if s.Version != stateVersion {

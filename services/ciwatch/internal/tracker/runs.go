@@ -102,7 +102,7 @@ func (s *State) indexOf(id int64) int {
 
 // record takes an attempt in and returns the run's place and the attempt's result. There may be one run too many afterwards; see
 // trim.
-func (s *State) record(run forge.Run, ran []uint32, rules Rules) (place int, result byte) {
+func (s *State) record(run forge.Run, rules Rules) (place int, result byte) {
 	place, ok := s.find(run)
 	if !ok {
 		s.Runs = slices.Insert(s.Runs, place, Run{ID: run.ID, Number: run.Number, SHA: run.HeadSHA, Queue: queueOf(run)})

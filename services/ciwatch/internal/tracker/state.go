@@ -162,7 +162,7 @@ func (s *State) remember(noted Noted, rules Rules) {
 		return
 	}
 	before := s.view()
-	s.record(run, nil, rules)
+	s.record(run, rules)
 	s.Last = laterMark(s.Last, markOf(run))
 	s.changed(before, s.view(), s.Last.CompletedAt)
 	s.trim()

@@ -89,7 +89,7 @@ func (s *State) consume(noted Noted, rules Rules, b *batch) {
 		return
 	}
 	before := s.view()
-	place, result := s.record(run, noted.Passed, rules)
+	place, result := s.record(run, rules)
 	moment := later(s.Last.CompletedAt, run.CompletedAt)
 	s.Last = laterMark(s.Last, markOf(run))
 	s.StaleTold = false
