@@ -34,6 +34,9 @@ import (
 // DefaultTTL is how long a replica that has died is waited for, unless [Config] says otherwise.
 const DefaultTTL = 10 * time.Second
 
+// raceRest is how long a replica that was not fast enough waits to be told who was.
+const raceRest = 200 * time.Millisecond
+
 // minTTL leaves time for a request or two.
 const minTTL = 50 * time.Millisecond
 
@@ -233,7 +236,7 @@ func (l *Leases) take(ctx context.Context, all *sync.WaitGroup, w want, lead fun
 		// Somebody was faster, or the bucket cannot be reached: what holds now is told by the watch. Should it have been written in spite of
 		// the error, it is found in our name.
 		l.log.DebugContext(ctx, "a shard could not be taken", "shard", w.shard, "err", err)
-		l.leaveAlone(w.shard, l.cfg.TTL/10)
+		l.leaveAlone(w.shard, min(l.cfg.TTL/10, raceRest))
 		return err
 	}
 	h := newHeld(ctx, w.shard, c)

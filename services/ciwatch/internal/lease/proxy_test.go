@@ -1,6 +1,7 @@
 package lease_test
 
 import (
+	"context"
 	"net"
 	"sync"
 	"testing"
@@ -42,7 +43,7 @@ func (p *proxy) accept() {
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("tcp", p.target)
+		server, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", p.target)
 		if err != nil {
 			client.Close()
 			continue

@@ -146,6 +146,10 @@ func (p *Planner) Watch(repos []string, now time.Time) {
 		p.repos[repo] = e
 		p.insert(e)
 	}
+	p.rate = 0 // of what rounding has left in it
+	for _, e := range p.repos {
+		p.rate += e.rate
+	}
 }
 
 // Touch says that something has happened in a repository, or is wanted of it, and that a poll sees it from at on. One that is
