@@ -107,7 +107,7 @@ type lines struct {
 func (l *lines) scan(data []byte, atEOF bool) (advance int, token []byte, err error) {
 	from := l.seen
 	l.seen = 0
-	if i := bytes.IndexAny(data[from:], "\r\n"); i >= 0 {
+	if i := lineEnd(data[from:]); i >= 0 {
 		i += from
 		switch {
 		case data[i] == '\n':
@@ -126,4 +126,24 @@ func (l *lines) scan(data []byte, atEOF bool) (advance int, token []byte, err er
 	}
 	l.seen = len(data)
 	return 0, nil, nil
+}
+
+// lineEnd returns where the first line ends, at its LF or CR; -1 when it does not. It looks for each of them alone, in pieces of the usual
+// length of a line, since that takes a tenth of the time of looking for both; and never far behind the end, which may be that of many.
+func lineEnd(data []byte) int {
+	const piece = 512
+	for start := 0; start < len(data); start += piece {
+		part := data[start:min(start+piece, len(data))]
+		end := bytes.IndexByte(part, '\n')
+		if end >= 0 {
+			part = part[:end]
+		}
+		if first := bytes.IndexByte(part, '\r'); first >= 0 {
+			end = first
+		}
+		if end >= 0 {
+			return start + end
+		}
+	}
+	return -1
 }

@@ -100,6 +100,32 @@ func TestReaderOfSmallPieces(t *testing.T) {
 	require.Equal(t, []string{"|" + long + "\na"}, got)
 }
 
+// TestReaderOfLines of all lengths and with all ends, wherever that falls.
+func TestReaderOfLines(t *testing.T) {
+	t.Parallel()
+	for _, end := range []string{"\n", "\r", "\r\n"} {
+		var stream strings.Builder
+		var want []string
+		for length := range 2100 {
+			text := strings.Repeat("x", length)
+			stream.WriteString("data: " + text + end + end)
+			want = append(want, "|"+text)
+		}
+		got, err := read(strings.NewReader(stream.String()))
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+}
+
+// A million short lines that end in CR, all in memory at once: the LF that none of them has is not looked for anew in all of it.
+func TestReaderOfManyLines(t *testing.T) {
+	t.Parallel()
+	many := strings.Repeat(":\r", sse.MaxEvent/2)
+	got, err := read(strings.NewReader("data: " + strings.Repeat("x", sse.MaxEvent-16) + "\r\r" + many + "data: a\r\r"))
+	require.NoError(t, err)
+	require.Len(t, got, 2)
+}
+
 func TestReaderPassesOnErrors(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("connection reset")
