@@ -11,9 +11,9 @@ const (
 	longestWindow  = time.Hour // unless the forge says a later reset
 	mostWindow     = 24 * time.Hour
 	firstCost      = 0.05 // of a routine poll, until it is known
-	learnRate      = 0.01
 	mostStretch    = 1000
-	slack          = 0.9 // of a rate is planned; the rest is for what cannot be
+	slack          = 0.7 // of a rate is planned; the rest is for what cannot be, and for repositories that are not to wait too long
+	patience       = 4   // rounds through all repositories that one of them waits at most
 )
 
 // budget is what polls may cost: requests that count, out of what is left of the credentials' limits, and polls of all kinds.
@@ -23,6 +23,8 @@ type budget struct {
 	calls bucket
 	polls bucket
 	cost  float64 // of a routine poll, in requests that count
+
+	reserved float64 // for polls that have begun
 }
 
 // credential is a credential's limit as it is at a time that was told, less what was spent since.
@@ -90,7 +92,7 @@ func (b *budget) left(now time.Time, touched bool) (left, rate float64, reset ti
 			reset = c.reset
 		}
 	}
-	return left, rate, reset
+	return left - b.reserved, rate, reset
 }
 
 // burst is how many requests may be made at once.
@@ -134,12 +136,14 @@ func (b *budget) reserve(now time.Time, calls float64) {
 	b.refill(now)
 	b.polls.tokens--
 	b.calls.tokens -= calls
+	b.reserved += calls
 }
 
 // spend takes what a poll has cost instead of what was reserved for it.
 func (b *budget) spend(now time.Time, reserved float64, calls int) {
 	b.refill(now)
 	spent := float64(calls)
+	b.reserved = max(b.reserved-reserved, 0)
 	b.calls.tokens = max(b.calls.tokens+reserved-spent, -b.burst())
 	b.polls.tokens = max(b.polls.tokens-max(spent-1, 0), -float64(b.cfg.PerMinute))
 	var most *credential
@@ -154,23 +158,29 @@ func (b *budget) spend(now time.Time, reserved float64, calls int) {
 	}
 }
 
-// learn takes in what a routine poll has cost.
-func (b *budget) learn(calls int) { b.cost += (float64(calls) - b.cost) * learnRate }
+// learn takes in what a routine poll has cost, one of n repositories: over some rounds, so that it is no news when all of
+// them are to be asked anew, as they are with a new token.
+func (b *budget) learn(calls, n int) {
+	b.cost += (float64(calls) - b.cost) / float64(min(max(4*n, 256), 4000))
+}
 
 // calm begins slowly after a rest.
 func (b *budget) calm(until time.Time) {
 	b.polls.tokens, b.polls.at = min(b.polls.tokens, 0), until
 }
 
-// stretch returns by how much waits are to be longer for rate polls a second to be within the budget, beside those of touched
-// repositories.
-func (b *budget) stretch(now time.Time, rate, touchedCalls, touchedPolls float64) float64 {
+// stretch returns by how much waits are to be longer for rate polls a second of n repositories to be within the budget, beside
+// those of touched ones; and the time that none is to wait for longer because of that.
+func (b *budget) stretch(now time.Time, n int, rate, touchedCalls, touchedPolls float64) (stretch float64, longest time.Duration) {
 	perSecond := float64(b.cfg.PerMinute) / 60
-	stretch := max(rate/max(slack*perSecond-touchedPolls, perSecond/10), 1)
+	stretch = max(rate/max(slack*perSecond-touchedPolls, perSecond/10), 1)
+	round := float64(n) / perSecond
 	if left, calls, _ := b.left(now, false); left >= 1 {
 		stretch = max(stretch, rate*b.cost/max(slack*calls-touchedCalls, calls/10))
+		round = max(round, float64(n)*b.cost/calls)
 	}
-	return min(stretch, mostStretch)
+	longest = time.Duration(min(patience*round, mostWindow.Seconds()) * float64(time.Second))
+	return min(stretch, mostStretch), max(longest, b.cfg.Max)
 }
 
 // bucket is a token bucket.

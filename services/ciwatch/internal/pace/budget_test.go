@@ -87,6 +87,28 @@ func TestIntervalsStretch(t *testing.T) {
 	require.Greater(t, calls, 3000, "what there is is used")
 }
 
+func TestPollsThatHaveBegunAreCounted(t *testing.T) {
+	t.Parallel()
+	p := pace.New(pace.Config{Interval: time.Nanosecond})
+	p.Watch(names(10), epoch())
+	p.Budget(epoch(), []forge.Quota{{Credential: "token 1", Limit: 5, Remaining: 5, Reset: at(time.Hour), At: epoch()}})
+	now := time.Duration(0)
+	for range 4 {
+		var repo string
+		repo, now = next(t, p, now)
+		require.Less(t, now, time.Hour)
+		p.Began(repo, at(now))
+	}
+	_, due := next(t, p, now)
+	require.Equal(t, time.Hour, due, "four of five requests are the share")
+	p.Watch(names(10)[5:], at(now))
+	_, due = next(t, p, now)
+	require.Less(t, due, time.Hour, "nobody waits for what is no longer watched")
+	p.Done("acme/repo-00000", at(now), pace.Outcome{Calls: 4})
+	_, due = next(t, p, now)
+	require.Equal(t, time.Hour, due, "but what it has cost is gone")
+}
+
 func TestLimitsThatMakeNoSense(t *testing.T) {
 	t.Parallel()
 	for name, q := range map[string]forge.Quota{

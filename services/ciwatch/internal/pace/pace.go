@@ -103,15 +103,16 @@ type Planner struct {
 	budget  budget
 	ledger  ledger
 	stretch float64
-	stacked time.Time // when stretch was set
-	rest    time.Time // nothing is polled until then
-	limited int       // rests in a row that were not told for how long
+	longest time.Duration // that a repository waits because of that
+	stacked time.Time     // when both were looked at
+	rest    time.Time     // nothing is polled until then
+	limited int           // rests in a row that were not told for how long
 }
 
 // New makes a planner that has nothing to watch.
 func New(cfg Config) *Planner {
 	cfg = cfg.withDefaults()
-	return &Planner{cfg: cfg, repos: make(map[string]*entry), budget: newBudget(cfg), stretch: 1}
+	return &Planner{cfg: cfg, repos: make(map[string]*entry), budget: newBudget(cfg), stretch: 1, longest: cfg.Max}
 }
 
 // Watch says which repositories there are: exactly these. New ones are spread over the first interval.
@@ -135,6 +136,7 @@ func (p *Planner) Watch(repos []string, now time.Time) {
 			p.count(e, 0)
 			if e.flying {
 				p.flying--
+				p.budget.spend(now, e.reserved, 0)
 			}
 			delete(p.repos, repo)
 		}
@@ -181,7 +183,7 @@ func (p *Planner) Touch(repo string, at time.Time) {
 }
 
 // Next returns the repository that is to be polled next and when that may begin; nothing when none is watched that is not
-// being polled already.
+// being polled already. It holds until another method is called.
 func (p *Planner) Next(now time.Time) (repo string, due time.Time, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -242,7 +244,7 @@ func (p *Planner) Done(repo string, now time.Time, o Outcome) {
 	p.flying--
 	p.budget.spend(now, e.reserved, o.Calls)
 	if !e.fresh && !e.eager && o.Err == nil {
-		p.budget.learn(o.Calls)
+		p.budget.learn(o.Calls, len(p.repos))
 	}
 	p.ledger.add(now, e.eager, o)
 	p.settle(e, now, o)
@@ -309,11 +311,12 @@ func (p *Planner) restretch(now time.Time) {
 		return
 	}
 	touchedCalls, touchedPolls := p.ledger.touchedRates(now)
-	stretch := p.budget.stretch(now, p.rate, touchedCalls, touchedPolls)
-	if ratio := stretch / p.stretch; stretch != 1 && ratio > 0.9 && ratio < 1.1 || stretch == p.stretch {
+	stretch, longest := p.budget.stretch(now, len(p.repos), p.rate, touchedCalls, touchedPolls)
+	p.stacked = now
+	if alike(stretch, p.stretch) && alike(longest.Seconds(), p.longest.Seconds()) {
 		return
 	}
-	p.stretch, p.stacked = stretch, now
+	p.stretch, p.longest = stretch, longest
 	for _, e := range p.routine {
 		e.due = p.dueOf(e)
 	}
@@ -323,6 +326,9 @@ func (p *Planner) restretch(now time.Time) {
 	}
 	heap.Init(&p.touched)
 }
+
+// alike reports whether two numbers differ by so little that it is not worth the work.
+func alike(a, b float64) bool { return a == b || a > 1 && a/b > 0.9 && a/b < 1.1 }
 
 // doubled returns d doubled n times, at most limit.
 func doubled(d time.Duration, n int, limit time.Duration) time.Duration {

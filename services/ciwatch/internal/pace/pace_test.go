@@ -211,10 +211,10 @@ func TestTouchedThatFails(t *testing.T) {
 	poll(p, "a/a", 0, quiet())
 	p.Touch("a/a", at(2*time.Second))
 	now := 2 * time.Second
-	for _, wait := range []time.Duration{1, 2, 4, 8} {
+	for _, seconds := range []int{1, 2, 4, 8} {
 		poll(p, "a/a", now, pace.Outcome{Err: errors.New("broken")})
 		_, due := next(t, p, now)
-		require.Equal(t, wait*time.Second, due-now)
+		require.Equal(t, time.Duration(seconds)*time.Second, due-now)
 		now = due
 	}
 	poll(p, "a/a", now, pace.Outcome{Err: errors.New("broken")})
@@ -241,12 +241,12 @@ func TestRateLimitRestsAll(t *testing.T) {
 	require.Less(t, due, now+time.Second)
 
 	// It does not say how long: a minute, and longer each time. Several that hear so at once are one time.
-	for _, wait := range []time.Duration{1, 2, 4, 5, 5} {
+	for _, minutes := range []int{1, 2, 4, 5, 5} {
 		p.Began("a/a", at(now))
 		p.Began("b/b", at(now))
 		p.Done("a/a", at(now), limited(0))
 		p.Done("b/b", at(now), limited(0))
-		now += wait * time.Minute
+		now += time.Duration(minutes) * time.Minute
 		require.Equal(t, at(now), p.Plan(at(now-time.Second)).RestUntil)
 	}
 	require.Zero(t, p.Plan(at(now)).RestUntil)

@@ -67,7 +67,7 @@ func (q *queue) Pop() any {
 func (p *Planner) dueOf(e *entry) time.Time {
 	wait := e.wait
 	if !e.fresh && e.fails == 0 {
-		wait = time.Duration(float64(wait) * p.stretch)
+		wait = max(wait, min(time.Duration(float64(wait)*p.stretch), p.longest))
 	}
 	due := e.from.Add(wait)
 	if e.touched && e.touchedFrom.Before(due) {
@@ -79,7 +79,7 @@ func (p *Planner) dueOf(e *entry) time.Time {
 // insert puts a repository that is in no queue in the one where it belongs.
 func (p *Planner) insert(e *entry) {
 	e.due = p.dueOf(e)
-	p.count(e, 1/e.interval.Seconds())
+	p.count(e, 1/max(e.interval, e.wait).Seconds())
 	e.in = &p.routine
 	if e.touched {
 		e.in = &p.touched
