@@ -52,6 +52,8 @@ type Fault struct { //nolint:errname // FaultError would say it twice
 	Final bool
 	// RequestID is the provider's own name of the request; it may be empty.
 	RequestID string
+	// Usage counts the tokens of an answer in one piece that came, was paid for, and cannot be used; nil: the provider counted none.
+	Usage *events.ChatUsage
 }
 
 // Error implements error.
@@ -76,6 +78,16 @@ func FaultIn(ctx context.Context, err error) *Fault {
 		return ended
 	}
 	return FaultOf(err)
+}
+
+// Paid returns err as a [Fault] that tells what the answer has used which it is about; usage may be nil.
+func Paid(err error, usage *events.ChatUsage) error {
+	if usage == nil || usage.TotalTokens == 0 {
+		return err
+	}
+	paid := *FaultOf(err)
+	paid.Usage = usage
+	return &paid
 }
 
 // classOf is the class of an error of which only the code is known.

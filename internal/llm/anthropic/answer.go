@@ -62,30 +62,38 @@ func (c *Client) Chat(ctx context.Context, call *llm.Call) (*events.ChatResponse
 	if err != nil {
 		return nil, err
 	}
-	if err := c.isMessage(&got); err != nil {
-		return nil, err
-	}
-	if got.Content == nil {
-		return nil, c.server.Bad("it has no content")
-	}
-	choice := events.ChatChoice{Message: events.ChatMessage{Role: events.RoleAssistant}}
-	if err := c.speak(&choice.Message, got.Content); err != nil {
-		return nil, err
-	}
-	if choice.FinishReason, err = c.finish(got.StopReason, len(choice.Message.ToolCalls)); err != nil {
-		return nil, err
-	}
-	if got.StopReason == stopRefusal {
-		choice.Message.Refusal = got.StopDetails.refusal()
+	used := got.Usage.chat()
+	choice, err := c.choice(&got)
+	if err != nil {
+		return nil, llm.Paid(err, used)
 	}
 	res := &events.ChatResponse{
 		ID: got.ID, Object: events.ObjectChatCompletion, Created: time.Now().Unix(), Model: got.Model,
-		Choices: []events.ChatChoice{choice}, Usage: got.Usage.chat(),
+		Choices: []events.ChatChoice{choice}, Usage: used,
 	}
 	if got.Usage != nil {
 		res.ServiceTier = got.Usage.ServiceTier
 	}
 	return res, nil
+}
+
+// choice makes the only choice of an answer.
+func (c *Client) choice(got *answer) (choice events.ChatChoice, err error) {
+	if err := c.isMessage(got); err != nil {
+		return choice, err
+	}
+	if got.Content == nil {
+		return choice, c.server.Bad("it has no content")
+	}
+	choice.Message.Role = events.RoleAssistant
+	if err := c.speak(&choice.Message, got.Content); err != nil {
+		return choice, err
+	}
+	if got.StopReason == stopRefusal {
+		choice.Message.Refusal = got.StopDetails.refusal()
+	}
+	choice.FinishReason, err = c.finish(got.StopReason, len(choice.Message.ToolCalls))
+	return choice, err
 }
 
 // isMessage checks that an answer is one; it may be an error in spite of its status.

@@ -51,23 +51,33 @@ func (c *Client) Chat(ctx context.Context, call *llm.Call) (*events.ChatResponse
 	if err := c.server.Call(ctx, wire.Request{Path: pathChat, Body: body, Key: call.Key}, &got); err != nil {
 		return nil, err
 	}
-	choice := events.ChatChoice{Message: events.ChatMessage{Role: events.RoleAssistant}}
-	if got.Message.Text != "" && got.FinishReason == "" {
-		return nil, c.failed(http.StatusServiceUnavailable, got.Message.Text)
-	}
-	if err := c.speak(&choice.Message, &got.Message.Value, got.FinishReason == maxTokens); err != nil {
-		return nil, err
-	}
-	if choice.FinishReason, err = c.finish(got.FinishReason, "", len(choice.Message.ToolCalls)); err != nil {
-		return nil, err
-	}
-	if !got.Message.Given {
-		return nil, c.server.Bad("it has no message")
+	used := got.Usage.chat()
+	choice, err := c.choice(&got)
+	if err != nil {
+		return nil, llm.Paid(err, used)
 	}
 	return &events.ChatResponse{
 		ID: got.ID, Object: events.ObjectChatCompletion, Created: time.Now().Unix(), Model: call.Model,
-		Choices: []events.ChatChoice{choice}, Usage: got.Usage.chat(),
+		Choices: []events.ChatChoice{choice}, Usage: used,
 	}, nil
+}
+
+// choice makes the only choice of an answer.
+func (c *Client) choice(got *answer) (choice events.ChatChoice, err error) {
+	if got.Message.Text != "" && got.FinishReason == "" {
+		return choice, c.failed(http.StatusServiceUnavailable, got.Message.Text)
+	}
+	choice.Message.Role = events.RoleAssistant
+	if err := c.speak(&choice.Message, &got.Message.Value, got.FinishReason == maxTokens); err != nil {
+		return choice, err
+	}
+	if choice.FinishReason, err = c.finish(got.FinishReason, "", len(choice.Message.ToolCalls)); err != nil {
+		return choice, err
+	}
+	if !got.Message.Given {
+		return choice, c.server.Bad("it has no message")
+	}
+	return choice, nil
 }
 
 // speak makes a message of what the model said; cut says that it was cut off, and what is missing is then not made up.

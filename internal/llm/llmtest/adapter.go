@@ -20,6 +20,7 @@ func RunAdapter(t *testing.T, d Dialect) {
 	for name, row := range map[string]func(*Dialect, *testing.T){
 		"answers":       (*Dialect).answers,
 		"finish":        (*Dialect).finishes,
+		"paid":          (*Dialect).paid,
 		"errors":        (*Dialect).errors,
 		"answer errors": (*Dialect).answerErrors,
 		"refusals":      (*Dialect).refusals,
@@ -111,6 +112,18 @@ func (d *Dialect) answers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// paid: an answer that cannot be used has been paid for.
+func (d *Dialect) paid(t *testing.T) {
+	reply := d.text("some text")
+	reply.Said[0].Finish = "tired"
+	r := d.serve(t, d.says(reply, false))
+	fault := d.fault(t, r.ask(t.Context(), hello(), false))
+	require.Equal(t, llm.ClassAnswer, fault.Class)
+	used, err := usageOf(fault.Usage)
+	require.NoError(t, err)
+	require.Equal(t, &reply.Usage, used)
 }
 
 // finishes: every reason to stop is one of ours.

@@ -37,13 +37,26 @@ func (c *Client) Chat(ctx context.Context, call *llm.Call) (*events.ChatResponse
 	if err := c.server.Call(ctx, wire.Request{Path: pathChat, Body: body, Key: call.Key}, &got); err != nil {
 		return nil, hint(err, call.Model)
 	}
+	used := got.usage()
+	choice, err := c.choice(&got)
+	if err != nil {
+		return nil, llm.Paid(err, used)
+	}
+	return &events.ChatResponse{
+		ID: newID(), Object: events.ObjectChatCompletion, Created: time.Now().Unix(), Model: model(&got, call),
+		Choices: []events.ChatChoice{choice}, Usage: used,
+	}, nil
+}
+
+// choice makes the only choice of an answer.
+func (c *Client) choice(got *answer) (choice events.ChatChoice, err error) {
 	switch {
 	case native.Given(got.Error):
-		return nil, c.inBand(got.Error)
+		return choice, c.inBand(got.Error)
 	case got.Message == nil:
-		return nil, c.server.Bad("it has no message")
+		return choice, c.server.Bad("it has no message")
 	case !got.Done:
-		return nil, c.server.Bad("it is not done")
+		return choice, c.server.Bad("it is not done")
 	}
 	m := events.ChatMessage{
 		Role: events.RoleAssistant, Content: events.TextContent(got.Message.Content), ReasoningContent: got.Message.Thinking,
@@ -52,19 +65,13 @@ func (c *Client) Chat(ctx context.Context, call *llm.Call) (*events.ChatResponse
 	for i := range got.Message.ToolCalls {
 		made, err := c.call(&got.Message.ToolCalls[i], &ids)
 		if err != nil {
-			return nil, err
+			return choice, err
 		}
 		m.ToolCalls = append(m.ToolCalls, made)
 	}
 	m.Content.Null = m.Content.Text == "" && len(ids) > 0
 	reason, err := c.finish(got.DoneReason, len(ids))
-	if err != nil {
-		return nil, err
-	}
-	return &events.ChatResponse{
-		ID: newID(), Object: events.ObjectChatCompletion, Created: time.Now().Unix(), Model: model(&got, call),
-		Choices: []events.ChatChoice{{Message: m, FinishReason: reason}}, Usage: got.usage(),
-	}, nil
+	return events.ChatChoice{Message: m, FinishReason: reason}, err
 }
 
 // newID makes the id of an answer.

@@ -147,5 +147,9 @@ func (a *Adapter) Chat(ctx context.Context, call *llm.Call) (*events.ChatRespons
 	if err := a.Fetch(ctx, a.chat(call, body), func(text []byte) error { return a.decode(text, &got) }); err != nil {
 		return nil, err
 	}
-	return a.answer(&got)
+	res, err := a.answer(&got)
+	if err != nil {
+		return nil, llm.Paid(err, got.Usage.ours())
+	}
+	return res, nil
 }

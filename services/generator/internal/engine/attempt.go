@@ -70,7 +70,8 @@ func (r *run) plain(ctx context.Context, a *attempts, _ *keyring.Turn) (outcome,
 	}
 	res, err := a.provider.adapter.Chat(asking, &r.call)
 	if err != nil {
-		return outcome{fault: llm.FaultIn(asking, err), hurried: hurried, brief: r.brief(limit, usual, 2.0/3)}, nil
+		fault := llm.FaultIn(asking, err)
+		return outcome{fault: fault, hurried: hurried, brief: r.brief(limit, usual, 2.0/3)}, fault.Usage
 	}
 	res.Model = r.Target.ID
 	r.Response, r.FirstOutput = res, time.Since(r.begin)

@@ -88,6 +88,7 @@ func TestGate(t *testing.T) {
 		"failed":                {fails(status(503)), false, []string{"b released", "c settled"}},
 		"slow":                  {fails(status(504)), false, []string{"b unknown", "c settled"}},
 		"not understood":        {fails(badAnswer()), true, []string{"b unknown", "c settled"}},
+		"paid, and of no use":   {fails(&llm.Fault{Class: llm.ClassAnswer, Err: badAnswer().Err, Usage: usage()}), false, []string{"b settled", "c settled"}},
 		"broken off":            {fails(network(), "one"), true, []string{"b unknown"}},
 		"failed after counting": {used(status(503)), true, []string{"b settled", "c settled"}},
 		"left":                  {hangs(), false, []string{"b unknown"}},
