@@ -89,7 +89,7 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 			return nil
 		})
 	}
-	list := &models{worker: w, limiter: s.limiter, providers: providers}
+	list := &models{worker: w, limiter: s.limiter, providers: providers, log: deps.Logger}
 	s.doors, err = door.New(deps.Bus, door.Options{
 		Kind: events.KindGenerate, Service: events.ServiceGenerator, Version: deps.Version, Description: Summary,
 		Workers: cfg.Workers, Timeout: cfg.Timeout, MaxAttempts: cfg.MaxAttempts, DrainTimeout: deps.DrainTimeout, KeepChunks: true,

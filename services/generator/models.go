@@ -2,6 +2,8 @@ package generator
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -35,6 +37,7 @@ type models struct {
 	worker    *worker
 	limiter   *limits.Limiter
 	providers []engine.Provider
+	log       *slog.Logger
 
 	asking singleflight.Group // one call to a provider answers all who ask meanwhile
 
@@ -197,7 +200,7 @@ func (m *models) askOne(ctx context.Context, p providers.Provider, lister llm.Li
 		// Whoever asked first may leave: others wait, too.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), listTimeout)
 		defer cancel()
-		answer := list(ctx, p, lister)
+		answer := m.ofProvider(ctx, p, lister)
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		if m.told == nil {
@@ -225,13 +228,18 @@ func (m *models) known(provider string) (told, bool) {
 	return known, ok && time.Since(known.at) < known.lasts()
 }
 
-// list asks a provider for its models.
-func list(ctx context.Context, p providers.Provider, lister llm.Lister) told {
+// ofProvider asks a provider for its models.
+func (m *models) ofProvider(ctx context.Context, p providers.Provider, lister llm.Lister) (answer told) {
+	defer func() {
+		if v := recover(); v != nil { // nobody is there to whom it could go on, but the end of the process
+			m.log.ErrorContext(ctx, "the models of a provider cannot be asked for", "provider", p.Name, "panic", fmt.Sprint(v))
+			answer = told{at: time.Now(), err: events.Errorf(events.CodeInternal, "asking for the models of %s failed", p.Name)}
+		}
+	}()
 	var key secret.Value
 	if len(p.Keys) > 0 {
 		key = p.Keys[0].Value
 	}
-	answer := told{}
 	sent := secret.NewValue(key.Reveal())
 	answer.names, answer.err = lister.Models(ctx, sent)
 	if key.IsLive() && events.CodeOf(answer.err) == events.CodeUnauthenticated {

@@ -1,8 +1,11 @@
 package generator
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -65,4 +68,23 @@ func TestModelsAreAskedForOnce(t *testing.T) {
 			require.Equal(t, 2, s.calls)
 		})
 	}
+}
+
+// broken is a provider whose adapter panics.
+type broken struct{}
+
+// Models implements [llm.Lister].
+func (broken) Models(context.Context, secret.Value) ([]string, error) { panic("adapter") }
+
+// TestPanicOfALister: it ends neither the process nor the list of the others.
+func TestPanicOfALister(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	m := &models{log: slog.New(slog.NewTextHandler(&log, nil))}
+	for range 2 { // which is remembered for a while
+		got := m.askOne(t.Context(), providers.Provider{Name: "a"}, broken{})
+		require.ErrorContains(t, got.err, "asking for the models of a failed")
+		require.Empty(t, got.names)
+	}
+	require.Equal(t, 1, strings.Count(log.String(), "panic=adapter"))
 }
