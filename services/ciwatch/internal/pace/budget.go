@@ -12,6 +12,7 @@ const (
 	mostWindow     = 24 * time.Hour
 	firstCost      = 0.05 // of a routine poll, until it is known
 	mostStretch    = 1000
+	burstSeconds   = 6   // of the rate of polls
 	slack          = 0.7 // of a rate is planned; the rest is for what cannot be, and for repositories that are not to wait too long
 	patience       = 4   // rounds through all repositories that one of them waits at most
 )
@@ -25,6 +26,7 @@ type budget struct {
 	cost  float64 // of a routine poll, in requests that count
 
 	reserved float64 // for polls that have begun
+	sharers  float64 // planners that spend of the same credentials, this one included
 }
 
 // credential is a credential's limit as it is at a time that was told, less what was spent since.
@@ -35,8 +37,13 @@ type credential struct {
 }
 
 func newBudget(cfg Config) budget {
-	return budget{cfg: cfg, creds: make(map[string]*credential), polls: bucket{tokens: float64(cfg.PerMinute) / 10}, cost: firstCost}
+	b := budget{cfg: cfg, creds: make(map[string]*credential), cost: firstCost, sharers: 1}
+	b.polls.tokens = b.pollRate() * burstSeconds
+	return b
 }
+
+// pollRate is how many polls there may be a second.
+func (b *budget) pollRate() float64 { return float64(b.cfg.PerMinute) / 60 / b.sharers }
 
 // told takes in what the forge said. What it does not say of a credential is not used; of a window that is over it says nothing.
 func (b *budget) told(now time.Time, quotas []forge.Quota) {
@@ -72,20 +79,20 @@ func (c *credential) roll(now time.Time) {
 	c.reset = now.Add(c.window - now.Sub(c.reset)%c.window)
 }
 
-// left returns the requests that may be spent until the reset: routine polls leave the reserve.
-func (c *credential) left(cfg Config, touched bool) float64 {
+// left returns the requests that one of several sharers may spend until the reset: routine polls leave the reserve.
+func (c *credential) left(cfg Config, touched bool, sharers float64) float64 {
 	remaining := c.remaining
 	if !touched {
 		remaining -= cfg.Reserve * c.limit
 	}
-	return max(min(remaining, cfg.Share*c.limit-c.spent), 0)
+	return max(min(remaining/sharers, cfg.Share*c.limit-c.spent), 0)
 }
 
 // left returns the requests that may be spent now, and how many a second so that they last; and when there will be more.
 func (b *budget) left(now time.Time, touched bool) (left, rate float64, reset time.Time) {
 	for _, c := range b.creds {
 		c.roll(now)
-		l := c.left(b.cfg, touched)
+		l := c.left(b.cfg, touched, b.sharers)
 		left += l
 		rate += l / max(c.reset.Sub(now).Seconds(), 1)
 		if reset.IsZero() || c.reset.Before(reset) {
@@ -101,12 +108,12 @@ func (b *budget) burst() float64 {
 	for _, c := range b.creds {
 		limit += c.limit
 	}
-	return max(limit/20, 1)
+	return max(limit/20/b.sharers, 1)
 }
 
 // refill brings the buckets to now.
 func (b *budget) refill(now time.Time) {
-	b.polls.refill(now, float64(b.cfg.PerMinute)/60, max(float64(b.cfg.PerMinute)/10, 1))
+	b.polls.refill(now, b.pollRate(), max(b.pollRate()*burstSeconds, 1))
 	if len(b.creds) == 0 {
 		return
 	}
@@ -120,7 +127,7 @@ func (b *budget) refill(now time.Time) {
 // gate returns when the budget allows the next poll.
 func (b *budget) gate(now time.Time, touched bool) time.Time {
 	b.refill(now)
-	gate := now.Add(b.polls.wait(float64(b.cfg.PerMinute) / 60))
+	gate := now.Add(b.polls.wait(b.pollRate()))
 	if len(b.creds) == 0 {
 		return gate
 	}
@@ -172,7 +179,7 @@ func (b *budget) calm(until time.Time) {
 // stretch returns by how much waits are to be longer for rate polls a second of n repositories to be within the budget, beside
 // those of touched ones; and the time that none is to wait for longer because of that.
 func (b *budget) stretch(now time.Time, n int, rate, touchedCalls, touchedPolls float64) (stretch float64, longest time.Duration) {
-	perSecond := float64(b.cfg.PerMinute) / 60
+	perSecond := b.pollRate()
 	stretch = max(rate/max(slack*perSecond-touchedPolls, perSecond/10), 1)
 	round := float64(n) / perSecond
 	if left, calls, _ := b.left(now, false); left >= 1 {

@@ -48,7 +48,8 @@ type Config struct {
 	// Interval is the time between two polls of a repository in which something happens, Max that of one in which nothing does
 	// for long; when the budget is short, both are longer.
 	Interval, Max time.Duration
-	// Share is the part of each credential's limit that may be spent in a window, greater than 0 and at most 1. The rest is for others.
+	// Share is the part of each credential's limit that may be spent in a window, greater than 0 and at most 1. The rest is for
+	// others. It is not known beforehand what a poll costs: one that has begun may cost more.
 	Share float64
 	// Reserve is the part of each credential's limit below which only touched repositories are polled, at most 1.
 	Reserve float64
@@ -302,6 +303,16 @@ func (p *Planner) Budget(now time.Time, quotas []forge.Quota) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.budget.told(now, quotas)
+	p.restretch(now)
+}
+
+// Sharers says how many planners spend of the same credentials, this one included: replicas, each with repositories of its own. What
+// is left is divided among them; each tells of what it sees, so that what one does not need is there for the others.
+func (p *Planner) Sharers(n int, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.budget.refill(now)
+	p.budget.sharers = float64(max(n, 1))
 	p.restretch(now)
 }
 

@@ -264,3 +264,42 @@ func TestTenThousand(t *testing.T) {
 	require.Len(t, w.last, 10_000, "all had a turn")
 	require.Greater(t, plan.Stretch, 2.0)
 }
+
+// Three replicas with one token, each with a third of the repositories and nothing free: together they leave the reserve.
+func TestSharers(t *testing.T) {
+	t.Parallel()
+	const n = 3
+	var planners [n]*pace.Planner
+	for i := range planners {
+		planners[i] = pace.New(pace.Config{})
+		planners[i].Watch(names(300)[i*100:(i+1)*100], epoch())
+		planners[i].Sharers(n, epoch())
+	}
+	now, all, minute := epoch(), 0, make(map[int64]int)
+	var spent [n]int
+	for now.Before(at(time.Hour)) {
+		for i, p := range planners {
+			repo, due, ok := p.Next(now)
+			require.True(t, ok)
+			if due.After(now) {
+				continue
+			}
+			p.Began(repo, now)
+			spent[i]++
+			all++
+			minute[now.Unix()/60]++
+			p.Done(repo, now, pace.Outcome{Changed: true, Calls: 1})
+			p.Budget(now, quota(5000-all, spent[i]))
+		}
+		now = now.Add(100 * time.Millisecond)
+	}
+	t.Logf("%d requests, %v by each", all, spent)
+	require.LessOrEqual(t, all, 4500)
+	require.Greater(t, all, 3500)
+	for _, polls := range minute {
+		require.LessOrEqual(t, polls, 660)
+	}
+	for i := range n {
+		require.InDelta(t, all/n, spent[i], float64(all)/n/10, "even shares")
+	}
+}
