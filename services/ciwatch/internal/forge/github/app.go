@@ -38,7 +38,7 @@ func (i *installation) current(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(ctx, i.forge.client.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, i.forge.timeout)
 	defer cancel()
 	token, err := exchange.Token(ctx)
 	if err != nil {
@@ -59,7 +59,7 @@ func (i *installation) transport() (*ghinstallation.Transport, error) {
 		return i.exchange, nil
 	}
 	i.key = key
-	exchange, err := ghinstallation.New(tokenDoor{i.forge.client.Transport}, i.app.ID, i.app.InstallationID, []byte(pem))
+	exchange, err := ghinstallation.New(tokenDoor{i.forge.transport}, i.app.ID, i.app.InstallationID, []byte(pem))
 	if err != nil { // it may tell of the key
 		return nil, i.refused("the private key is not one: it must be an RSA key, PEM")
 	}
@@ -97,7 +97,7 @@ func (i *installation) failure(ctx context.Context, err error) error {
 		if direct, ok := errors.AsType[*events.Error](err); ok {
 			return direct
 		}
-		return i.forge.exchangeFailure(ctx, cause(err))
+		return i.forge.exchangeFailure(ctx, err)
 	}
 	switch status := refusal.Response.StatusCode; {
 	case status == http.StatusUnauthorized:

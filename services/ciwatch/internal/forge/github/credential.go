@@ -51,27 +51,21 @@ func newCredential(name string, c Credential, f *Forge) *credential {
 // anonymous reports that it is none.
 func (c *credential) anonymous() bool { return c.app == nil && c.token.IsZero() }
 
-// acquire waits for the credential's turn. Each acquire has its release.
-func (c *credential) acquire(ctx context.Context) error {
+// enqueue notes that so many more wait for the credential, or use it.
+func (c *credential) enqueue(n int) {
 	c.mu.Lock()
-	c.queue++
-	c.mu.Unlock()
-	select {
-	case c.turn <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		c.mu.Lock()
-		c.queue--
-		c.mu.Unlock()
-		return ctx.Err()
-	}
+	defer c.mu.Unlock()
+	c.queue += n
 }
 
-func (c *credential) release() {
-	<-c.turn
-	c.mu.Lock()
-	c.queue--
-	c.mu.Unlock()
+// acquire waits for the turn of who chose the credential. Whether it comes or not, release follows.
+func (c *credential) acquire(ctx context.Context) (release func(), err error) {
+	select {
+	case c.turn <- struct{}{}:
+		return func() { <-c.turn; c.enqueue(-1) }, nil
+	case <-ctx.Done():
+		return func() { c.enqueue(-1) }, ctx.Err()
+	}
 }
 
 // spaceWrites waits until a second has passed since the last write.

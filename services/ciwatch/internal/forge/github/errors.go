@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -30,6 +29,7 @@ var (
 	errBodyTooLarge = errors.New("the answer is larger than 25 MiB")
 	errRedirect     = errors.New("a redirect leads away from the API")
 	errShape        = errors.New("the answer is not what GitHub's API documents")
+	errEcho         = errors.New("the cause repeats what was sent")
 )
 
 // judge says what the status of an answer means.
@@ -94,9 +94,9 @@ func (f *Forge) exchangeFailure(ctx context.Context, err error) *events.Error {
 	case errors.Is(err, errRedirect):
 		return f.failed(events.CodeFailedPrecondition, "GitHub redirects away from its API; check the API's URL", nil)
 	case errors.As(err, &netErr) && netErr.Timeout():
-		return f.failed(events.CodeDeadlineExceeded, "GitHub did not answer in time", cause(err))
+		return f.failed(events.CodeDeadlineExceeded, "GitHub did not answer in time", err)
 	default:
-		return f.failed(events.CodeUnavailable, "GitHub cannot be reached", cause(err))
+		return f.failed(events.CodeUnavailable, "GitHub cannot be reached", err)
 	}
 }
 
@@ -112,10 +112,10 @@ func (f *Forge) failed(code events.Code, message string, err error) *events.Erro
 	return &events.Error{Code: code, Message: message, Retryable: code.Retryable(), Provider: f.name, Err: err}
 }
 
-// cause keeps what went wrong below HTTP, without the URL around it.
-func cause(err error) error {
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		return u.Err
+// withoutSecret returns err, unless it repeats what was sent: whatever is not HTTP stands in the error about it.
+func withoutSecret(err error, authorization string) error {
+	if secret := strings.TrimPrefix(authorization, "Bearer "); secret != "" && strings.Contains(err.Error(), secret) {
+		return errEcho
 	}
 	return err
 }

@@ -21,10 +21,13 @@ type Forge struct {
 	name        string
 	base        *url.URL
 	userAgent   string
-	client      *http.Client
+	transport   http.RoundTripper
+	timeout     time.Duration
 	now         func() time.Time
 	credentials []*credential
 	answers     *store
+
+	choosing sync.Mutex
 
 	mu    sync.Mutex
 	moved map[string]string       // where a repository is that was renamed, by its old name
@@ -45,8 +48,11 @@ func New(cfg Config) (*Forge, error) {
 	}
 	f := &Forge{
 		name: cmp.Or(cfg.Name, DefaultName), base: base, userAgent: cmp.Or(cfg.UserAgent, DefaultUserAgent),
-		client: newHTTPClient(cfg), now: cfg.Now, answers: newStore(cmp.Or(cfg.CacheBytes, DefaultCacheBytes)),
+		transport: cfg.Transport, timeout: cmp.Or(cfg.Timeout, DefaultTimeout), now: cfg.Now, answers: newStore(cmp.Or(cfg.CacheBytes, DefaultCacheBytes)),
 		moved: map[string]string{}, blind: map[blindness]time.Time{}, users: map[string]bool{},
+	}
+	if f.transport == nil {
+		f.transport = newTransport(f.timeout)
 	}
 	if f.now == nil {
 		f.now = time.Now

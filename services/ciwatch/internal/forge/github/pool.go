@@ -19,8 +19,11 @@ const (
 )
 
 // choose returns the credential for the next request: of those that may be used and were not tried, the one with the most left.
-// One to which GitHub has given the ETag of the URL before is preferred, and one that nobody waits for. The error says why none is.
+// One to which GitHub has given the ETag of the URL before is preferred, and one that nobody waits for. It has one more in its
+// queue then, until release. The error says why none is.
 func (f *Forge) choose(url, scope string, tried map[*credential]bool) (*credential, *events.Error) {
+	f.choosing.Lock() // so that those who choose at once choose differently
+	defer f.choosing.Unlock()
 	now := f.now()
 	seeing := f.seeing(scope, now)
 	var (
@@ -51,6 +54,7 @@ func (f *Forge) choose(url, scope string, tried map[*credential]bool) (*credenti
 	}
 	switch {
 	case best != nil:
+		best.enqueue(1)
 		return best, nil
 	case earliest > 0:
 		return nil, f.rateLimited(earliest)

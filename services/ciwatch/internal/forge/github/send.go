@@ -87,10 +87,11 @@ func worse(a, b *events.Error) *events.Error {
 
 // askAs makes a request with a credential, in its turn. Of a failure, it tells what it means for the credential.
 func (f *Forge) askAs(ctx context.Context, c *credential, req request) (*reply, verdict, *events.Error) {
-	if err := c.acquire(ctx); err != nil {
+	release, err := c.acquire(ctx)
+	defer release()
+	if err != nil {
 		return nil, fine, f.exchangeFailure(ctx, err)
 	}
-	defer c.release()
 	if wait := c.resting(f.now()); wait > 0 { // whoever was before has found out
 		return nil, primaryLimit, f.rateLimited(wait)
 	}
@@ -108,11 +109,12 @@ func (f *Forge) askAs(ctx context.Context, c *credential, req request) (*reply, 
 	r, err := f.exchange(ctx, c, authorization, req)
 	if err == nil && r.status == http.StatusUnauthorized {
 		if fresh, ok := c.renewed(ctx, authorization); ok {
+			authorization = fresh
 			r, err = f.exchange(ctx, c, fresh, req)
 		}
 	}
 	if err != nil {
-		return nil, fine, f.exchangeFailure(ctx, err)
+		return nil, fine, f.exchangeFailure(ctx, withoutSecret(err, authorization))
 	}
 	return f.weigh(c, r, req)
 }
@@ -158,6 +160,8 @@ func (f *Forge) exchange(ctx context.Context, c *credential, authorization strin
 
 // once makes one HTTP request, conditional where an earlier answer is known.
 func (f *Forge) once(ctx context.Context, c *credential, authorization string, req request, u *url.URL) (*reply, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
 	out, err := http.NewRequestWithContext(ctx, req.method, u.String(), bytes.NewReader(req.body))
 	if err != nil {
 		return nil, fmt.Errorf("making the request: %w", err)
@@ -181,7 +185,7 @@ func (f *Forge) once(ctx context.Context, c *credential, authorization string, r
 			out.Header.Set("If-None-Match", etag)
 		}
 	}
-	resp, err := f.client.Do(out)
+	resp, err := f.transport.RoundTrip(out)
 	if err != nil {
 		return nil, err
 	}
