@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -10,7 +11,7 @@ import (
 )
 
 // A breaker that has just closed and opens again was closed too soon: until it has been closed for this long, its pauses grow on.
-const settled = 30 * time.Second
+const settledAfter = 30 * time.Second
 
 // probePause is between the probes of a Redis that fails.
 func probePause() retry.Backoff {
@@ -22,6 +23,7 @@ func probePause() retry.Backoff {
 // answers the ones and refuses the others.
 type breaker struct {
 	what  string // reads or writes
+	node  string // of a Cluster; empty for all of Redis
 	probe func(context.Context) error
 	every retry.Backoff
 	log   *slog.Logger
@@ -36,6 +38,7 @@ type breaker struct {
 	probes  sync.WaitGroup
 }
 
+// newBreaker returns one that is closed.
 func newBreaker(what string, probe func(context.Context) error, log *slog.Logger) *breaker {
 	return &breaker{what: what, probe: probe, every: probePause(), log: log}
 }
@@ -56,11 +59,16 @@ func (b *breaker) fail(ctx context.Context, err error) {
 		return
 	}
 	now := time.Now()
-	if now.Sub(b.changed) > settled {
+	if now.Sub(b.changed) > settledAfter {
 		b.pauses = 0
 	}
 	b.open, b.changed = true, now
-	b.log.WarnContext(ctx, "redis fails; working with the in-process cache alone", "operation", b.what, "err", err)
+	if b.node == "" {
+		b.log.WarnContext(ctx, "redis fails; working with the in-process cache alone", "operation", b.what, "err", err)
+	} else {
+		b.log.WarnContext(ctx, "a node of redis fails; working with the in-process cache alone for what it has", "operation", b.what,
+			"node", b.node, "err", err)
+	}
 	probing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	b.stop = stop
 	b.probes.Go(func() { b.run(probing) })
@@ -94,12 +102,20 @@ func (b *breaker) try(ctx context.Context) (done bool) {
 	switch {
 	case !b.open || b.ended || ctx.Err() != nil:
 		return !b.open || b.ended
-	case err != nil:
+	case err != nil && !errors.Is(err, errGone):
 		b.last = err
 		return false
 	}
 	now := time.Now()
-	b.log.InfoContext(ctx, "redis works again", "operation", b.what, "after", now.Sub(b.changed).Round(time.Millisecond))
+	after := now.Sub(b.changed).Round(time.Millisecond)
+	switch {
+	case b.node == "":
+		b.log.InfoContext(ctx, "redis works again", "operation", b.what, "after", after)
+	case err == nil:
+		b.log.InfoContext(ctx, "a node of redis works again", "operation", b.what, "node", b.node, "after", after)
+	default:
+		b.log.InfoContext(ctx, "other nodes of redis have what one had that failed", "operation", b.what, "node", b.node, "after", after)
+	}
 	b.open, b.last, b.changed = false, nil, now
 	b.stop()
 	return true
@@ -110,6 +126,13 @@ func (b *breaker) failure() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.last
+}
+
+// settled reports whether it has been closed for so long that nothing is to be remembered of it.
+func (b *breaker) settled(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.open && now.Sub(b.changed) > settledAfter
 }
 
 // close ends the probes.

@@ -143,14 +143,9 @@ func (c *Cache) Check(ctx context.Context) error {
 	if c == nil || c.far == nil {
 		return nil
 	}
-	for _, b := range []*breaker{c.far.reads, c.far.writes} {
-		if !b.allow() {
-			b.try(ctx)
-		} else if err := b.probe(ctx); err != nil && ctx.Err() == nil {
-			b.fail(ctx, err)
-		}
-		if err := b.failure(); err != nil {
-			return fmt.Errorf("the cache is not shared (%s): %w", b.what, err)
+	for _, b := range []*breakers{c.far.reads, c.far.writes} {
+		if err := c.far.check(ctx, b); err != nil {
+			return fmt.Errorf("the cache is not shared (%s): %w", b.all.what, err)
 		}
 	}
 	return nil

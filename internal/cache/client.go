@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -19,6 +20,14 @@ import (
 // defaultTimeout bounds one visit to Redis where the settings say nothing.
 const defaultTimeout = 250 * time.Millisecond
 
+// connectTimeout bounds each connect, and each answer, at least. No request waits for it: one that has no time left leaves, and the
+// connection is for the next.
+const connectTimeout = time.Second
+
+// sentinelSteps is how many times that the way to a master may take: a Sentinel that is silent, a connect to it that fails, another
+// Sentinel, and the master; and one to spare.
+const sentinelSteps = 5
+
 // errPending says that the password is a reference to a secret that is not known now.
 var errPending = errors.New("the password is not known yet")
 
@@ -31,19 +40,35 @@ func newClient(cfg Config) (redis.UniversalClient, error) {
 	}
 	// The client writes to stderr what goes wrong behind its back. Whatever matters of it is the error of a visit as well.
 	logging.Disable()
-	timeout := cfg.timeout()
+	one := max(cfg.timeout(), connectTimeout)
 	options := &redis.UniversalOptions{
 		Addrs: cfg.addrs(), DB: cfg.RedisDB, MasterName: cfg.RedisMaster, IsClusterMode: cfg.kind() == kindCluster,
 		CredentialsProviderContext: credentials(cfg.RedisUser, cfg.RedisPassword),
 		SentinelUsername:           cfg.SentinelUser, SentinelPassword: cfg.SentinelPassword.Reveal(),
 		TLSConfig: secure, Protocol: 2, DisableIdentity: true,
 		MaxRetries: -1, DialerRetries: 1, FailingTimeoutSeconds: 1,
-		DialTimeout: max(timeout, time.Second), ReadTimeout: max(timeout, time.Second), WriteTimeout: max(timeout, time.Second),
-		PoolTimeout: timeout, ContextTimeoutEnabled: true,
+		// With Sentinels, to connect is to ask one of them first, and the others if that one is silent. The client takes its leave of
+		// it only if there is time left then; otherwise it asks the same one again the next time.
+		Dialer: dialer(secure, one), DialTimeout: sentinelSteps * one, ReadTimeout: one, WriteTimeout: one,
+		PoolTimeout: cfg.timeout(), ContextTimeoutEnabled: true,
 		// A plain Redis knows nothing of these, and answers the client's question with an error at every connect.
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
 	return redis.NewUniversalClient(options), nil
+}
+
+// dialer returns what connects within a time, and speaks TLS unless secure is nil.
+func dialer(secure *tls.Config, within time.Duration) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, within)
+		defer cancel()
+		// Who is gone without a word is found out in 45 s, also where nothing is sent.
+		plain := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 5 * time.Second, Count: 3}}
+		if secure == nil {
+			return plain.DialContext(ctx, network, addr)
+		}
+		return (&tls.Dialer{NetDialer: plain, Config: secure}).DialContext(ctx, network, addr)
+	}
 }
 
 // credentials are asked for at each connect, so that a password that was rotated is the next connection's.

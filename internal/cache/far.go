@@ -23,12 +23,13 @@ const probeKey = "mlsdm:probe"
 // far is the second level: a Redis that replicas share.
 type far struct {
 	client   redis.UniversalClient
+	cluster  *redis.ClusterClient // the same one; nil when Redis is no Cluster
 	kind     string
 	addrs    string // for people
 	timeout  time.Duration
 	password secret.Value
-	reads    *breaker
-	writes   *breaker
+	reads    *breakers
+	writes   *breakers
 }
 
 func newFar(cfg Config, log *slog.Logger) (*far, error) {
@@ -39,14 +40,15 @@ func newFar(cfg Config, log *slog.Logger) (*far, error) {
 	f := &far{
 		client: client, kind: cfg.kind(), addrs: strings.Join(cfg.addrs(), ","), timeout: cfg.timeout(), password: cfg.RedisPassword,
 	}
-	f.reads = newBreaker("read", f.probe(func(ctx context.Context) error {
-		if err := f.client.Get(ctx, probeKey).Err(); !errors.Is(err, redis.Nil) {
+	f.cluster, _ = client.(*redis.ClusterClient)
+	f.reads = newBreakers("read", f.probe(func(ctx context.Context, key string) error {
+		if err := f.client.Get(ctx, key).Err(); !errors.Is(err, redis.Nil) {
 			return err
 		}
 		return nil
 	}), log)
-	f.writes = newBreaker("write", f.probe(func(ctx context.Context) error {
-		return f.client.Set(ctx, probeKey, probeValue(), time.Minute).Err()
+	f.writes = newBreakers("write", f.probe(func(ctx context.Context, key string) error {
+		return f.client.Set(ctx, key, probeValue(), time.Minute).Err()
 	}), log)
 	return f, nil
 }
@@ -54,20 +56,30 @@ func newFar(cfg Config, log *slog.Logger) (*far, error) {
 // probeValue is as large as what is written otherwise: a Redis that is nearly full takes a small one.
 func probeValue() string { return strings.Repeat("x", 8<<10) }
 
-// probe bounds a probe. When Redis refuses the password, it asks for a newer one first.
-func (f *far) probe(visit func(context.Context) error) func(context.Context) error {
-	return func(ctx context.Context) error {
+// probe returns what makes a probe, of a node if one is named, within its time. When Redis refuses the password, it asks for a newer one
+// first. What is probed in a Cluster besides its nodes is whether it says what they have.
+func (f *far) probe(visit func(ctx context.Context, key string) error) func(ctx context.Context, node string) error {
+	once := func(ctx context.Context, node string) error {
+		return f.named(at(node, f.bounded(ctx, func(ctx context.Context) error {
+			key, err := f.probed(ctx, node)
+			if err != nil || f.cluster != nil && node == "" {
+				return err
+			}
+			return visit(ctx, key)
+		})))
+	}
+	return func(ctx context.Context, node string) error {
 		used := f.password.Reveal()
-		err := f.bounded(ctx, visit)
+		err := once(ctx, node)
 		if !refused(err) || !f.password.IsLive() {
-			return f.named(err)
+			return err
 		}
 		ctx, cancel := context.WithTimeout(ctx, maxTimeout)
 		defer cancel()
 		if _, changed := f.password.Renew(ctx, used); !changed {
-			return f.named(err)
+			return err
 		}
-		return f.named(f.bounded(ctx, visit))
+		return once(ctx, node)
 	}
 }
 
@@ -87,8 +99,8 @@ func (f *far) named(err error) error {
 
 // visit makes one visit if the breaker lets it, and takes note of how it went. Redis gets at most half of the time that the caller has:
 // without the cache, there is work to do. That the caller has left, or is in too much of a hurry, is not Redis's failure.
-func (f *far) visit(ctx context.Context, b *breaker, do func(context.Context) error) (visited bool, err error) {
-	if !b.allow() {
+func (f *far) visit(ctx context.Context, b *breakers, do func(context.Context) error) (visited bool, err error) {
+	if !b.allow("") {
 		return false, nil
 	}
 	timeout := f.timeout
@@ -98,13 +110,38 @@ func (f *far) visit(ctx context.Context, b *breaker, do func(context.Context) er
 	bounded, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	start := time.Now()
-	err = f.named(do(bounded))
+	err = do(bounded)
 	hurried := timeout < f.timeout/4 && time.Since(start) > timeout*9/10
 	if err == nil || ctx.Err() != nil || hurried {
 		return true, nil
 	}
-	b.fail(ctx, err)
-	return true, err
+	failed, ok := errors.AsType[nodesError](err)
+	if !ok {
+		failed = nodesError{"": err}
+	}
+	for node, err := range failed {
+		b.fail(ctx, node, f.named(at(node, err)))
+	}
+	return true, f.named(err)
+}
+
+// visitKey makes one visit to where a key is, if its breaker lets it.
+func (f *far) visitKey(ctx context.Context, b *breakers, key string, do func(context.Context) error) (visited bool, err error) {
+	allowed := true
+	visited, err = f.visit(ctx, b, func(ctx context.Context) error {
+		node, err := f.master(ctx, key)
+		if err != nil {
+			return err
+		}
+		if allowed = b.allow(node); !allowed {
+			return nil
+		}
+		if err = do(ctx); err != nil && node != "" {
+			return nodesError{node: err}
+		}
+		return err
+	})
+	return visited && allowed, err
 }
 
 // get reads values: found is called with the place of each key that is there and what is kept under it, which must not be changed.
@@ -112,14 +149,29 @@ func (f *far) get(ctx context.Context, keys []string, found func(i int, value []
 	for start := 0; start < len(keys); start += batch {
 		part := keys[start:min(start+batch, len(keys))]
 		var err error
-		if f.kind == kindCluster || len(part) == 1 {
+		switch {
+		case f.kind == kindCluster:
 			err = f.pipelined(ctx, part, func(i int, value []byte) { found(start+i, value) })
-		} else {
+		case len(part) == 1:
+			err = f.getOne(ctx, part[0], func(value []byte) { found(start, value) })
+		default:
 			err = f.mget(ctx, part, func(i int, value []byte) { found(start+i, value) })
 		}
 		if err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// getOne reads one value, with less ado than there is about several.
+func (f *far) getOne(ctx context.Context, key string, found func([]byte)) error {
+	value, err := f.client.Get(ctx, key).Bytes()
+	switch {
+	case err == nil:
+		found(value)
+	case !notThere(err):
+		return err
 	}
 	return nil
 }
@@ -140,26 +192,18 @@ func (f *far) mget(ctx context.Context, keys []string, found func(int, []byte)) 
 	return nil
 }
 
-// pipelined is for a cluster, where keys live in different places: each node is asked for its own at the same time. What some
-// nodes have is found though others fail.
+// pipelined is for a cluster, where keys live in different places. What some nodes have is found though others fail.
 func (f *far) pipelined(ctx context.Context, keys []string, found func(int, []byte)) error {
 	answers := make([]*redis.StringCmd, len(keys))
-	_, err := f.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i, key := range keys {
-			answers[i] = p.Get(ctx, key)
-		}
-		return nil
+	err := f.everywhere(ctx, f.reads, keys, func(p redis.Pipeliner, i int) {
+		answers[i] = p.Get(ctx, keys[i])
 	})
-	if notThere(err) { // it is that of the first command that has one
-		err = nil
-	}
 	for i, answer := range answers {
-		value, failed := answer.Bytes()
-		switch {
-		case failed == nil:
+		if answer == nil {
+			continue
+		}
+		if value, failed := answer.Bytes(); failed == nil {
 			found(i, value)
-		case !notThere(failed) && err == nil:
-			err = failed
 		}
 	}
 	return err
@@ -170,21 +214,21 @@ func notThere(err error) bool {
 	return errors.Is(err, redis.Nil) || err != nil && strings.HasPrefix(err.Error(), "WRONGTYPE")
 }
 
-// set writes values, each for its own time.
-func (f *far) set(ctx context.Context, keys []string, values [][]byte, lasts []time.Duration) error {
-	for start := 0; start < len(keys); start += batch {
-		end := min(start+batch, len(keys))
-		_, err := f.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-			for i := start; i < end; i++ {
-				p.Set(ctx, keys[i], values[i], max(lasts[i], time.Millisecond))
-			}
-			return nil
+// set writes values, each for its own time, and returns how many bytes Redis has taken.
+func (f *far) set(ctx context.Context, keys []string, values [][]byte, lasts []time.Duration) (size int, err error) {
+	for start := 0; start < len(keys) && err == nil; start += batch {
+		part := keys[start:min(start+batch, len(keys))]
+		answers := make([]*redis.StatusCmd, len(part))
+		err = f.everywhere(ctx, f.writes, part, func(p redis.Pipeliner, i int) {
+			answers[i] = p.Set(ctx, part[i], values[start+i], max(lasts[start+i], time.Millisecond))
 		})
-		if err != nil {
-			return err
+		for i, answer := range answers {
+			if answer != nil && answer.Err() == nil {
+				size += len(values[start+i])
+			}
 		}
 	}
-	return nil
+	return size, err
 }
 
 // remove deletes keys, wherever they live.

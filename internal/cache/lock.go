@@ -21,7 +21,7 @@ func (n *Namespace) lock(ctx context.Context, key string) lock {
 		return lock{mine: true}
 	}
 	l := lock{key: "mlsdm:lock:" + n.name + ":" + key, token: newToken()}
-	visited, err := far.visit(ctx, far.writes, func(ctx context.Context) error {
+	visited, err := far.visitKey(ctx, far.writes, l.key, func(ctx context.Context) error {
 		err := far.client.SetArgs(ctx, l.key, l.token, redis.SetArgs{Mode: "NX", TTL: n.options.LoadTimeout}).Err()
 		l.mine = err == nil
 		if errors.Is(err, redis.Nil) {
@@ -45,10 +45,13 @@ func (n *Namespace) unlock(ctx context.Context, l lock) {
 		return
 	}
 	far := n.cache.far
-	if !far.writes.allow() {
+	if !far.writes.allow("") {
 		return
 	}
 	err := far.bounded(context.WithoutCancel(ctx), func(ctx context.Context) error {
+		if node, err := far.master(ctx, l.key); err != nil || !far.writes.allow(node) {
+			return err
+		}
 		return far.client.Eval(ctx, script, []string{l.key}, l.token).Err()
 	})
 	if err != nil {

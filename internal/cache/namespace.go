@@ -268,7 +268,7 @@ func (n *Namespace) write(ctx context.Context, keys []string, entries []entry, s
 		n.near.set(key, entries[i], n.usable(entries[i], now))
 	}
 	far := n.cache.far
-	if far == nil || !far.writes.allow() {
+	if far == nil || !far.writes.allow("") {
 		return
 	}
 	full, lasts, size := n.full(keys), make([]time.Duration, len(keys)), 0
@@ -282,14 +282,13 @@ func (n *Namespace) write(ctx context.Context, keys []string, entries []entry, s
 			copy(sealed[i][sealSize:], e.value)
 		}
 		seal(sealed[i], full[i], e)
-		size += len(sealed[i])
 	}
-	_, err := far.visit(context.WithoutCancel(ctx), far.writes, func(ctx context.Context) error {
-		return far.set(ctx, full, sealed, lasts)
+	_, err := far.visit(context.WithoutCancel(ctx), far.writes, func(ctx context.Context) (err error) {
+		size, err = far.set(ctx, full, sealed, lasts)
+		return err
 	})
 	if err != nil {
 		n.counters.writeErrors.Add(1)
-		return
 	}
 	n.counters.redisWritten.Add(uint64(size))
 }

@@ -1,7 +1,10 @@
 package cache_test
 
 import (
+	"bytes"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,6 +44,37 @@ func TestSentinels(t *testing.T) {
 	eventually(t, func() bool { return c.Check(t.Context()) == nil }, "it is well")
 }
 
+// The machine of the master goes, and with it the Sentinel that was asked so far: nobody refuses a connection, nobody answers.
+func TestSentinelThatIsSilent(t *testing.T) {
+	t.Parallel()
+	servers := redistest.RunSentinels(t)
+	if servers == nil {
+		return
+	}
+	cfg := at(servers.Addrs()...)
+	cfg.RedisMaster, cfg.RedisTimeout = redistest.MasterName, 250*time.Millisecond
+	c, n, log := replica(t, cfg, "x", cache.Options{})
+	eventually(t, func() bool { return c.Check(t.Context()) == nil }, "it is well")
+	set(t, n, "k", "v")
+	replicated := servers.Replica.Client()
+	eventually(t, func() bool { return replicated.Exists(t.Context(), "mlsdm:x:k").Val() == 1 }, "the replica has it")
+	asked := 0
+	for _, s := range servers.Sentinels {
+		// Who listens for a new master asks, too.
+		if kind := s.Client().ClientList(t.Context()).Val(); strings.Contains(kind, "sub=2 ") {
+			s.Freeze()
+			asked++
+		}
+	}
+	require.Equal(t, 1, asked, "one of them is asked")
+	servers.Master.Freeze()
+	n.Forget()
+	require.Empty(t, get(t, n, "k"), "no request fails")
+	require.Eventually(t, func() bool { return log.says("redis works again") > 0 && c.Check(t.Context()) == nil }, 4*patience, 50*time.Millisecond,
+		"it finds the new master by others")
+	require.Equal(t, "v", get(t, n, "k"))
+}
+
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	nodes := redistest.RunCluster(t)
@@ -72,7 +106,7 @@ func TestCluster(t *testing.T) {
 
 	one.SetMulti(t.Context(), keys, values)
 	nodes[2].Kill()
-	_, fresh, _ := replica(t, cfg, "y", cache.Options{})
+	part, fresh, log := replica(t, cfg, "y", cache.Options{})
 	found := 0
 	eventually(t, func() bool { // what others have is still found
 		found = 0
@@ -88,4 +122,28 @@ func TestCluster(t *testing.T) {
 	require.Equal(t, "v", get(t, fresh, "new"))
 	_, err = one.DeletePrefix(t.Context(), "k")
 	require.Error(t, err, "one of them could not be asked")
+
+	lost := "node " + nodes[2].Addr
+	eventually(t, func() bool {
+		err := part.Check(t.Context())
+		return err != nil && strings.Contains(err.Error(), lost)
+	}, "it says which one")
+	require.False(t, part.Stats().Redis.Reads, "not all of it")
+	require.Contains(t, part.Stats().Redis.Error, lost)
+	over := func() int { return log.says(`works again" operation=read node=` + nodes[2].Addr) }
+	before := over()
+	for range 100 {
+		fresh.SetMulti(t.Context(), keys, values)
+		fresh.Forget()
+		fresh.GetMulti(t.Context(), keys)
+	}
+	require.Equal(t, before, over(), "it does not come back as long as it is away")
+	require.True(t, nodes[2].Start())
+	eventually(t, func() bool { return part.Check(t.Context()) == nil }, "it is well")
+	require.Greater(t, over(), before)
+	eventually(t, func() bool {
+		fresh.SetMulti(t.Context(), keys, values)
+		fresh.Forget()
+		return slices.EqualFunc(values, fresh.GetMulti(t.Context(), keys), bytes.Equal)
+	}, "all is found again")
 }

@@ -15,8 +15,8 @@ type Stats struct {
 type RedisStats struct {
 	Kind   string `json:"kind"`            // single, sentinel, cluster, or none
 	Addrs  string `json:"addrs,omitempty"` // as they are set
-	Reads  bool   `json:"reads"`           // whether Redis is read now
-	Writes bool   `json:"writes"`          // whether it is written now
+	Reads  bool   `json:"reads"`           // whether Redis is read now, all of it
+	Writes bool   `json:"writes"`          // whether it is written now, all of it
 	Error  string `json:"error,omitempty"` // why not
 }
 
@@ -90,10 +90,10 @@ func (c *Cache) Stats() Stats {
 	}
 	s := Stats{Redis: RedisStats{Kind: kindNone}, Namespaces: []NamespaceStats{}}
 	if f := c.far; f != nil {
-		s.Redis = RedisStats{Kind: f.kind, Addrs: f.addrs, Reads: f.reads.allow(), Writes: f.writes.allow()}
-		for _, b := range []*breaker{f.reads, f.writes} {
+		s.Redis = RedisStats{Kind: f.kind, Addrs: f.addrs, Reads: f.reads.failure() == nil, Writes: f.writes.failure() == nil}
+		for _, b := range []*breakers{f.reads, f.writes} {
 			if err := b.failure(); err != nil {
-				s.Redis.Error = b.what + ": " + err.Error()
+				s.Redis.Error = b.all.what + ": " + err.Error()
 				break
 			}
 		}
