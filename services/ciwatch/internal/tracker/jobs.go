@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	maxEarly     = 32  // attempts whose jobs were told before them
-	maxPassed    = 128 // hashes of jobs that passed, of one attempt
-	maxRunJobs   = 5 << 10
-	earlyPatient = 24 * time.Hour
+	maxEarly      = 32  // attempts whose jobs were told before them
+	maxPassed     = 128 // hashes of jobs that passed, of one attempt
+	maxRunJobs    = 5 << 10
+	earlyPatience = 24 * time.Hour
 )
 
 // EarlyJobs are jobs of an attempt that was not told yet.
@@ -162,9 +162,7 @@ func (s *State) takeEarly(run forge.Run) {
 
 // dropEarly forgets the jobs that were told before an attempt.
 func (s *State) dropEarly(run forge.Run) {
-	s.Early = slices.DeleteFunc(s.Early, func(e EarlyJobs) bool {
-		return e.RunID == run.ID && e.Attempt == run.Attempt || e.At.Before(s.Last.CompletedAt.Add(-earlyPatient))
-	})
+	s.Early = slices.DeleteFunc(s.Early, func(e EarlyJobs) bool { return e.RunID == run.ID && e.Attempt == run.Attempt })
 }
 
 // recordJobs remembers which jobs of a run failed.

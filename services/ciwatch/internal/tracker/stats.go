@@ -50,8 +50,9 @@ func (s *State) day(day int) *Day {
 	return &s.Days[i]
 }
 
-// forget drops what is more than 30 days older than the newest day.
+// forget drops what is more than 30 days older than the newest day, and jobs whose run nobody has told of for a day.
 func (s *State) forget() {
+	s.Early = slices.DeleteFunc(s.Early, func(e EarlyJobs) bool { return e.At.Before(s.Last.CompletedAt.Add(-earlyPatience)) })
 	if len(s.Days) == 0 {
 		return
 	}
