@@ -40,7 +40,7 @@ type Config struct {
 	CacheBytes int
 	// Transport takes the place of the network; nil is the network.
 	Transport http.RoundTripper
-	// Now is the clock by which limits end; nil is [time.Now].
+	// Now is the clock by which limits end; nil is [time.Now]. The tokens of apps end by [time.Now] in any case.
 	Now func() time.Time
 }
 

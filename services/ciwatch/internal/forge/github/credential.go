@@ -143,15 +143,13 @@ func (c *credential) lastAuthorization() string {
 
 // renewed returns another Authorization header than the one that was refused, if there is one now.
 func (c *credential) renewed(ctx context.Context, refused string) (string, bool) {
-	if c.anonymous() {
+	switch raw := c.token.Reveal(); {
+	case c.anonymous():
 		return "", false
-	}
-	if c.app != nil {
+	case c.app != nil:
 		c.app.forget()
-	} else if _, changed := c.token.Renew(ctx, c.token.Reveal()); !changed {
-		// It may have changed while the request was made.
-		fresh, err := c.authorization(ctx)
-		return fresh, err == nil && fresh != refused
+	case "Bearer "+strings.TrimSpace(raw) == refused: // otherwise it has changed while the request was made
+		c.token.Renew(ctx, raw)
 	}
 	fresh, err := c.authorization(ctx)
 	return fresh, err == nil && fresh != refused

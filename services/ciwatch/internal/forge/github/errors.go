@@ -68,7 +68,11 @@ func (f *Forge) statusFailure(r *reply, what string) *events.Error {
 	case status == http.StatusForbidden && judge(r) == hidden:
 		return f.failed(events.CodePermissionDenied, r.by+" may not do this; it needs actions:read, and actions:write to start runs: "+what+line, nil)
 	case status == http.StatusRequestTimeout, status >= http.StatusInternalServerError:
-		return f.failed(events.CodeUnavailable, "GitHub answers "+strconv.Itoa(status), nil)
+		e := f.failed(events.CodeUnavailable, "GitHub answers "+strconv.Itoa(status), nil)
+		if wait, said := askedWait(f.now(), r.header); said {
+			e.RetryAfter = min(max(wait, 0), maxWait)
+		}
+		return e
 	case status/100 == 2:
 		return f.failed(events.CodeUnavailable, "GitHub answers "+strconv.Itoa(status)+", which its API does not document: "+what, nil)
 	default:

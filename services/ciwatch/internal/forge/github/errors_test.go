@@ -48,6 +48,7 @@ func failures() map[string]struct {
 		"refused":                    {fakegithub.Failure{Status: 422}, events.CodeFailedPrecondition, 0},
 		"broken":                     {fakegithub.Failure{Status: 500}, events.CodeUnavailable, 0},
 		"overloaded":                 {fakegithub.Failure{Status: 503, Body: "<html>"}, events.CodeUnavailable, 0},
+		"overloaded for so long":     {fakegithub.Failure{Status: 503, RetryAfter: 7 * time.Second}, events.CodeUnavailable, 7 * time.Second},
 		"later":                      {fakegithub.Failure{Status: 202}, events.CodeUnavailable, 0},
 		"no JSON":                    {fakegithub.Failure{Body: "<html>hello</html>"}, events.CodeUnavailable, 0},
 		"half of it":                 {fakegithub.Failure{Body: `{"total_count": 1, "workflow_runs": [{"id": 1`}, events.CodeUnavailable, 0},

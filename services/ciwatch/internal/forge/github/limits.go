@@ -59,8 +59,8 @@ func (c *credential) count(now time.Time, status int, h http.Header) {
 	if status != http.StatusNotModified || c.anonymous() {
 		c.quota.Spent++
 	}
-	if resource := h.Get("X-Ratelimit-Resource"); resource != "" && resource != "core" {
-		return
+	if resource := h.Get("X-Ratelimit-Resource"); resource != "" && resource != "core" || status == http.StatusUnauthorized {
+		return // it is the limit of something, or of somebody, else
 	}
 	limit, err1 := strconv.Atoi(h.Get("X-Ratelimit-Limit"))
 	remaining, err2 := strconv.Atoi(h.Get("X-Ratelimit-Remaining"))

@@ -47,7 +47,7 @@ func TestAnOrderFollowsToWhereTheRepositoryIs(t *testing.T) {
 	require.Len(t, fake.Orders(), 1)
 }
 
-func TestRedirectsLeadNowhereElse(t *testing.T) {
+func TestTokenStaysHome(t *testing.T) {
 	t.Parallel()
 	var leaked []string
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

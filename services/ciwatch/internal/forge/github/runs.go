@@ -15,7 +15,6 @@ import (
 const (
 	runsPerPage = 30   // small answers stay unchanged longer, and 30 runs reach back far enough to see them started again
 	runSize     = 1024 // bytes that a run takes in memory, roughly
-	maxPage     = 1000 // GitHub lists no more than 1,000 runs of a question with a filter
 )
 
 // runsPage is what is kept of a list of runs.
@@ -38,8 +37,8 @@ func (f *Forge) Runs(ctx context.Context, q forge.Query) (forge.Page, error) {
 		}
 		query.Set("branch", q.Branch)
 	}
-	if page := min(q.Page, maxPage); page > 1 {
-		query.Set("page", strconv.Itoa(page))
+	if q.Page > 1 {
+		query.Set("page", strconv.Itoa(q.Page))
 	}
 	r, err := f.askAbout(ctx, q.Repository, request{
 		method: http.MethodGet, path: "/actions/runs", query: query, what: "the runs of " + q.Repository,
