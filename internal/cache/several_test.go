@@ -147,3 +147,39 @@ func TestCluster(t *testing.T) {
 		return slices.EqualFunc(values, fresh.GetMulti(t.Context(), keys), bytes.Equal)
 	}, "all is found again")
 }
+
+// A replica takes the place of a master of a Cluster: its slots are at another address, and nothing waits for the old one.
+func TestClusterThatFailsOver(t *testing.T) {
+	t.Parallel()
+	nodes := redistest.RunCluster(t)
+	if nodes == nil {
+		return
+	}
+	replicated := redistest.AddReplica(t, nodes[0])
+	cfg := at(nodes[1].Addr)
+	cfg.RedisCluster, cfg.RedisTimeout = true, 2*time.Second
+	c, n, log := replica(t, cfg, "x", cache.Options{})
+	var keys []string
+	var values [][]byte
+	for i := range 100 {
+		keys, values = append(keys, "k"+strconv.Itoa(i)), append(values, []byte(strconv.Itoa(i)))
+	}
+	fill := func() bool {
+		n.SetMulti(t.Context(), keys, values)
+		n.Forget()
+		return slices.EqualFunc(values, n.GetMulti(t.Context(), keys), bytes.Equal)
+	}
+	eventually(t, fill, "all is found")
+
+	nodes[0].Kill()
+	asked := func() bool {
+		n.SetMulti(t.Context(), keys, values)
+		return log.says(`for what it has" operation=write node=`+nodes[0].Addr) > 0
+	}
+	eventually(t, asked, "it is noticed")
+	require.Eventually(t, func() bool { return c.Check(t.Context()) == nil && fill() }, 4*patience, 50*time.Millisecond, "the other one has it")
+	require.NotZero(t, log.says("other nodes of redis have what one had that failed"), log.String())
+	held, err := replicated.Client().DBSize(t.Context()).Result()
+	require.NoError(t, err)
+	require.Greater(t, held, int64(10))
+}

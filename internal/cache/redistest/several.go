@@ -73,9 +73,7 @@ func RunCluster(tb testing.TB) []*Server {
 	require.NoError(tb, err)
 	nodes := make([]*Server, 3)
 	for i := range nodes {
-		nodes[i] = run(tb, chosen, arguments([]string{
-			"--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "no",
-		}))
+		nodes[i] = run(tb, chosen, arguments(clustered()))
 		if nodes[i] == nil {
 			return nil
 		}
@@ -100,6 +98,26 @@ func RunCluster(tb testing.TB) []*Server {
 		})
 	}
 	return nodes
+}
+
+// clustered are the arguments of a node.
+func clustered() []string {
+	return []string{"--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "no"}
+}
+
+// AddReplica adds a node to the Cluster that master is of, which follows it, and takes its place when it is gone.
+func AddReplica(tb testing.TB, master *Server) *Server {
+	tb.Helper()
+	s := run(tb, program, arguments(clustered()))
+	s.Do("CLUSTER", "MEET", "127.0.0.1", Port(tb, master.Addr))
+	id, err := master.Client().Do(tb.Context(), "CLUSTER", "MYID").Text()
+	require.NoError(tb, err)
+	client := s.Client()
+	eventually(tb, "the master is known", func() error { return client.ClusterReplicate(tb.Context(), id).Err() })
+	eventually(tb, "the replica follows", func() error {
+		return says(tb.Context(), s.Client(), "replication", "master_link_status:up")
+	})
+	return s
 }
 
 // says returns an error unless a section of INFO holds text.
