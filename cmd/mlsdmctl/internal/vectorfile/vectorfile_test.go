@@ -253,6 +253,21 @@ func TestNothingIsLeftOfNothing(t *testing.T) {
 	require.Empty(t, left)
 }
 
+// Of a file that is given up nothing is left, whatever was on the disk by then.
+func TestDiscard(t *testing.T) {
+	t.Parallel()
+	for end, format := range map[string]vectorfile.Format{".npy": vectorfile.NPY, ".jsonl": vectorfile.JSONL, ".parquet": vectorfile.Parquet} {
+		name := filepath.Join(t.TempDir(), "vectors"+end)
+		f := open(t, name, format)
+		write(t, f, 2, vectorfile.Row{Line: 1, Vector: []float32{1, 2}}, fault(2))
+		require.NoError(t, f.Checkpoint())
+		require.NoError(t, f.Discard())
+		left, err := os.ReadDir(filepath.Dir(name))
+		require.NoError(t, err)
+		require.Empty(t, left)
+	}
+}
+
 func TestFormatOf(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]vectorfile.Format{"a.npy": vectorfile.NPY, "b.JSONL": vectorfile.JSONL, "c.ndjson": vectorfile.JSONL, "d.x.parquet": vectorfile.Parquet} {
