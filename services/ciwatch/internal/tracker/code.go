@@ -17,11 +17,11 @@ const (
 	// maxState bounds the stored form.
 	maxState = 63 << 10
 	// maxEarlyBytes bounds the part of it that are jobs without a run.
-	maxEarlyBytes = 3 << 10
+	maxEarlyBytes = 2 << 10
 )
 
-// Encode returns the form that is stored: JSON, less than 64 KiB. Of what waits, and of the jobs that were told before their
-// run, it holds as much as fits; see [State.Note].
+// Encode returns the form that is stored: JSON, less than 64 KiB and usually 12. Of what waits, and of the jobs that were told before
+// their run, it holds as much as fits; see [State.Note].
 func (s State) Encode() ([]byte, error) {
 	early, pending := s.Early, s.Pending
 	s.Early, s.Pending = nil, nil

@@ -11,7 +11,7 @@ import (
 
 const (
 	maxFlaky      = 200
-	maxFlakyBytes = 7 << 10
+	maxFlakyBytes = 5 << 10
 )
 
 // FlakyJob is a job that came to two conclusions on one commit.

@@ -33,8 +33,8 @@ func (n Noted) ended() time.Time {
 // Note takes in what a webhook told at a time: it waits until Advance consumes it. What waits already, was consumed, or is no
 // completed attempt changes nothing, but for jobs that are known now and were not.
 //
-// At most 128 attempts wait, and when the state is stored as many of them as fit into it, which are more than ten of the longest. Those
-// that were completed last are left out: a poll tells of them again.
+// At most 128 attempts wait. When the state is stored, it holds as many of them as fit into it: usually more than 60, and at least
+// the first. Those that were completed last are left out: a poll tells of them again.
 func (s State) Note(run forge.Run, at time.Time) State {
 	if s.Pending = s.noted(run, at, false); len(s.Pending) > maxPending {
 		s.Pending = s.Pending[:maxPending]

@@ -33,7 +33,7 @@ func TestEveryScheduleIsTheSame(t *testing.T) {
 				for range 6 {
 					waits := random.IntN(2) == 0
 					steps := randomSteps(random, h, waits)
-					requireSame(t, want, watch(t, h, rules, waits, steps), func() string { return explain(h, steps) })
+					requireSame(t, want, (&watcher{history: h, rules: rules, waits: waits, forgets: true, state: fresh()}).hear(t, steps), func() string { return explain(h, steps) })
 				}
 			}
 		})
@@ -166,10 +166,11 @@ func TestEveryScheduleOfSixAttempts(t *testing.T) {
 		for choice := range 3 * 3 * 3 * 3 * 3 * 3 {
 			if steps, ok := schedule(h, polls, choice); ok {
 				schedules++
-				requireSame(t, want, watch(t, h, rules(), true, steps), func() string { return explain(h, steps) })
+				requireSame(t, want, (&watcher{history: h, rules: rules(), waits: true, state: fresh()}).hear(t, steps), func() string { return explain(h, steps) })
 			}
 		}
 	}
+	t.Logf("%d schedules", schedules)
 	require.Greater(t, schedules, 10000)
 }
 
@@ -224,7 +225,7 @@ func TestEveryOrderOfSixAttempts(t *testing.T) {
 					steps = append(steps, told)
 				}
 			}
-			requireSame(t, want, watch(t, h, rules(), true, steps), func() string { return explain(h, steps) })
+			requireSame(t, want, (&watcher{history: h, rules: rules(), waits: true, state: fresh()}).hear(t, steps), func() string { return explain(h, steps) })
 			return
 		}
 		for i := range rest {

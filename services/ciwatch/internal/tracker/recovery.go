@@ -15,6 +15,8 @@ import (
 const (
 	ActionRerun           = "rerun"
 	ActionRerunFailedJobs = "rerun_failed_jobs"
+	// ActionPublish only tells: somebody else may act.
+	ActionPublish = "publish"
 )
 
 const (
@@ -76,14 +78,14 @@ func (r Recovery) startedRun(run forge.Run) bool {
 // Plan appends a recovery as planned. Its id is made of what it is, so that the same decision made twice is one: what is in the log already
 // is not planned again.
 func (s State) Plan(r Recovery) State {
-	r.Action, r.Rule, r.Reason = text(r.Action, maxWord), text(r.Rule, maxWord), reason(r.Reason)
-	r.HeadSHA, r.At, r.AskedAt = text(r.HeadSHA, maxWord), instant(r.At), time.Time{}
+	r.Action, r.Rule, r.Reason = plain(r.Action, maxWord), plain(r.Rule, maxWord), plain(r.Reason, maxReason)
+	r.HeadSHA, r.At, r.AskedAt = plain(r.HeadSHA, maxWord), instant(r.At), time.Time{}
 	r.State, r.Episode, r.Passed = events.CIRecoveryPlanned, s.Episode, false
 	r.Number, r.StartedAt = 0, time.Time{}
 	if i := s.indexOf(r.RunID); i >= 0 {
 		r.Number, r.StartedAt = s.Runs[i].Number, s.Runs[i].startedAt()
 	}
-	if r.ID = text(r.ID, maxWord); r.ID == "" {
+	if r.ID = plain(r.ID, maxWord); r.ID == "" {
 		r.ID = DeriveID(r.StartedAt, "recovery", s.key(), strconv.Itoa(r.Episode), runKey(r.RunID, r.RunAttempt), r.Action)
 	}
 	if s.recoveryAt(r.ID) >= 0 {
@@ -132,7 +134,7 @@ func (s State) DryRun(id string, at time.Time) State {
 func (s State) Refused(id, why string, at time.Time) (State, []Event) {
 	var out []Event
 	s = s.withRecovery(id, func(r *Recovery) {
-		r.State, r.Reason = events.CIRecoveryRefused, reason(why)
+		r.State, r.Reason = events.CIRecoveryRefused, plain(why, maxReason)
 		out = append(out, s.recoveryFailed(*r, s.recovered(*r), instant(at)))
 	})
 	return s, out
@@ -225,17 +227,18 @@ func (s *State) lastAsked() string {
 	return ""
 }
 
-// underWay returns the recovery of the alarm that was asked for and whose result is not in; nil when there is none.
+// underWay returns the recovery of the alarm that was asked for and whose result is not in; nil when there is none. Of one that was only
+// published, it is not known that anybody does anything.
 func (s *State) underWay(now time.Time) *Recovery {
 	for i, r := range slices.Backward(s.Recoveries) {
-		if r.Episode == s.Episode && r.State == events.CIRecoveryAsked && !r.Passed && now.Sub(r.AskedAt) < patience {
+		if r.Episode == s.Episode && r.Action != ActionPublish && r.State == events.CIRecoveryAsked && !r.Passed && now.Sub(r.AskedAt) < patience {
 			return &s.Recoveries[i]
 		}
 	}
 	return nil
 }
 
-// reason returns why as it is kept: one line, without what takes more room in JSON.
-func reason(why string) string {
-	return text(strings.NewReplacer(`"`, "'", `\`, "/", "\n", " ").Replace(why), maxReason)
+// plain returns s as one line, without what takes more room in JSON.
+func plain(s string, limit int) string {
+	return text(strings.NewReplacer(`"`, "'", `\`, "/", "\n", " ").Replace(s[:min(len(s), 4*limit)]), limit)
 }

@@ -27,7 +27,7 @@ type Run struct {
 	Started int64 `json:"t"`
 	Took    int64 `json:"d"`
 	Queue   int64 `json:"q"`
-	// Attempts are the last 8 that were seen, the oldest first, and Results a letter for each: failed, passed or neither. Gone is the
+	// Attempts are the last 6 that were seen, the oldest first, and Results a letter for each: failed, passed or neither. Gone is the
 	// latest of those that were forgotten, Count how many were seen.
 	Attempts []int  `json:"a"`
 	Results  string `json:"r"`

@@ -11,7 +11,7 @@ import (
 const (
 	stateVersion = 2
 	maxRuns      = 64 // remembered one by one; of older ones only the streak that they ended with is known
-	maxAttempts  = 8  // of one run, remembered one by one
+	maxAttempts  = 6  // of one run, remembered one by one
 )
 
 // maxDuration bounds what is believed of an attempt's length; GitHub ends a run after 35 days.
@@ -69,7 +69,7 @@ type State struct {
 	Page string `json:"page,omitempty"`
 	// Days are counts by day, at most 30, the oldest first.
 	Days []Day `json:"days,omitempty"`
-	// Flaky are the jobs that came to two conclusions on one commit, at most 200, ordered by name.
+	// Flaky are the jobs that came to two conclusions on one commit, at most 200 and 5 KiB, ordered by name.
 	Flaky []FlakyJob `json:"flaky,omitempty"`
 	// Recoveries are the last ones, at most 20, the newest last.
 	Recoveries []Recovery `json:"recoveries,omitempty"`

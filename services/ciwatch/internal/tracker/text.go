@@ -25,6 +25,7 @@ func text(s string, limit int) string {
 	if len(s) <= limit && clean(s) {
 		return s
 	}
+	s = s[:min(len(s), 4*limit)] // who writes that much that is not printable is not read to the end
 	s = strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || !unicode.IsPrint(r) {
 			return -1

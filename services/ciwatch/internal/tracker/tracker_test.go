@@ -73,7 +73,8 @@ func TestTransitions(t *testing.T) {
 		{"neutral passes where a rule says so", neutral, []forge.Run{run(1, 1, f), run(2, 1, forge.Neutral)}, "run_failed(1.1) run_succeeded(2.1)", 0, events.CIHealthy},
 		{
 			"a run that fails again is still one failed run", rules(),
-			[]forge.Run{run(1, 1, f), run(1, 2, f), run(1, 3, f), run(1, 4, f)}, "run_failed(1.1)", 1, events.CIFailing,
+			[]forge.Run{run(1, 1, f), run(1, 2, f), run(1, 3, f), run(1, 4, f)},
+			"run_failed(1.1)", 1, events.CIFailing,
 		},
 		{
 			"a rerun that passes ends the streak and is flaky", rules(),
@@ -97,7 +98,8 @@ func TestTransitions(t *testing.T) {
 		},
 		{
 			"a passed run that fails when it runs again", rules(),
-			[]forge.Run{run(1, 1, s), run(1, 2, f)}, "run_failed(1.2)", 1, events.CIFailing,
+			[]forge.Run{run(1, 1, s), run(1, 2, f)},
+			"run_failed(1.2)", 1, events.CIFailing,
 		},
 		{
 			"a slow run in between fails last", rules(),
@@ -121,7 +123,8 @@ func TestTransitions(t *testing.T) {
 		},
 		{
 			"a failed attempt that is told after its rerun", rules(),
-			[]forge.Run{run(1, 2, s), run(1, 1, f)}, "", 0, events.CIHealthy,
+			[]forge.Run{run(1, 2, s), run(1, 1, f)},
+			"", 0, events.CIHealthy,
 		},
 	}
 	for _, tt := range tests {

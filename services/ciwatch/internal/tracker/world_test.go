@@ -115,11 +115,11 @@ func compareSteps(a, b step) int { return a.at.Compare(b.at) }
 type watcher struct {
 	history history
 	rules   tracker.Rules
-	// waits says that nothing settles: only what was listed is consumed.
-	waits bool
-	state tracker.State
-	told  []tracker.Event
-	end   string // the stored form of the state
+	// waits says that nothing settles: only what was listed is consumed. forgets says that the state is stored and read in between.
+	waits, forgets bool
+	state          tracker.State
+	told           []tracker.Event
+	end            string // the stored form of the state
 }
 
 // take hears or does one thing and advances.
@@ -167,13 +167,12 @@ func inOrder(h history, rules tracker.Rules) *watcher {
 	return w
 }
 
-// watch hears all steps in order. It stores and reads its state now and then.
-func watch(t *testing.T, h history, rules tracker.Rules, waits bool, steps []step) *watcher {
+// hear hears all steps in order.
+func (w *watcher) hear(t *testing.T, steps []step) *watcher {
 	t.Helper()
-	w := &watcher{history: h, rules: rules, waits: waits, state: fresh()}
 	for i, st := range steps {
 		w.take(st)
-		if i%8 == 7 {
+		if w.forgets && i%6 == 5 {
 			w.state = stored(t, w.state)
 		}
 	}
