@@ -34,7 +34,7 @@ func newWorld(t *testing.T, change func(*keyring.Options), list ...providers.Key
 		change(&o)
 	}
 	var err error
-	w.Ring, err = keyring.New("a", list, o, nil)
+	w.Ring, err = keyring.New("a", list, o)
 	require.NoError(t, err)
 	return w
 }

@@ -57,7 +57,7 @@ func accepts(keys ...string) func(key string) *llm.Fault {
 func TestRefusedLiveKeyIsRenewed(t *testing.T) {
 	t.Parallel()
 	v := &vault{now: "old", next: "new"}
-	r, err := keyring.New("a", []providers.Key{live(v)}, keyring.Options{Logger: discard()}, nil)
+	r, err := keyring.New("a", []providers.Key{live(v)}, keyring.Options{Logger: discard()})
 	require.NoError(t, err)
 	sent, f := ask(t, r, accepts("new"))
 	require.Nil(t, f)
@@ -92,7 +92,7 @@ func TestRefusedLiveKeyIsRenewed(t *testing.T) {
 // TestNextKey: of one request, a key that has failed it is not used again, a live one that has changed is.
 func TestNextKey(t *testing.T) {
 	t.Parallel()
-	r, err := keyring.New("a", keys("k1", "k2", "k3"), keyring.Options{Logger: discard()}, nil)
+	r, err := keyring.New("a", keys("k1", "k2", "k3"), keyring.Options{Logger: discard()})
 	require.NoError(t, err)
 	sent, f := ask(t, r, accepts())
 	require.Len(t, sent, 3)
@@ -100,7 +100,7 @@ func TestNextKey(t *testing.T) {
 
 	final := status(429)
 	final.Final, final.Until = true, time.Time{}
-	r, err = keyring.New("a", keys("k1"), keyring.Options{Logger: discard()}, nil)
+	r, err = keyring.New("a", keys("k1"), keyring.Options{Logger: discard()})
 	require.NoError(t, err)
 	use := r.Use()
 	turn, _ := use.Take("m", time.Now())
@@ -114,7 +114,7 @@ func TestNextKey(t *testing.T) {
 func TestLateRefusalOfAnOldKey(t *testing.T) {
 	t.Parallel()
 	v := &vault{now: "old", next: "old"}
-	r, err := keyring.New("a", []providers.Key{live(v)}, keyring.Options{Logger: discard()}, nil)
+	r, err := keyring.New("a", []providers.Key{live(v)}, keyring.Options{Logger: discard()})
 	require.NoError(t, err)
 	sent, f := ask(t, r, func(key string) *llm.Fault {
 		if key == "new" {
@@ -136,7 +136,7 @@ func TestRotationFailsNothing(t *testing.T) {
 		v := &vault{now: "key-0", next: "key-0", takes: 20 * time.Millisecond}
 		var valid atomic.Value
 		valid.Store("key-0")
-		r, err := keyring.New("a", []providers.Key{live(v)}, keyring.Options{KeysFail: true, Logger: discard()}, nil)
+		r, err := keyring.New("a", []providers.Key{live(v)}, keyring.Options{KeysFail: true, Logger: discard()})
 		require.NoError(t, err)
 		var all sync.WaitGroup
 		for range 50 {

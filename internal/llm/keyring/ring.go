@@ -60,9 +60,8 @@ type key struct {
 	models   holds
 }
 
-// New returns the ring of a provider's keys; without any, it is asked without one. What was known of keys before, which may be nil, is not
-// forgotten of those that stay.
-func New(provider string, keys []providers.Key, o Options, before *Ring) (*Ring, error) {
+// New returns the ring of a provider's keys; without any, it is asked without one.
+func New(provider string, keys []providers.Key, o Options) (*Ring, error) {
 	if len(keys) > providers.MaxKeys {
 		return nil, fmt.Errorf("provider %s has %d keys; at most %d are allowed", provider, len(keys), providers.MaxKeys)
 	}
@@ -81,30 +80,7 @@ func New(provider string, keys []providers.Key, o Options, before *Ring) (*Ring,
 		}
 		r.keys = append(r.keys, k)
 	}
-	if before != nil {
-		r.remember(before)
-	}
 	return r, nil
-}
-
-// remember takes over what another ring knows of the same keys.
-func (r *Ring) remember(before *Ring) {
-	before.mu.Lock()
-	defer before.mu.Unlock()
-	for _, k := range r.keys {
-		for _, old := range before.keys {
-			if old.name != k.name || old.sent.Reveal() != k.sent.Reveal() {
-				continue
-			}
-			k.failures, k.hold = old.failures, old.hold
-			k.hold.trying = false // whoever tries tells the old one
-			for model, held := range old.models {
-				kept := k.models.of(model, time.Time{})
-				*kept = *held
-				kept.trying = false
-			}
-		}
-	}
 }
 
 // refresh takes note of what the key's content is now.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"strings"
 	"testing"
 	"time"
 
@@ -40,7 +39,7 @@ func TestNew(t *testing.T) {
 	require.True(t, turn.Key().IsZero(), "a provider without keys is asked without one")
 	require.Empty(t, turn.KeyName())
 	require.Equal(t, w.now, turn.Began())
-	_, err := keyring.New("a", make([]providers.Key, 65), keyring.Options{}, nil)
+	_, err := keyring.New("a", make([]providers.Key, 65), keyring.Options{})
 	require.ErrorContains(t, err, "provider a has 65 keys; at most 64 are allowed")
 }
 
@@ -113,38 +112,6 @@ func TestQuotaIsNotHammered(t *testing.T) {
 	require.Equal(t, "k1", w.try("m", status(504)))
 	require.Equal(t, "k1", w.try("m", status(402)))
 	require.Equal(t, 10*time.Minute, w.until("m"), "it is doubled")
-}
-
-// TestOtherKeysAreKnownAgain: what is known of those that stay is not forgotten; but who tries tells the ring that it was given by.
-func TestOtherKeysAreKnownAgain(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, nil, keys("k1", "k2", "k3")...)
-	require.Equal(t, "k1", w.try("m", status(401)))
-	require.Equal(t, "k2", w.try("m", w.asks(429, time.Hour)))
-	after, err := keyring.New("a", keys("k1", "k2", "k9"), keyring.Options{Logger: discard()}, w.Ring)
-	require.NoError(t, err)
-	for model, want := range map[string]string{"m": "k9", "n": "k2 k9"} {
-		state := after.State(w.now)
-		require.Equal(t, llm.ClassKey, state.Keys[0].Class)
-		use := after.Use()
-		var got []string
-		for {
-			turn, why := use.Take(model, w.now)
-			if why != nil {
-				break
-			}
-			got = append(got, turn.KeyName())
-			use.Failed(t.Context(), &turn, status(401)) // which is not told to the ring
-			turn.End(t.Context(), &llm.Fault{Class: llm.ClassCanceled}, w.now)
-		}
-		require.ElementsMatch(t, strings.Fields(want), got)
-	}
-	w.after(2 * time.Minute)
-	_, why := w.take("n") // which finds out of k1 with the ring of before
-	require.Nil(t, why)
-	again, err := keyring.New("a", keys("k1"), keyring.Options{Logger: discard()}, w.Ring)
-	require.NoError(t, err)
-	require.True(t, again.Available("n", w.now).Available)
 }
 
 // TestManyModels: names that callers make up do not fill the memory.

@@ -100,7 +100,7 @@ func New(name string, adapter llm.EmbedAdapter, keys []providers.Key, o Options)
 	if o.Metrics == nil {
 		o.Metrics = newMetrics()
 	}
-	ring, err := keyring.New(name, keys, keyring.Options{Timeouts: true, Patience: o.Backoff.Cap, Logger: o.Logger, Random: o.Random}, nil)
+	ring, err := keyring.New(name, keys, keyring.Options{Timeouts: true, Patience: o.Backoff.Cap, Logger: o.Logger, Random: o.Random})
 	if err != nil {
 		return nil, fmt.Errorf("upstream: %w", err)
 	}

@@ -24,8 +24,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -85,8 +83,8 @@ const (
 type Engine struct {
 	cfg     Config
 	metrics *metrics
-	mu      sync.Mutex // of Update
-	known   atomic.Pointer[map[string]*provider]
+	// providers are those that can be asked, by name.
+	providers map[string]*provider
 }
 
 // New checks cfg and returns an engine.
@@ -119,36 +117,21 @@ func New(cfg Config, list []Provider) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: cfg, metrics: m}
-	return e, e.Update(list)
-}
-
-// Update puts other providers in the place of those that were known. Requests that are under way end with those they have. Of a
-// provider that stays, what is known of its keys stays, too.
-func (e *Engine) Update(list []Provider) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	before := e.providers()
-	now := make(map[string]*provider, len(list))
+	e := &Engine{cfg: cfg, metrics: m, providers: make(map[string]*provider, len(list))}
 	for _, p := range list {
 		switch {
 		case p.Name == "" || p.Adapter == nil:
-			return errors.New("engine: a provider must have a name and an adapter")
-		case now[p.Name] != nil:
-			return fmt.Errorf("engine: provider %s is there twice", p.Name)
+			return nil, errors.New("engine: a provider must have a name and an adapter")
+		case e.providers[p.Name] != nil:
+			return nil, fmt.Errorf("engine: provider %s is there twice", p.Name)
 		}
-		var known *keyring.Ring
-		if before[p.Name] != nil {
-			known = before[p.Name].ring
-		}
-		ring, err := keyring.New(p.Name, p.Keys, keyring.Options{KeysFail: true, Logger: e.cfg.Logger, Random: e.cfg.Random}, known)
+		ring, err := keyring.New(p.Name, p.Keys, keyring.Options{KeysFail: true, Logger: cfg.Logger, Random: cfg.Random})
 		if err != nil {
-			return fmt.Errorf("engine: %w", err)
+			return nil, fmt.Errorf("engine: %w", err)
 		}
-		now[p.Name] = &provider{adapter: p.Adapter, ring: ring}
+		e.providers[p.Name] = &provider{adapter: p.Adapter, ring: ring}
 	}
-	e.known.Store(&now)
-	return nil
+	return e, nil
 }
 
 // provider is one that can be asked, and what is known of its keys.
@@ -159,7 +142,7 @@ type provider struct {
 
 // Available says whether a model of a provider can be asked now.
 func (e *Engine) Available(name, model string) keyring.Availability {
-	p := e.providers()[name]
+	p := e.providers[name]
 	if p == nil {
 		return keyring.Availability{Class: llm.ClassModel}
 	}
@@ -168,19 +151,11 @@ func (e *Engine) Available(name, model string) keyring.Availability {
 
 // State returns what is known of a provider, and whether there is one of that name.
 func (e *Engine) State(name string) (s keyring.State, known bool) {
-	p := e.providers()[name]
+	p := e.providers[name]
 	if p == nil {
 		return keyring.State{}, false
 	}
 	return p.ring.State(time.Now()), true
-}
-
-// providers returns those that are known now.
-func (e *Engine) providers() map[string]*provider {
-	if known := e.known.Load(); known != nil {
-		return *known
-	}
-	return nil
 }
 
 // Do answers a request. The result is never nil: after a failure it says what was tried. The error is an [events.Error], or a
@@ -194,7 +169,7 @@ func (e *Engine) Do(ctx context.Context, ask Ask) (*Result, error) {
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	r := &run{engine: e, ask: ask, providers: e.providers(), begin: time.Now()}
+	r := &run{engine: e, ask: ask, begin: time.Now()}
 	r.last = r.begin
 	r.Attempts = r.room[:0]
 	err := r.do(ctx)

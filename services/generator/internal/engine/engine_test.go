@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/engine"
 )
@@ -28,6 +29,14 @@ func TestNewRefuses(t *testing.T) {
 	require.NoError(t, err)
 	_, err = engine.New(engine.Config{Logger: log, Metrics: reg}, nil)
 	require.ErrorContains(t, err, "attempt metrics")
+	for want, list := range map[string][]engine.Provider{
+		"a name and an adapter": {{Name: "a"}},
+		"is there twice":        {{Name: "a", Adapter: fake{}}, {Name: "a", Adapter: fake{}}},
+		"65 keys":               {{Name: "a", Adapter: fake{}, Keys: make([]providers.Key, providers.MaxKeys+1)}},
+	} {
+		_, err := engine.New(engine.Config{Logger: log}, list)
+		require.ErrorContains(t, err, want)
+	}
 }
 
 // TestTheMostTellingError: of what all targets said, the caller is told what helps him most.

@@ -70,25 +70,6 @@ func denied(t *testing.T, w *world, change func(*engine.Config)) *engine.Engine 
 	return e
 }
 
-// An update in the middle of such an attempt has nobody wait for ever: its end is told to those who were there before.
-func TestUpdateInTheMiddleOfAProbe(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		e := denied(t, w, nil)
-		ctx, cancel := context.WithCancel(t.Context())
-		path := to(t, "b/m")
-		go func() { _, _ = ask(ctx, e, path, nil) }()
-		synctest.Wait()
-		require.False(t, e.Available("b", "m").Available, "others wait")
-		require.NoError(t, e.Update([]engine.Provider{{Name: "b", Adapter: fake{w, "b"}, Keys: keys("k3")}}))
-		cancel()
-		synctest.Wait()
-		_, err := ask(t.Context(), e, to(t, "b/m"), nil)
-		require.NoError(t, err)
-	})
-}
-
 // A gate that panics in the middle of such an attempt has nobody wait for ever either.
 func TestGateThatPanics(t *testing.T) {
 	t.Parallel()

@@ -14,11 +14,10 @@ import (
 type run struct {
 	Result
 
-	engine    *Engine
-	ask       Ask
-	providers map[string]*provider
-	begin     time.Time
-	last      time.Time // when the last attempt ended
+	engine *Engine
+	ask    Ask
+	begin  time.Time
+	last   time.Time // when the last attempt ended
 
 	targets []route.Target
 	// done are the targets, by number, that are not asked again in this request.
@@ -70,7 +69,7 @@ func (r *run) do(ctx context.Context) error {
 // asked; zero when nothing is to be waited for.
 func (r *run) target(ctx context.Context, i int) (until time.Time, s step, err error) {
 	r.Target = r.targets[i]
-	p := r.providers[r.Target.Provider]
+	p := r.engine.providers[r.Target.Provider]
 	if p == nil {
 		r.done |= 1 << i
 		r.verdict.missing(i, r.Target)

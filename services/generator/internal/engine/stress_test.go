@@ -49,12 +49,11 @@ func TestStress(t *testing.T) {
 		for _, name := range []string{"a", "b", "c"} {
 			w.on(name, chaos)
 		}
-		providers := []engine.Provider{
-			{Name: "a", Adapter: fake{w, "a"}, Keys: append(keys("k1", "k2"), providers.Key{Name: "live", Value: secret.Live(v), Weight: 2})},
-			{Name: "b", Adapter: fake{w, "b"}, Keys: keys("k3")},
-			{Name: "c", Adapter: fake{w, "c"}},
-		}
-		e := newEngineOf(t, func(c *engine.Config) { c.Random, c.Gate = rand.Float64, g }, providers...)
+		e := newEngineOf(t, func(c *engine.Config) { c.Random, c.Gate = rand.Float64, g },
+			engine.Provider{Name: "a", Adapter: fake{w, "a"}, Keys: append(keys("k1", "k2"), providers.Key{Name: "live", Value: secret.Live(v), Weight: 2})},
+			engine.Provider{Name: "b", Adapter: fake{w, "b"}, Keys: keys("k3")},
+			engine.Provider{Name: "c", Adapter: fake{w, "c"}},
+		)
 		routes := []string{"a/m", "a/n", "b/m", "b/n", "c/m"}
 		var all sync.WaitGroup
 		for range 40 {
@@ -68,11 +67,8 @@ func TestStress(t *testing.T) {
 			for range 20 {
 				<-time.After(time.Second)
 				v.push("live-" + time.Now().String())
-				if err := e.Update(providers); err != nil {
-					t.Errorf("%v", err)
-				}
-				for _, p := range providers {
-					e.State(p.Name)
+				for _, name := range []string{"a", "b", "c"} {
+					e.State(name)
 				}
 			}
 		})

@@ -113,7 +113,7 @@ func (r *run) soonest(now time.Time) time.Duration {
 		case r.verdict.gated&(1<<i) != 0:
 			at = r.verdict.opens
 		default:
-			a := r.providers[t.Provider].ring.Available(t.Model, now)
+			a := r.engine.providers[t.Provider].ring.Available(t.Model, now)
 			if a.Available {
 				return 0
 			}

@@ -8,15 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
-	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
-	"github.com/neuron7x/mlsdm-integrations/internal/llm/vendors"
-	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/internal/section"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/route"
 )
 
 // read reads a file as the service does.
-func read(t *testing.T, text string, known ...providers.Provider) (*route.Table, error) {
+func read(t *testing.T, text string) (*route.Table, error) {
 	t.Helper()
 	r := section.New("generator.yaml")
 	top, err := r.Document([]byte(text))
@@ -34,7 +31,7 @@ func read(t *testing.T, text string, known ...providers.Provider) (*route.Table,
 			}
 		}
 	}
-	table := route.Read(r, entries, models, known)
+	table := route.Read(r, entries, models, nil)
 	require.Equal(t, r.Err() == nil, table != nil)
 	return table, r.Err()
 }
@@ -108,18 +105,6 @@ func TestReadNothing(t *testing.T) {
 		require.NoError(t, err, text)
 		require.Equal(t, "none", table.String())
 	}
-}
-
-// TestSettings: what settings give is there without a file, and completes what a file says.
-func TestSettings(t *testing.T) {
-	t.Parallel()
-	openai := providers.Setting("openai", vendors.OpenAI, vendors.OpenAIBaseURL, secret.NewValue("sk-1"))
-	table, err := read(t, "", openai)
-	require.NoError(t, err)
-	require.Equal(t, "openai/*", table.String())
-	table, err = read(t, "providers: {openai: {models: [gpt]}}\nmodels: {x: openai/gpt}", openai)
-	require.NoError(t, err)
-	require.Equal(t, "x, openai/gpt", table.String())
 }
 
 func TestReadRefuses(t *testing.T) {

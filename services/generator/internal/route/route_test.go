@@ -71,23 +71,10 @@ func TestResolve(t *testing.T) {
 		require.Equal(t, [][]route.Target{{want}}, r.Tiers)
 		require.Equal(t, []route.Target{want}, r.Order(nil, nil))
 	}
-	for model, code := range map[string]events.Code{
-		"":                             events.CodeInvalidArgument,
-		"a b":                          events.CodeInvalidArgument,
-		"a/\n":                         events.CodeInvalidArgument,
-		strings.Repeat("a/", 200):      events.CodeInvalidArgument,
-		"slow":                         events.CodeNotFound,
-		"a/":                           events.CodeNotFound,
-		"/x":                           events.CodeNotFound,
-		"c/x":                          events.CodeNotFound,
-		"b/four":                       events.CodeNotFound,
-		"fast/x":                       events.CodeNotFound,
-		strings.Repeat("é", 100) + "/": events.CodeNotFound,
-	} {
+	for _, model := range []string{"slow", "a/", "b/four", "fast/x"} {
 		_, err := table.Resolve(model)
-		require.Equal(t, code, events.CodeOf(err), model)
-		require.Contains(t, err.Error(), "available: fast, a/*, b/one, b/two/three")
-		require.Less(t, len(err.Error()), 300)
+		require.Equal(t, events.CodeNotFound, events.CodeOf(err), model)
+		require.ErrorContains(t, err, "available: fast, a/*, b/one, b/two/three")
 	}
 	require.Equal(t, "a/x a/y b/one b/two/three", ids(table.Targets()))
 	require.Len(t, table.Aliases(), 1)
