@@ -154,6 +154,45 @@ func TestASecondaryLimitThatComesAgainIsKeptLonger(t *testing.T) {
 	})
 }
 
+func TestManyDoNotFindOutTheSame(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		failure fakegithub.Failure
+		code    events.Code
+	}{
+		"not accepted":    {fakegithub.Failure{Status: 401}, events.CodeUnauthenticated},
+		"primary limit":   {fakegithub.Failure{Status: 403, ResetAfter: time.Minute}, events.CodeRateLimited},
+		"secondary limit": {fakegithub.Failure{Status: 429}, events.CodeRateLimited},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				fake, err := fakegithub.New(fakegithub.Options{})
+				require.NoError(t, err)
+				fake.Fail(test.failure)
+				slow := roundTrip(func(req *http.Request) (*http.Response, error) {
+					timer := time.NewTimer(time.Second)
+					<-timer.C
+					return fake.RoundTrip(req)
+				})
+				f := open(t, github.Config{Credentials: tokens(canary), Transport: slow})
+				var group errgroup.Group
+				for range 20 {
+					group.Go(func() error {
+						if _, err := list(t, f); events.CodeOf(err) != test.code {
+							return err
+						}
+						return nil
+					})
+				}
+				require.NoError(t, group.Wait())
+				requests, _ := fake.Requests()
+				require.Equal(t, 1, requests, "those who wait are told, and ask no more")
+			})
+		})
+	}
+}
+
 func TestRequestsOfACredentialAreMadeOneAtATime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

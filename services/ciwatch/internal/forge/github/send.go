@@ -95,6 +95,9 @@ func (f *Forge) askAs(ctx context.Context, c *credential, req request) (*reply, 
 	if wait := c.resting(f.now()); wait > 0 { // whoever was before has found out
 		return nil, primaryLimit, f.rateLimited(wait)
 	}
+	if problem, ok := c.problem(); ok && !c.usable(f.now()) {
+		return nil, refused, events.AsError(problem.Err)
+	}
 	if req.method != http.MethodGet {
 		if err := c.spaceWrites(ctx); err != nil {
 			return nil, fine, f.exchangeFailure(ctx, err)
