@@ -13,7 +13,7 @@ import (
 
 const (
 	writeGap   = time.Second      // GitHub asks for at least so much between two writes
-	firstAside = time.Minute      // a credential that is refused is tried again after so much, then after twice
+	firstAside = 10 * time.Second // a credential that is refused is tried again after so much, then after twice
 	maxAside   = 15 * time.Minute // as much, and so on up to here
 )
 
