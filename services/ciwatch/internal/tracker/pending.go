@@ -24,7 +24,7 @@ type Noted struct {
 
 // ended is when the attempt was completed: never later than it was told, whatever the forge's clock says.
 func (n Noted) ended() time.Time {
-	if n.At.Before(n.Run.CompletedAt) {
+	if !n.At.IsZero() && n.At.Before(n.Run.CompletedAt) {
 		return n.At
 	}
 	return n.Run.CompletedAt
