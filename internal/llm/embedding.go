@@ -46,6 +46,9 @@ type Embedded struct {
 	Vectors [][]float32
 	// PromptTokens is the number of tokens as the server counted them; 0 when it did not say.
 	PromptTokens int
+	// Served is which model the server says that it has, with its version and precision; empty where it does not tell. When it is another
+	// than before, another model stands behind the name.
+	Served string
 	// Tokens is how many tokens each text has, before any was cut, if the adapter counts them itself; nil otherwise.
 	Tokens []int
 	// Truncated is how much was read of the texts that were cut, by their place, if the adapter knows.

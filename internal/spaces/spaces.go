@@ -16,14 +16,19 @@ import (
 // MaxDimensions is the greatest length of a vector.
 const MaxDimensions = 1 << 16
 
+// MaxServed is of how many servers of one model it is remembered which model they said they have.
+const MaxServed = 64
+
 // Pin is the length of the vectors of one model. It is a value in the bucket, as JSON.
 type Pin struct {
 	// Model is the identity of the model: "provider/model", or what the operator calls its space.
 	Model string `json:"model"`
 	// Revision tells apart what the operator knows to be different behind one name; it may be empty.
 	Revision string `json:"revision,omitempty"`
-	// Dimensions is the length, 1 to [MaxDimensions].
+	// Dimensions is the length, 1 to [MaxDimensions]; 0 if it is not known yet, and only Served is.
 	Dimensions int `json:"dimensions"`
+	// Served is which model those who answered said that they have, by "provider/model", of servers that tell.
+	Served map[string]string `json:"served,omitempty"`
 	// Provider is who answered first, as "provider/model"; empty when an operator has set the length.
 	Provider string    `json:"provider,omitempty"`
 	PinnedAt time.Time `json:"pinned_at"`
@@ -45,7 +50,9 @@ func (p Pin) Check() error {
 	switch {
 	case p.Model == "" || !utf8.ValidString(p.Model) || !utf8.ValidString(p.Revision):
 		return events.Errorf(events.CodeInvalidArgument, "the pin has no model, or one that is not UTF-8")
-	case p.Dimensions < 1 || p.Dimensions > MaxDimensions:
+	case len(p.Served) > MaxServed:
+		return events.Errorf(events.CodeInvalidArgument, "the pin of %s names %d servers; at most %d are remembered", p.Name(), len(p.Served), MaxServed)
+	case p.Dimensions < 0 || p.Dimensions > MaxDimensions || p.Dimensions == 0 && len(p.Served) == 0:
 		return events.Errorf(events.CodeInvalidArgument, "the vectors of %s have a length of %d; it must be 1 to %d", p.Name(), p.Dimensions, MaxDimensions)
 	default:
 		return nil

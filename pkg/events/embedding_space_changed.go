@@ -9,6 +9,10 @@ type EmbeddingSpaceChanged struct {
 	// Pinned is the length of the vectors until now, and Seen the one that was answered.
 	Pinned int `json:"pinned" jsonschema:"minimum=1"`
 	Seen   int `json:"seen" jsonschema:"minimum=1"`
+	// PinnedModel is which model the server said until now that it has, and SeenModel which one it says now, in the words of the server;
+	// only when that is what has changed. Pinned and Seen may be the same then.
+	PinnedModel string `json:"pinned_model,omitempty"`
+	SeenModel   string `json:"seen_model,omitempty"`
 }
 
 // EventType returns "embedding.space_changed".

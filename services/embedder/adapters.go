@@ -89,7 +89,9 @@ func speaks(p catalog.Provider, o *providers.Options, pooling catalog.Pooling, c
 	case vendors.Ollama:
 		return ollama.New(ollama.Config{Provider: p.Name, BaseURL: p.BaseURL, HTTP: client})
 	case vendors.TEI:
-		return tei.New(tei.Config{Provider: p.Name, BaseURL: p.BaseURL, HTTP: client, Prompts: prompts(o), Raw: true, Header: p.HTTPHeader()})
+		return tei.New(tei.Config{
+			Provider: p.Name, BaseURL: p.BaseURL, HTTP: client, Prompts: prompts(o), Raw: true, Identify: true, Header: p.HTTPHeader(),
+		})
 	case vendors.HuggingFace:
 		return huggingface.New(p.Name, p.BaseURL, client, huggingface.Options{
 			BillTo: o.Text("bill_to"), Prompts: prompts(o), Pooling: string(pooling), Header: p.HTTPHeader(),

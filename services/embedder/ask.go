@@ -20,6 +20,8 @@ import (
 type source struct {
 	// address is where it is reached: another server behind a name may have another model there.
 	address string
+	// tells says that it tells which model it has.
+	tells bool
 	// prompts are the names of its models' own prompts, by input type.
 	prompts map[string]string
 }
@@ -28,7 +30,7 @@ type source struct {
 func sources(t *catalog.Table) map[string]source {
 	all := make(map[string]source)
 	for _, p := range t.Providers() {
-		s := source{address: p.BaseURL}
+		s := source{address: p.BaseURL, tells: p.Protocol == vendors.TEI}
 		if p.Protocol == vendors.Local {
 			s.address = "in the process"
 		}
@@ -46,6 +48,8 @@ type asking struct {
 	source string
 	// cut is how long the vectors are that are cut to what is asked for, as far as it is known; 0 when they are not cut.
 	cut int
+	// epoch is since when the same model stands behind the name, as far as those who serve it tell.
+	epoch space.Epoch
 }
 
 // asks finds what is to be known to ask a model. Errors are an [events.Error].
@@ -73,11 +77,15 @@ func (w *worker) asks(name string, req *events.EmbeddingsRequest) (*asking, erro
 	first := model.Targets[0]
 	ask.cached = first != catalog.Target{Provider: local.Provider, Model: local.HashModel} // which is quicker than a cache
 	ask.source = w.source(model, req.InputType)
+	ask.epoch = w.epoch(model)
 	if ask.group.Dimensions > 0 { // if the operator agrees to another length, they are pieces of other vectors than before
 		ask.cut = pinned
 	}
 	return ask, nil
 }
+
+// epoch is since when the same model stands behind a name.
+func (w *worker) epoch(m *catalog.Model) space.Epoch { return w.pins.Epoch(m.Space, m.Revision) }
 
 // source is what vectors depend on beside what the model says of itself: where it is served, if nobody has said that it is the same model
 // elsewhere; how one vector is made of many, and which of its own prompts a server puts before texts.
@@ -139,6 +147,9 @@ func (a *asking) key(caller string) cache.VectorKey {
 	source := a.source
 	if a.cut > 0 {
 		source += "\ncut from " + strconv.Itoa(a.cut)
+	}
+	if since := a.epoch.String(); since != "" {
+		source += "\nsince " + since
 	}
 	return cache.VectorKey{
 		Caller: caller, Model: a.model.Space, Revision: a.model.Revision, Source: source, Dimensions: a.group.Dimensions,

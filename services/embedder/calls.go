@@ -143,6 +143,11 @@ func (c *calls) ask(ctx context.Context, model *catalog.Model, target catalog.Ta
 			return nil, &llm.Fault{Class: llm.ClassModel, Err: e}
 		}
 	}
+	if embedded.Served != "" {
+		if err := c.pins.CheckServed(ctx, model.Space, model.Revision, target.String(), len(embedded.Vectors[0]), embedded.Served); err != nil {
+			return nil, refused(err, target.Provider)
+		}
+	}
 	for i, v := range embedded.Vectors {
 		if g.Dimensions > 0 {
 			v = shape.Cut(v, g.Dimensions)

@@ -24,13 +24,15 @@ func (w *worker) embed(ctx context.Context, caller string, ask *asking, texts []
 		}
 	}
 	// What is kept may be of a model that stood behind the name before. Of vectors that were cut that is not to be seen.
-	if got.mixed() || ask.cut > 0 && got.cached > 0 && len(missing) > 0 && w.pins.Dimensions(ask.model.Space, ask.model.Revision) != ask.cut {
+	other := len(missing) > 0 && !ask.epoch.Lasts(w.epoch(ask.model))
+	if got.mixed() || other || ask.cut > 0 && got.cached > 0 && len(missing) > 0 && w.pins.Dimensions(ask.model.Space, ask.model.Revision) != ask.cut {
+		begun := w.epoch(ask.model)
 		got = &result{model: ask.model, items: make([]item, len(texts)), tokens: got.used()}
 		if err := w.fill(ctx, caller, kept, ask, texts, nil, got); err != nil {
 			return nil, err
 		}
-		if got.mixed() {
-			return nil, events.Errorf(events.CodeFailedPrecondition, "the vectors of %s changed their length while they were made; ask again", ask.model.Name)
+		if got.mixed() || !begun.Lasts(w.epoch(ask.model)) {
+			return nil, events.Errorf(events.CodeFailedPrecondition, "another model came to stand behind %s while the vectors were made; ask again", ask.model.Name)
 		}
 	}
 	got.count()
@@ -57,7 +59,7 @@ func (w *worker) known(ctx context.Context, kept *cache.Vectors, ask *asking, te
 }
 
 // fill has vectors made, puts each in its place (nil: the places are all, in order), and keeps them. What was cut is not kept: who asks
-// again is to be told again.
+// again is to be told again. Nor is anything that came while another model took the place of the one that was asked for.
 func (w *worker) fill(ctx context.Context, caller string, kept *cache.Vectors, ask *asking, texts []string, places []int, got *result) error {
 	begun := time.Now()
 	made, err := w.batcher.Embed(ctx, caller, ask.group, texts)
@@ -78,7 +80,12 @@ func (w *worker) fill(ctx context.Context, caller string, kept *cache.Vectors, a
 			vectors[i] = m.Vector
 		}
 	}
-	if kept != nil {
+	if now := w.epoch(ask.model); kept != nil && ask.epoch.Lasts(now) {
+		if now != ask.epoch { // it is known since these answers
+			later := *ask
+			later.epoch = now
+			kept = w.cache.Vectors(later.key(caller))
+		}
 		w.cache.ObserveFill(time.Since(begun))
 		kept.SetMulti(ctx, texts, vectors)
 	}

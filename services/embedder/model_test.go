@@ -29,8 +29,12 @@ type asked struct {
 type model struct {
 	URL string
 
+	server *httptest.Server
+
 	mu         sync.Mutex
 	dimensions int
+	id         string // what it says of itself where it is asked; empty: it is "m"
+	silent     bool   // it does not tell
 	asked      []asked
 	// answers, if it is set, answers in place of the model; it returns false for what the model is to answer.
 	answers func(w http.ResponseWriter, r *http.Request, a asked) bool
@@ -42,7 +46,7 @@ func newModel(t testing.TB, dimensions int) *model {
 	m := &model{dimensions: dimensions}
 	server := httptest.NewServer(m)
 	t.Cleanup(server.Close)
-	m.URL = server.URL
+	m.URL, m.server = server.URL, server
 	return m
 }
 
@@ -66,6 +70,21 @@ func (m *model) becomes(dimensions int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.dimensions = dimensions
+}
+
+// restarts has the server come back with another model, of vectors as long as those before.
+func (m *model) restarts(id string) {
+	m.mu.Lock()
+	m.id = id
+	m.mu.Unlock()
+	m.server.CloseClientConnections()
+}
+
+// silence has the server tell which model it has no longer, or again.
+func (m *model) silence(silent bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.silent = silent
 }
 
 // requests returns what was asked for so far.
@@ -116,7 +135,14 @@ func ofList(list []any) string {
 // ServeHTTP implements [http.Handler].
 func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/info" {
-		reply(w, map[string]any{"model_id": "m", "max_client_batch_size": 32, "max_batch_tokens": 16_384, "max_input_length": 512})
+		m.mu.Lock()
+		id, silent := cmp.Or(m.id, "m"), m.silent
+		m.mu.Unlock()
+		if silent {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		reply(w, map[string]any{"model_id": id, "max_client_batch_size": 32, "max_batch_tokens": 16_384, "max_input_length": 512})
 		return
 	}
 	body, err := io.ReadAll(r.Body)

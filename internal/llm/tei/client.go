@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/wire"
@@ -35,13 +36,19 @@ type Config struct {
 	Raw bool
 	// Header is sent with every request. It holds no secrets.
 	Header http.Header
+	// Identify has answers say which model the server has ([llm.Embedded.Served]). It is asked (GET /info) after the first answer on each
+	// new connection, since a server that was started anew is reached by a new one, and every minute. A server that has told and does not
+	// tell on a new connection is not believed: the answer is a fault.
+	Identify bool
 }
 
 // Client is an [llm.EmbedAdapter]. It is safe for concurrent use.
 type Client struct {
 	server *wire.Server
 	cfg    Config
-	limits limits
+	told   told
+	// connections counts those that were made. Whoever answers on one of them may have been started since the one before.
+	connections atomic.Uint64
 }
 
 var _ llm.EmbedAdapter = (*Client)(nil)
@@ -60,7 +67,7 @@ func New(cfg Config) (*Client, error) {
 		}
 	}
 	cfg.Prompts, cfg.Header = maps.Clone(cfg.Prompts), cfg.Header.Clone()
-	return &Client{server: server, cfg: cfg, limits: limits{turn: make(chan struct{}, 1)}}, nil
+	return &Client{server: server, cfg: cfg, told: told{turn: make(chan struct{}, 1)}}, nil
 }
 
 // understand tells apart what the server answers 413 to: a prompt that the model does not have, and else too much of something.

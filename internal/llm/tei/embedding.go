@@ -37,9 +37,13 @@ func (c *Client) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded,
 	if err != nil {
 		return nil, err
 	}
+	asking, connection := ctx, uint64(0)
+	if c.cfg.Identify {
+		asking = c.count(ctx, &connection)
+	}
 	got, tokens := embedded{rows: vectors.Rows{Texts: call.Count()}}, 0
 	request := wire.Request{Path: "/embed", Body: body, Key: call.Key, Header: c.cfg.Header, Heard: func(h http.Header) { tokens = counted(h) }}
-	if err := c.server.Read(ctx, request, vectors.Most(call.Count()), got.read); err != nil {
+	if err := c.server.Read(asking, request, vectors.Most(call.Count()), got.read); err != nil {
 		return nil, err
 	}
 	switch {
@@ -51,7 +55,13 @@ func (c *Client) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded,
 	if err := llm.CheckVectors(c.server.Provider(), got.rows.Vectors, call.Count(), call.Dimensions); err != nil {
 		return nil, llm.FaultOf(err)
 	}
-	return &llm.Embedded{Vectors: got.rows.Vectors, PromptTokens: tokens}, nil
+	answer := &llm.Embedded{Vectors: got.rows.Vectors, PromptTokens: tokens}
+	if c.cfg.Identify {
+		if answer.Served, err = c.served(ctx, call.Key, connection); err != nil {
+			return nil, err
+		}
+	}
+	return answer, nil
 }
 
 // embedded is an answer, while it is read.

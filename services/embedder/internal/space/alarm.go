@@ -24,6 +24,7 @@ const (
 type alarm struct {
 	model
 	pinned, seen int
+	was, is      string // which model the server said that it has, if that is what has changed
 	answeredBy   string
 }
 
@@ -31,6 +32,7 @@ type alarm struct {
 type refusal struct {
 	model
 	seen int
+	is   string
 }
 
 // alarms are those that wait to be published, and those that were told lately.
@@ -76,12 +78,17 @@ func (a *alarms) forget(r refusal) {
 
 // alarm has a refusal told, if it has not been told in this hour. It does not wait.
 func (p *Pins) alarm(ctx context.Context, a alarm) {
-	r := refusal{a.model, a.seen}
+	r := refusal{a.model, a.seen, a.is}
 	if !p.alarms.note(r, time.Now()) {
 		return
 	}
 	select {
 	case p.alarms.queue <- a:
+		if a.is != "" {
+			p.log.WarnContext(ctx, "a server has another model than before; its vectors are refused",
+				"model", spaces.Name(a.name, a.revision), "provider", a.answeredBy, "pinned", a.was, "seen", a.is)
+			return
+		}
 		p.log.WarnContext(ctx, "a model answers with vectors of another length than before; they are refused",
 			"model", spaces.Name(a.name, a.revision), "provider", a.answeredBy, "pinned", a.pinned, "seen", a.seen)
 	default:
@@ -110,13 +117,13 @@ func (p *Pins) publish(ctx context.Context, a alarm) {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), published)
 	defer cancel()
 	name, now := spaces.Name(a.name, a.revision), time.Now().UTC()
-	ev, err := events.New(p.source, events.EmbeddingSpaceChanged{Model: name, Provider: a.answeredBy, Pinned: a.pinned, Seen: a.seen})
+	ev, err := events.New(p.source, events.EmbeddingSpaceChanged{Model: name, Provider: a.answeredBy, Pinned: a.pinned, Seen: a.seen, PinnedModel: a.was, SeenModel: a.is})
 	if err == nil {
 		ev.ID, ev.Subject = eventID(a, now), name
 		_, err = p.bus.PublishEvent(bounded, ev)
 	}
 	if err != nil {
-		p.alarms.forget(refusal{a.model, a.seen})
+		p.alarms.forget(refusal{a.model, a.seen, a.is})
 		p.log.ErrorContext(ctx, "that a model has changed could not be published; it is tried again with its next answer", "model", name, "err", err)
 	}
 }
@@ -124,6 +131,9 @@ func (p *Pins) publish(ctx context.Context, a alarm) {
 // eventID is the id of the event.
 func eventID(a alarm, now time.Time) string {
 	text := strconv.Quote(a.name) + strconv.Quote(a.revision) + strconv.Itoa(a.pinned) + "/" + strconv.Itoa(a.seen) + now.Truncate(tellEvery).Format(time.RFC3339)
+	if a.is != "" {
+		text += strconv.Quote(a.was) + strconv.Quote(a.is)
+	}
 	sum := sha256.Sum256([]byte(text))
 	return "space-changed-" + hex.EncodeToString(sum[:16])
 }

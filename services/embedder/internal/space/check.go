@@ -42,8 +42,7 @@ func (p *Pins) Check(ctx context.Context, name, revision, answeredBy string, dim
 	case dimensions:
 		return nil
 	case broken:
-		return events.Errorf(events.CodeFailedPrecondition, "what is pinned as the length of the vectors of %s cannot be read; "+
-			"set it with `mlsdmctl spaces accept %s`", spaces.Name(name, revision), spaces.Name(name, revision))
+		return unreadable(m)
 	default:
 		p.alarm(ctx, alarm{model: m, pinned: pinned, seen: dimensions, answeredBy: answeredBy})
 		return events.Errorf(events.CodeFailedPrecondition, "%s answered vectors of length %d, and those of %s have %d: they cannot be compared. "+
@@ -55,42 +54,63 @@ func (p *Pins) Check(ctx context.Context, name, revision, answeredBy string, dim
 // pin pins the length of a model of which nothing is known, and returns what is pinned then. It leaves it to the watch to remember it, so
 // that what is known here is always what the bucket has said, in its order.
 func (p *Pins) pin(ctx context.Context, m model, answeredBy string, dimensions int) (int, error) {
+	if err := p.full(m); err != nil {
+		return 0, err
+	}
+	first := false
+	pinned, err := p.amend(ctx, m, func(pin *spaces.Pin) bool {
+		if first = pin.Dimensions == 0; first {
+			pin.Dimensions, pin.Provider = dimensions, answeredBy
+		}
+		return first
+	})
+	if err == nil && first {
+		p.log.InfoContext(ctx, "the length of a model's vectors is pinned",
+			"model", spaces.Name(m.name, m.revision), "dimensions", dimensions, "provider", answeredBy)
+	}
+	return pinned, err
+}
+
+// amend changes what is pinned of a model, unless change says that there is nothing to be changed, and returns the length that is pinned
+// then. Of two who do so at the same time, the second sees what the first has written.
+func (p *Pins) amend(ctx context.Context, m model, change func(*spaces.Pin) bool) (dimensions int, err error) {
 	kv := p.kv.Load()
 	if kv == nil {
 		return 0, p.unavailable(ctx, m, nil)
-	}
-	p.mu.RLock()
-	full := len(p.known) >= p.most
-	p.mu.RUnlock()
-	if full {
-		return 0, events.Errorf(events.CodeFailedPrecondition, "%d models have a pinned length already, and %s is none of them; "+
-			"name the models of the provider in its configuration, and remove what is not used (`mlsdmctl spaces`)", p.most, m.name)
-	}
-	pin := spaces.Pin{Model: m.name, Revision: m.revision, Dimensions: dimensions, Provider: answeredBy, PinnedAt: time.Now().UTC()}
-	value, err := pin.Encode()
-	if err != nil {
-		return 0, err
 	}
 	bounded, cancel := context.WithTimeout(ctx, pinTimeout)
 	defer cancel()
 	key := spaces.Key(m.name, m.revision)
 	for range pinTries {
-		_, err := kv.Create(bounded, key, value)
+		pin := spaces.Pin{Model: m.name, Revision: m.revision, PinnedAt: time.Now().UTC()}
+		value, version, err := kv.Get(bounded, key)
+		switch {
+		case errors.Is(err, bus.ErrNotFound):
+			version = 0
+		case err != nil:
+			return 0, p.unavailable(ctx, m, err)
+		default:
+			if pin, err = spaces.Decode(key, value); err != nil {
+				return broken, nil // the watch tells of it
+			}
+		}
+		if !change(&pin) {
+			return pin.Dimensions, nil
+		}
+		if value, err = pin.Encode(); err != nil {
+			return 0, err
+		}
+		if version == 0 {
+			_, err = kv.Create(bounded, key, value)
+		} else {
+			_, err = kv.Update(bounded, key, value, version)
+		}
 		if err == nil {
-			p.log.InfoContext(ctx, "the length of a model's vectors is pinned", "model", pin.Name(), "dimensions", dimensions, "provider", answeredBy)
-			return dimensions, nil
+			return pin.Dimensions, nil
 		}
 		if !errors.Is(err, bus.ErrConflict) {
 			return 0, p.unavailable(ctx, m, err)
 		}
-		other, _, err := kv.Get(bounded, key)
-		if errors.Is(err, bus.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return 0, p.unavailable(ctx, m, err)
-		}
-		return p.decode(ctx, key, other), nil
 	}
 	return 0, p.unavailable(ctx, m, bus.ErrConflict)
 }

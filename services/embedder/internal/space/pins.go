@@ -31,8 +31,17 @@ type Pins struct {
 
 	mu    sync.RWMutex
 	known map[model]int // as the watch tells it; [broken]: it cannot be read
+	told  map[model]told
+	ended uint64        // how many of them were replaced, or forgotten
+	seen  chan struct{} // closed, and made anew, when the watch has told something
 
 	alarms alarms
+}
+
+// told is which model those who answer say that they have, as it is pinned.
+type told struct {
+	since  string
+	served map[string]string // by who answers; it is not changed
 }
 
 // model is what is pinned.
@@ -41,7 +50,8 @@ type model struct{ name, revision string }
 // New returns pins. source is that of the events, for example "/mlsdm/embedder". It asks nobody: [Pins.Run] does.
 func New(b *bus.Bus, log *slog.Logger, source string) *Pins {
 	return &Pins{
-		bus: b, log: log, source: source, most: MaxPins, ready: make(chan struct{}), known: make(map[model]int), alarms: newAlarms(),
+		bus: b, log: log, source: source, most: MaxPins, ready: make(chan struct{}), known: make(map[model]int), told: make(map[model]told),
+		seen: make(chan struct{}), alarms: newAlarms(),
 	}
 }
 
@@ -103,11 +113,21 @@ func (p *Pins) see(ctx context.Context, e bus.KVEntry) {
 		}
 		return
 	}
-	m, now := model{name, revision}, 0
+	m, now, served := model{name, revision}, 0, told{}
 	if !e.Deleted {
-		now = p.decode(ctx, e.Key, e.Value)
+		now, served = p.decode(ctx, e.Key, e.Value)
 	}
 	p.mu.Lock()
+	close(p.seen)
+	p.seen = make(chan struct{})
+	if since := p.told[m].since; since != "" && since != served.since {
+		p.ended++
+	}
+	if served.since == "" {
+		delete(p.told, m)
+	} else {
+		p.told[m] = served
+	}
 	before := p.known[m]
 	if now == 0 {
 		delete(p.known, m)
@@ -121,11 +141,14 @@ func (p *Pins) see(ctx context.Context, e bus.KVEntry) {
 }
 
 // decode reads a value. One that cannot be read is not taken for none: what was pinned there is unknown.
-func (p *Pins) decode(ctx context.Context, key string, value []byte) int {
+func (p *Pins) decode(ctx context.Context, key string, value []byte) (dimensions int, served told) {
 	pin, err := spaces.Decode(key, value)
 	if err != nil {
 		p.log.ErrorContext(ctx, "a pinned length of vectors cannot be read; the model is refused until it is set or removed", "key", key, "err", err)
-		return broken
+		return broken, told{}
 	}
-	return pin.Dimensions
+	if len(pin.Served) > 0 {
+		served = told{pin.PinnedAt.UTC().Format(time.RFC3339Nano), pin.Served}
+	}
+	return pin.Dimensions, served
 }
