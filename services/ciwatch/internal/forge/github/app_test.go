@@ -56,11 +56,14 @@ func TestAppsTokensRotateAndCostNothing(t *testing.T) {
 				require.Equal(t, 3+1, all-notModified, "the tokens, and one answer")
 				require.Equal(t, "app 12345 installation 678", f.Quotas()[0].Credential)
 
+				_, err := list(t, f)
+				require.NoError(t, err)
+				require.Equal(t, 4, fake.InstallationTokens())
 				fake.RevokeInstallationTokens()
 				page, err := list(t, f)
 				require.NoError(t, err, "a token that is refused is asked for anew")
 				require.True(t, page.NotModified)
-				require.Equal(t, 4, fake.InstallationTokens())
+				require.Equal(t, 5, fake.InstallationTokens())
 			})
 		})
 	}

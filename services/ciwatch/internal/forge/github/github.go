@@ -89,8 +89,8 @@ func (f *Forge) Quotas() []forge.Quota {
 
 // Problem says that a credential is not used, and why.
 type Problem struct {
-	// Credential names it as a [forge.Quota] does.
-	Credential string
+	// Name is the credential's, as a [forge.Quota] has it.
+	Name string
 	// Err is an events.Error. It holds no secret.
 	Err error
 	// Until is when it is tried again, or earlier when it is another one by then.

@@ -166,7 +166,7 @@ func (c *credential) problem() (Problem, bool) {
 	if c.why == nil {
 		return Problem{}, false
 	}
-	return Problem{Credential: c.name, Err: c.why, Until: c.aside}, true
+	return Problem{Name: c.name, Err: c.why, Until: c.aside}, true
 }
 
 // usable reports whether the credential may be used now: it was not set aside, or for long enough, or it has changed since.

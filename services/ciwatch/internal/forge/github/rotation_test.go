@@ -122,7 +122,7 @@ func TestARefusedTokenIsAskedForAnew(t *testing.T) {
 				requireNoSecret(t, err, "old")
 				problems := f.Problems()
 				require.Len(t, problems, 1)
-				require.Equal(t, "token 1", problems[0].Credential)
+				require.Equal(t, "token 1", problems[0].Name)
 				requireCode(t, events.CodeUnauthenticated, problems[0].Err)
 				before, _ := fake.Requests()
 				_, err = list(t, f)
