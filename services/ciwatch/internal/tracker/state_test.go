@@ -73,8 +73,8 @@ func TestHostileNamesFitIntoTheState(t *testing.T) {
 	quotes := strings.Repeat(`"\`, 300)
 	state := tracker.New(tracker.Identity{Forge: quotes, Repository: quotes, Workflow: quotes, File: quotes, Branch: quotes, WorkflowID: 1 << 62}).Begin(epoch(), rules())
 	largest, core := 0, 0
-	for number := 1; number <= 80; number++ {
-		for attempt := 1; attempt <= 9; attempt++ {
+	for number := 1; number <= 72; number++ {
+		for attempt := 1; attempt <= 7; attempt++ {
 			r := run(number, attempt, []forge.Conclusion{f, s}[attempt%2])
 			r.Counted, r.Attempt = false, 2_000_000_000+attempt
 			r.ID, r.Number = 1<<62+int64(number), 1<<60+number
@@ -87,14 +87,14 @@ func TestHostileNamesFitIntoTheState(t *testing.T) {
 				jobs = append(jobs, j)
 			}
 			state = state.Note(r, r.CompletedAt).NoteJobs(r, jobs).NoteJob(job(run(number+1000, attempt, f), quotes, f, quotes, quotes))
-			if attempt == 9 && number > 70 {
+			if attempt == 7 && number > 70 {
 				for wait := range 200 {
 					w := r
 					w.Attempt += 1000 + wait
 					state = state.Note(w, w.CompletedAt.Add(time.Hour))
 				}
 			}
-			if number > 60 {
+			if number > 68 {
 				largest = max(largest, len(encoded(t, state)))
 				without := state
 				without.Pending = nil
