@@ -180,7 +180,7 @@ func TestVectorsThatNoMessageHolds(t *testing.T) {
 	r := newRig(t)
 	r.model(t, "p").becomes(8192)
 	r.start(t, `providers: {p: {protocol: openai, base_url: "$p/v1"}}`)
-	require.Regexp(t, `about \d+ texts of this model fit, or about twice as many`, r.refused(t, "p/m", numbered(200)).Message)
+	require.Regexp(t, `about \d+ texts of this model fit, or about twice as many`, r.refused(t, "p/m", numbered(110)).Message)
 	require.Len(t, r.model(t, "p").requests(), 1, "nobody knew")
 	for _, format := range []string{events.EncodingFloat, events.EncodingBase64} {
 		require.Eventually(t, func() bool {
