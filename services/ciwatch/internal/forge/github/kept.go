@@ -6,6 +6,7 @@ import (
 	"container/list"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 )
 
@@ -22,17 +23,23 @@ type kept struct {
 	// body is the answer itself, compressed, from which the ETag for another token is made; nil when ETags are made in a way that
 	// we do not know.
 	body []byte
-	// etags are those that GitHub gave to this very body, by what it was asked for with.
-	etags map[fingerprint]string
+	// etags are those that GitHub gave to this very body, the last used at the end.
+	etags []givenETag
 	// sum tells whether another answer has the same body.
 	sum string
+}
+
+// givenETag is one, and what the answer was asked for with.
+type givenETag struct {
+	by   fingerprint
+	etag string
 }
 
 // maxETags bounds the tokens for which the ETag of one answer is remembered.
 const maxETags = 8
 
 // cost is what it takes, in bytes, roughly: with the bookkeeping around it.
-func (k *kept) cost() int { return len(k.url) + len(k.body) + k.value.size() + 512 }
+func (k *kept) cost() int { return len(k.url) + len(k.body) + k.value.size() + 1024 }
 
 // reckon returns the ETag that GitHub gives to this body for another authorization, empty when we do not know how.
 func (k *kept) reckon(authorization string) string {
@@ -70,7 +77,7 @@ func (s *store) get(url, authorization string) (*kept, string) {
 	}
 	s.order.MoveToFront(element)
 	k := element.Value.(*kept) //nolint:errcheck,forcetypeassert // nothing else is in the list
-	etag := k.etags[fingerprintOf(authorization)]
+	etag := k.given(fingerprintOf(authorization))
 	s.mu.Unlock()
 	if etag == "" { // it takes a while, and the body never changes
 		etag = k.reckon(authorization)
@@ -83,7 +90,7 @@ func (s *store) knows(url, authorization string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	element, ok := s.byURL[url]
-	return ok && element.Value.(*kept).etags[fingerprintOf(authorization)] != "" //nolint:errcheck,forcetypeassert // nothing else is in the list
+	return ok && element.Value.(*kept).given(fingerprintOf(authorization)) != "" //nolint:errcheck,forcetypeassert // nothing else is in the list
 }
 
 // confirm remembers that GitHub takes an ETag for one of what is kept.
@@ -93,16 +100,27 @@ func (s *store) confirm(k *kept, authorization, etag string) {
 	if element, ok := s.byURL[k.url]; !ok || element.Value != k {
 		return // another answer came in between
 	}
-	k.remember(authorization, etag)
+	k.remember(fingerprintOf(authorization), etag)
 }
 
-// remember adds an ETag.
-func (k *kept) remember(authorization, etag string) {
-	by := fingerprintOf(authorization)
-	if _, ok := k.etags[by]; !ok && len(k.etags) >= maxETags {
-		clear(k.etags) // tokens that were rotated away
+// given returns the ETag that GitHub gave to an authorization, or nothing.
+func (k *kept) given(by fingerprint) string {
+	for _, given := range k.etags {
+		if given.by == by {
+			return given.etag
+		}
 	}
-	k.etags[by] = etag
+	return ""
+}
+
+// remember adds an ETag, as the last used, in the place of the one that was not used for longest if there are too many: that of a
+// token which was rotated away.
+func (k *kept) remember(by fingerprint, etag string) {
+	k.etags = slices.DeleteFunc(k.etags, func(given givenETag) bool { return given.by == by })
+	if len(k.etags) >= maxETags {
+		k.etags = slices.Delete(k.etags, 0, 1)
+	}
+	k.etags = append(k.etags, givenETag{by, etag})
 }
 
 // put keeps an answer in the place of an earlier one. Of the same body, the ETags for other tokens are still good.
@@ -116,11 +134,8 @@ func (s *store) put(url, authorization, etag string, body []byte, v value) error
 	if element, ok := s.byURL[url]; ok {
 		old := s.remove(element)
 		if old.sum == k.sum {
-			for by, etag := range old.etags {
-				if _, ok := k.etags[by]; !ok && len(k.etags) < maxETags {
-					k.etags[by] = etag
-				}
-			}
+			k.etags = old.etags
+			k.remember(fingerprintOf(authorization), etag)
 		}
 	}
 	if k.cost() > s.max {
@@ -144,7 +159,7 @@ func (s *store) remove(element *list.Element) *kept {
 
 // newKept makes what is kept of an answer. Its body is, only if its ETag is made in the way that we know.
 func newKept(url, authorization, etag string, body []byte, v value) (*kept, error) {
-	k := &kept{url: url, value: v, etags: map[fingerprint]string{fingerprintOf(authorization): etag}}
+	k := &kept{url: url, value: v, etags: []givenETag{{fingerprintOf(authorization), etag}}}
 	sum := fingerprintOf(string(body))
 	k.sum = string(sum[:])
 	expected, err := expectedETag(authorization, bytes.NewReader(body))
