@@ -62,12 +62,10 @@ func (b *reader) forge(n *yaml.Node, lines map[string]int) {
 	}
 	first, twice := lines[f.Name]
 	switch {
-	case f.Kind != GitHub && f.Kind != GitLab && n.Kind == yaml.MappingNode:
+	case f.Kind != GitHub && f.Kind != GitLab && isEntry(n):
 		b.Complain(kind, "the kind of a forge is github or gitlab, not %.80q", f.Kind)
-	case !isForgeName(f.Name):
-		if n.Kind == yaml.MappingNode {
-			b.Complain(name, "the name of a forge has 1 to %d of a-z 0-9 - and _", maxName)
-		}
+	case !isForgeName(f.Name) && isEntry(n):
+		b.Complain(name, "the name of a forge has 1 to %d of a-z 0-9 - and _", maxName)
 	case twice:
 		b.Complain(name, "there is a forge %s already, in line %d", f.Name, first)
 	default:
@@ -121,7 +119,7 @@ func (b *reader) app(n *yaml.Node) *App {
 			b.Complain(key, "unknown key %.80q; there are id, installation and private_key", key.Value)
 		}
 	}
-	if said != 3 && n.Kind == yaml.MappingNode {
+	if said != 3 && isEntry(n) {
 		b.Complain(n, "an app has an id, an installation and a private_key")
 	}
 	return &a

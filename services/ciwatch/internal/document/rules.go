@@ -57,6 +57,9 @@ func (b *reader) rule(n *yaml.Node, name string) policy.Rule {
 			AttemptsPerCommit: policy.DefaultAttemptsPerCommit, AttemptsPerHour: policy.DefaultAttemptsPerHour,
 		},
 	}
+	if n.Tag == "!!null" {
+		b.Complain(n, "a rule is empty; it says at least its name")
+	}
 	for key, value := range b.Pairs(n, "a rule") {
 		if b.matching(&rule, key, value) {
 			continue

@@ -14,6 +14,9 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/policy"
 )
 
+// isEntry reports whether n is a mapping, or nothing in the place of one: the reader has not complained about it as such.
+func isEntry(n *yaml.Node) bool { return n.Kind == yaml.MappingNode || n.Tag == "!!null" }
+
 // yes reads true or false.
 func (b *reader) yes(n *yaml.Node, what string) bool {
 	yes, err := strconv.ParseBool(n.Value)

@@ -63,5 +63,8 @@ func (p Pattern) Match(name string) bool {
 // Literal returns the only name that the pattern matches; ok is false when there may be others.
 func (p Pattern) Literal() (name string, ok bool) { return p.text, p.re == nil }
 
+// isDefault reports whether the pattern stands for the default branch, where it stands among branches.
+func (p Pattern) isDefault() bool { return p.text == DefaultBranch }
+
 // String returns the pattern as it was written.
 func (p Pattern) String() string { return p.text }

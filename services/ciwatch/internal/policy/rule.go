@@ -3,6 +3,7 @@ package policy
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,7 +18,7 @@ const (
 	// None does nothing.
 	None = "none"
 	// Publish publishes system.recovery_triggered, and no more: somebody else acts on it.
-	Publish = "publish"
+	Publish = tracker.ActionPublish
 	// RerunFailedJobs and Rerun start the run that failed again: the jobs that failed, or all of it.
 	RerunFailedJobs = tracker.ActionRerunFailedJobs
 	Rerun           = tracker.ActionRerun
@@ -48,12 +49,13 @@ const DefaultBranch = "HEAD"
 type Rule struct {
 	// Name is what the rule is called in events and errors.
 	Name string
-	// Repositories, Workflows, Branches and Events are patterns, of which one has to match; none is all. Repositories may begin with the
-	// name of a forge and a colon. A workflow is matched by its name, the name of its file or its id.
+	// Repositories, Workflows, Branches and Events are patterns, of which one has to match; none is all. Repositories are in lower case,
+	// and may begin with the name of a forge and a colon. A workflow is matched by its name, the name of its file or its id. Among the
+	// branches, [DefaultBranch] stands for the default one.
 	Repositories, Workflows, Branches, Events []Pattern
 	// PullRequests has the runs of pull requests watched too, by themselves; those of forks never are.
 	PullRequests bool
-	// Ignore has the runs not watched at all.
+	// Ignore has the runs, those of pull requests included, not watched at all.
 	Ignore bool
 	// FailuresToAlert, PassesToClose, StaleAfter, NeutralPasses and AllRuns are those of [tracker.Rules].
 	FailuresToAlert, PassesToClose int
@@ -71,12 +73,13 @@ type Recovery struct {
 	DryRun bool
 	// Cooldown is the least time between two recoveries of a workflow on a branch.
 	Cooldown time.Duration
-	// AttemptsPerCommit and AttemptsPerHour bound the recoveries of a workflow on a branch; 0 is none at all.
+	// AttemptsPerCommit and AttemptsPerHour bound the recoveries of a workflow on a branch, as far as the state remembers them: 20 at most;
+	// 0 is none at all.
 	AttemptsPerCommit, AttemptsPerHour int
-	// Branches and Events narrow what is recovered further.
+	// Branches and Events narrow what is recovered further; none is all.
 	Branches, Events []Pattern
-	// NeverWhenStep are matched with the names of the jobs and steps that failed: one match, and nothing is done. Nor is it while those names
-	// are not known.
+	// NeverWhenStep are matched with the names of the jobs and steps that failed: one match, and nothing is done. Nor is it while it is not
+	// known that these are all names. Jobs that passed are not looked at: [Rerun] repeats them, [RerunFailedJobs] does not.
 	NeverWhenStep []*regexp.Regexp
 	// Workflow and Inputs are what is dispatched: a file name or id, and the workflow's inputs.
 	Workflow string
@@ -98,13 +101,14 @@ func (r Rule) Tracker() tracker.Rules {
 type Rules []Rule
 
 // For returns the rule of a run of a forge; ok is false when the run is not watched. The default branch may be empty when it is not known:
-// nothing is then on it.
+// nothing is then on it. In the rule that is returned, the branches of its recovery are those of the run's repository.
 func (rs Rules) For(forgeName string, run forge.Run, defaultBranch string) (rule Rule, ok bool) {
 	if run.FromFork {
 		return Rule{}, false
 	}
 	for _, r := range rs {
 		if r.matches(forgeName, run, defaultBranch) {
+			r.Recovery.Branches = resolved(r.Recovery.Branches, defaultBranch)
 			return r, !r.Ignore
 		}
 	}
@@ -113,7 +117,7 @@ func (rs Rules) For(forgeName string, run forge.Run, defaultBranch string) (rule
 
 // matches reports whether the rule is about a run.
 func (r Rule) matches(forgeName string, run forge.Run, defaultBranch string) bool {
-	if run.PullRequest && !r.PullRequests {
+	if run.PullRequest && !r.PullRequests && !r.Ignore {
 		return false
 	}
 	workflow := func(p Pattern) bool {
@@ -129,10 +133,24 @@ func (r Rule) watches(forgeName, repository string) bool {
 	return some(r.Repositories, func(p Pattern) bool { return p.Match(name) || p.Match(forgeName+":"+name) })
 }
 
+// resolved returns branches with the default one by its name, if that is known.
+func resolved(branches []Pattern, defaultBranch string) []Pattern {
+	if defaultBranch == "" || !slices.ContainsFunc(branches, Pattern.isDefault) {
+		return branches
+	}
+	branches = slices.Clone(branches)
+	for i, p := range branches {
+		if p.isDefault() {
+			branches[i] = Pattern{text: defaultBranch}
+		}
+	}
+	return branches
+}
+
 // onBranch matches a branch.
 func onBranch(branch, defaultBranch string) func(Pattern) bool {
 	return func(p Pattern) bool {
-		if p.text == DefaultBranch {
+		if p.isDefault() {
 			return branch == defaultBranch && branch != ""
 		}
 		return p.Match(branch)
@@ -141,12 +159,7 @@ func onBranch(branch, defaultBranch string) func(Pattern) bool {
 
 // some reports whether one of patterns matches, or there is none.
 func some(patterns []Pattern, match func(Pattern) bool) bool {
-	for _, p := range patterns {
-		if match(p) {
-			return true
-		}
-	}
-	return len(patterns) == 0
+	return len(patterns) == 0 || slices.ContainsFunc(patterns, match)
 }
 
 // Branch returns the branch to which all that is watched of a repository belongs, so that the forge need not be asked for more; empty when
@@ -162,7 +175,7 @@ func (rs Rules) Branch(forgeName, repository, defaultBranch string) string {
 		}
 		for _, p := range r.Branches {
 			branch, ok := p.Literal()
-			if branch == DefaultBranch {
+			if p.isDefault() {
 				branch, ok = defaultBranch, defaultBranch != ""
 			}
 			if !ok || only != "" && branch != only {
@@ -176,12 +189,7 @@ func (rs Rules) Branch(forgeName, repository, defaultBranch string) string {
 
 // AsksDefaultBranch reports whether it has to be known which branch is the default one.
 func (rs Rules) AsksDefaultBranch() bool {
-	for _, r := range rs {
-		for _, p := range append(append([]Pattern(nil), r.Branches...), r.Recovery.Branches...) {
-			if p.text == DefaultBranch {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(rs, func(r Rule) bool {
+		return slices.ContainsFunc(r.Branches, Pattern.isDefault) || slices.ContainsFunc(r.Recovery.Branches, Pattern.isDefault)
+	})
 }
