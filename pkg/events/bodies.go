@@ -51,6 +51,10 @@ func Bodies() []Body {
 		{"secret_access", SecretAccess{}, "records who asked for which secret"},
 		{"ci_status_request", CIStatusRequest{}, "asks for CI health"},
 		{"ci_status", CIStatus{}, "tells CI health"},
+		{"ci_history_request", CIHistoryRequest{}, "asks which CI runs were counted"},
+		{"ci_history", CIHistory{}, "tells which CI runs were counted"},
+		{"ci_recover_request", CIRecoverRequest{}, "asks for a recovery"},
+		{"ci_recover_reply", CIRecoverReply{}, "tells what is done, or why nothing is"},
 		{"delivery_attempt", DeliveryAttempt{}, "tells what one attempt to deliver a webhook came to"},
 		{"error_reply", ErrorReply{}, "says why a request failed"},
 	}

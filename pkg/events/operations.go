@@ -69,5 +69,7 @@ func Operations() []Operation {
 		{OpSecretsRefresh, ServiceSecretd, true, SecretsRefreshRequest{}, SecretsRefreshed{}, false, "asks the stores for a secret now, for everybody"},
 		{OpCIStatus, ServiceCIWatch, false, CIStatusRequest{}, CIStatus{}, false, "tells CI health as last seen"},
 		{OpCICheck, ServiceCIWatch, false, CIStatusRequest{}, CIStatus{}, false, "asks the forges now, then tells CI health"},
+		{OpCIHistory, ServiceCIWatch, false, CIHistoryRequest{}, CIHistory{}, false, "tells which CI runs were counted, and what was done"},
+		{OpCIRecover, ServiceCIWatch, false, CIRecoverRequest{}, CIRecoverReply{}, false, "recovers a workflow now, or tells what would be done"},
 	}
 }

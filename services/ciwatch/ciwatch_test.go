@@ -6,11 +6,13 @@ import (
 	"errors"
 	"io/fs"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
@@ -26,6 +28,7 @@ import (
 const (
 	repository = "neuron7x/mlsdm"
 	token      = "ghp_canary31337"
+	stateKey   = "state.github.neuron7x/mlsdm.52104.branch.main"
 )
 
 // stack is a NATS server and a GitHub.
@@ -62,8 +65,9 @@ func newStack(t *testing.T) *stack {
 // config watches the stack's GitHub, and polls when it starts and when it is asked to.
 func (s *stack) config() ciwatch.Config {
 	return ciwatch.Config{
-		Token: secret.NewValue(token), Repository: repository, APIURL: s.apiURL, Workflow: "ci.yml", Branch: "main",
-		PollInterval: time.Hour, FailureThreshold: 3, RecoveryCooldown: 5 * time.Minute,
+		Token: secret.NewValue(token), Repositories: []string{repository}, APIURL: s.apiURL, Workflow: "ci.yml", Branch: "main",
+		PollInterval: time.Hour, MinPollInterval: time.Millisecond, FailureThreshold: 3, RecoveryCooldown: 5 * time.Minute,
+		Settle: 50 * time.Millisecond, LeaseTTL: 2 * time.Second,
 	}
 }
 
@@ -171,7 +175,7 @@ func (s *stack) types(t *testing.T) string {
 }
 
 // metric returns the sum of a metric over its labels.
-func (s *stack) metric(t *testing.T, name string) float64 {
+func (s *stack) metric(t *testing.T, name string, label ...string) float64 {
 	t.Helper()
 	families, err := s.metrics.Gather()
 	require.NoError(t, err)
@@ -181,6 +185,9 @@ func (s *stack) metric(t *testing.T, name string) float64 {
 		}
 		sum := 0.0
 		for _, m := range family.GetMetric() {
+			if len(label) > 0 && !slices.ContainsFunc(m.GetLabel(), func(l *dto.LabelPair) bool { return l.GetValue() == label[0] }) {
+				continue
+			}
 			sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
 		}
 		return sum
@@ -200,7 +207,7 @@ func TestThreeFailuresInARow(t *testing.T) {
 	require.Equal(t, 2, s.check(t).ConsecutiveFailures)
 	require.Equal(t, "ci.run_failed ci.run_failed", s.types(t))
 
-	require.Zero(t, s.metric(t, "mlsdm_ci_degraded"))
+	require.Zero(t, s.metric(t, "mlsdm_ci_health", "degraded"))
 	last := s.github.AddRun("startup_failure")
 	health := s.check(t)
 	require.Equal(t, events.CIDegradedHealth, health.Health)
@@ -210,7 +217,7 @@ func TestThreeFailuresInARow(t *testing.T) {
 	const degraded = "ci.run_failed ci.run_failed ci.run_failed ci.degraded system.recovery_triggered"
 	require.Equal(t, degraded, s.types(t))
 
-	require.InDelta(t, 1, s.metric(t, "mlsdm_ci_degraded"), 0)
+	require.InDelta(t, 1, s.metric(t, "mlsdm_ci_health", "degraded"), 0)
 	require.InDelta(t, 3, s.metric(t, "mlsdm_ci_consecutive_failures"), 0)
 	require.InDelta(t, 3, s.metric(t, "mlsdm_ci_runs_total"), 0)
 
@@ -238,7 +245,7 @@ func TestThreeFailuresInARow(t *testing.T) {
 	s.github.AddRun("cancelled")
 	s.github.AddRun("success")
 	require.Equal(t, events.CIHealthy, s.check(t).Health)
-	require.Equal(t, degraded+" ci.run_failed ci.run_succeeded ci.recovered", s.types(t))
+	require.Equal(t, degraded+" ci.recovered", s.types(t))
 }
 
 func TestCrashBeforeTheStateIsWritten(t *testing.T) {
@@ -258,8 +265,8 @@ func TestCrashBeforeTheStateIsWritten(t *testing.T) {
 	require.NoError(t, err)
 	keys, err := kv.Keys()
 	require.NoError(t, err)
-	require.Equal(t, []string{"neuron7x.mlsdm.52104.main"}, keys)
-	require.NoError(t, kv.Delete(keys[0]))
+	require.ElementsMatch(t, []string{"repo.github.neuron7x/mlsdm", stateKey}, keys)
+	require.NoError(t, kv.Delete(stateKey))
 
 	s.run(t, s.config())
 	require.Equal(t, events.CIDegradedHealth, s.check(t).Health)
@@ -281,18 +288,19 @@ func TestReplicas(t *testing.T) {
 		}
 		s.github.AddRun("success")
 	}
-	for i := range 5 {
+	for range 5 {
 		want = append(want, "ci.run_failed", "ci.run_failed", "ci.run_failed", "ci.degraded")
-		if i == 0 {
-			want = append(want, "system.recovery_triggered")
-		}
-		want = append(want, "ci.run_succeeded", "ci.recovered")
+		want = append(want, "ci.recovered")
 	}
 	require.Eventually(t, func() bool { return len(s.events(t)) >= len(want) }, 30*time.Second, 10*time.Millisecond)
 	for range 10 {
 		s.check(t) // by whichever replica
 	}
-	require.ElementsMatch(t, want, strings.Fields(s.types(t)), "each event once")
+	told := strings.Fields(s.types(t))
+	recoveries := len(told)
+	told = slices.DeleteFunc(told, func(name string) bool { return name == events.TypeSystemRecoveryTriggered })
+	require.LessOrEqual(t, recoveries-len(told), 1, "what is green again when it is seen is not recovered")
+	require.Equal(t, want, told, "each event once, in order")
 	require.Equal(t, events.CIHealthy, s.check(t).Health)
 }
 
@@ -308,7 +316,7 @@ func TestReruns(t *testing.T) {
 	health := s.check(t)
 	require.Zero(t, health.ConsecutiveFailures)
 	require.Equal(t, 3, health.LastRun.RunAttempt)
-	require.Equal(t, "ci.run_failed ci.run_failed ci.run_succeeded ci.flaky", s.types(t))
+	require.Equal(t, "ci.run_failed ci.run_succeeded ci.flaky", s.types(t), "that it fails again changes nothing")
 }
 
 func TestFirstStart(t *testing.T) {
@@ -340,7 +348,7 @@ func TestCatchesUp(t *testing.T) {
 	}
 	s.run(t, s.config())
 	require.Equal(t, 100, s.check(t).ConsecutiveFailures)
-	require.Equal(t, 100, strings.Count(s.types(t), "ci.run_failed"))
+	require.Equal(t, 3, strings.Count(s.types(t), "ci.run_failed"), "what fails when health is degraded is no news")
 	require.Equal(t, 1, strings.Count(s.types(t), "ci.degraded"))
 }
 
@@ -384,15 +392,18 @@ func TestGitHubFails(t *testing.T) {
 
 	report := checks.Run(t.Context())
 	require.Equal(t, health.StatusDegraded, report.Status, "ready all the same")
-	require.Equal(t, health.StatusDegraded, report.Checks["github"].Status)
-	require.Contains(t, report.Checks["github"].Message, "GITHUB_TOKEN")
-	require.NotContains(t, report.Checks["github"].Message, token)
+	require.Equal(t, health.StatusDegraded, report.Checks["forges"].Status)
+	require.Contains(t, report.Checks["forges"].Message, "token 1")
+	require.NotContains(t, report.Checks["forges"].Message, token)
 	status, err := s.ask(t, "", events.OpCIStatus, "")
 	require.NoError(t, err)
 	require.Contains(t, status.LastError, "unauthenticated")
 	require.Equal(t, 1, status.Workflows[0].ConsecutiveFailures, "what was seen last is still told")
 
-	s.check(t)
+	require.Eventually(t, func() bool { // a token that was refused is left alone for a moment
+		_, err := s.ask(t, "", events.OpCICheck, "")
+		return err == nil
+	}, 30*time.Second, 100*time.Millisecond)
 	require.Equal(t, health.StatusReady, checks.Run(t.Context()).Status)
 
 	s.github.Fail(fakegithub.Failure{Status: 429, RetryAfter: time.Hour})
@@ -419,13 +430,13 @@ func TestStateThatIsNotOurs(t *testing.T) {
 	s.run(t, s.config())
 	kv, err := s.client.KV(t.Context(), events.BucketCI)
 	require.NoError(t, err)
-	_, err = kv.Create(t.Context(), "neuron7x.mlsdm.52104.main", []byte(`{"version": 99}`))
+	_, err = kv.Create(t.Context(), stateKey, []byte(`{"version": 99}`))
 	require.NoError(t, err)
 	s.github.AddRun("failure")
 	_, err = s.ask(t, "", events.OpCICheck, "")
 	require.Equal(t, events.CodeFailedPrecondition, events.CodeOf(err))
-	require.ErrorContains(t, err, "neuron7x.mlsdm.52104.main")
-	value, _, err := kv.Get(t.Context(), "neuron7x.mlsdm.52104.main")
+	require.ErrorContains(t, err, stateKey)
+	value, _, err := kv.Get(t.Context(), stateKey)
 	require.NoError(t, err)
 	require.JSONEq(t, `{"version": 99}`, string(value), "a newer version's state is left alone")
 	require.Empty(t, s.types(t))
@@ -435,7 +446,7 @@ func TestNotConfigured(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	cfg := s.config()
-	cfg.Repository = ""
+	cfg.Repositories = nil
 	checks, stop := s.run(t, cfg)
 	for _, operation := range []string{events.OpCIStatus, events.OpCICheck} {
 		_, err := s.ask(t, "", operation, "{}")
@@ -487,13 +498,13 @@ func TestNewRefuses(t *testing.T) {
 	t.Parallel()
 	good := (&stack{}).config()
 	for name, change := range map[string]func(*ciwatch.Config){
-		"interval":         func(c *ciwatch.Config) { c.PollInterval = 4 * time.Second },
+		"interval":         func(c *ciwatch.Config) { c.PollInterval, c.MinPollInterval = 4*time.Second, 0 },
 		"long interval":    func(c *ciwatch.Config) { c.PollInterval = 25 * time.Hour },
 		"threshold":        func(c *ciwatch.Config) { c.FailureThreshold = 0 },
 		"cooldown":         func(c *ciwatch.Config) { c.RecoveryCooldown = -time.Second },
-		"repository":       func(c *ciwatch.Config) { c.Repository = "neuron7x/../mlsdm" },
+		"repository":       func(c *ciwatch.Config) { c.Repositories = []string{"neuron7x/../mlsdm"} },
 		"URL":              func(c *ciwatch.Config) { c.APIURL = "ftp://github.example" },
-		"idle, with a URL": func(c *ciwatch.Config) { c.Repository, c.APIURL = "", "ftp://github.example" },
+		"idle, with a URL": func(c *ciwatch.Config) { c.Repositories, c.APIURL = nil, "ftp://github.example" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -103,8 +103,17 @@ func questions(xkey string) map[string]question {
 		}},
 		events.OpGenerate: {good: []string{`{"prompt":"hello"}`, `{"messages":[{"role":"user","content":"hi"}]}`}, bad: badChats()},
 		events.OpModels:   {good: none.good, empty: true, bad: []bad{invalid("provider a number", `{"provider":5}`), invalid("no object", `[]`)}},
-		events.OpCIStatus: none,
-		events.OpCICheck:  none,
+		events.OpCIStatus: {good: none.good, empty: true, bad: badCIStatus()},
+		events.OpCICheck:  {good: none.good, empty: true, bad: badCIStatus()},
+		events.OpCIHistory: {good: []string{`{"repository":"neuron7x/mlsdm"}`, `{"repository":"neuron7x/mlsdm","unknown":1}`}, bad: []bad{
+			invalid("nothing", `{}`), invalid("repository a number", `{"repository":5}`), invalid("limit below zero", `{"repository":"a/b","limit":-1}`),
+			invalid("repository too long", `{"repository":"`+strings.Repeat("x", 1000)+`"}`),
+			{name: "unknown repository", body: `{"repository":"nobody/nothing"}`, code: events.CodeNotFound},
+		}},
+		events.OpCIRecover: {bad: []bad{
+			invalid("nothing", `{}`), invalid("repository a list", `{"repository":[]}`), invalid("dry_run a text", `{"repository":"a/b","dry_run":"yes"}`),
+			{name: "unknown repository", body: `{"repository":"nobody/nothing"}`, code: events.CodeNotFound},
+		}},
 		events.OpEndpointsGet: {good: []string{`{"id":"default"}`, `{"id":"default","unknown":1}`}, bad: []bad{
 			invalid("nothing", `{}`), invalid("id a number", `{"id":5}`), invalid("id no token", `{"id":"a.b"}`),
 			invalid("id a wildcard", `{"id":">"}`), invalid("id too long", `{"id":"`+strings.Repeat("x", 1000)+`"}`),
@@ -273,4 +282,13 @@ func requireError(t *testing.T, b bad, header nats.Header, body []byte) {
 	require.NotNil(t, reply.Error.Retryable, b.name)
 	require.Equal(t, b.code.Retryable(), *reply.Error.Retryable, b.name)
 	require.Less(t, len(body), 4<<10, "%s: an error does not repeat the request", b.name)
+}
+
+// badCIStatus are questions about CI health that cannot be answered.
+func badCIStatus() []bad {
+	return []bad{
+		invalid("repository a number", `{"repository":5}`), invalid("health no word of ours", `{"health":"ill"}`),
+		invalid("limit below zero", `{"limit":-1}`), invalid("limit too large", `{"limit":100000}`),
+		invalid("branch too long", `{"branch":"`+strings.Repeat("x", 1000)+`"}`),
+	}
 }

@@ -15,7 +15,7 @@ import (
 // The repository that is watched.
 const (
 	repository = "neuron7x/mlsdm"
-	token      = "an e2e token"
+	token      = "an-e2e-token"
 )
 
 // github is a GitHub with one repository.

@@ -23,8 +23,8 @@ const (
 )
 
 // Status tells of the states that are asked for, of all that are watched, whoever leads them. Errors are an [events.Error].
-func (w *Watch) Status(req events.CIStatusRequest) (events.CIStatus, error) {
-	v, err := w.seen()
+func (w *Watch) Status(ctx context.Context, req events.CIStatusRequest) (events.CIStatus, error) {
+	v, err := w.wait(ctx)
 	if err != nil {
 		return events.CIStatus{}, err
 	}
@@ -80,7 +80,7 @@ func (w *Watch) tellPolls(v *view, req events.CIStatusRequest, status *events.CI
 	case broken != nil:
 		status.LastError = broken.Error()
 	case failed.Error != "":
-		status.LastError = failed.Repository + ": " + failed.Error
+		status.LastError = failed.Repository + ": " + failed.err().Error()
 	}
 }
 
@@ -109,7 +109,7 @@ func selects(req events.CIStatusRequest, s tracker.State) bool {
 
 // Check has the repositories that are asked for polled now, and returns when they are, or why one could not be. Errors are an [events.Error].
 func (w *Watch) Check(ctx context.Context, req events.CIStatusRequest) error {
-	v, err := w.seen()
+	v, err := w.wait(ctx)
 	if err != nil {
 		return err
 	}
@@ -149,8 +149,8 @@ func (w *Watch) Check(ctx context.Context, req events.CIStatusRequest) error {
 }
 
 // History tells which runs of a repository were counted, and what was done. Errors are an [events.Error].
-func (w *Watch) History(req events.CIHistoryRequest) (events.CIHistory, error) {
-	v, err := w.seen()
+func (w *Watch) History(ctx context.Context, req events.CIHistoryRequest) (events.CIHistory, error) {
+	v, err := w.wait(ctx)
 	if err != nil {
 		return events.CIHistory{}, err
 	}
@@ -190,7 +190,7 @@ func asStatus(req events.CIHistoryRequest) events.CIStatusRequest {
 
 // Recover recovers one workflow and branch now, or tells what would be done. Errors are an [events.Error].
 func (w *Watch) Recover(ctx context.Context, req events.CIRecoverRequest) (events.CIRecoverReply, error) {
-	v, err := w.seen()
+	v, err := w.wait(ctx)
 	if err != nil {
 		return events.CIRecoverReply{}, err
 	}

@@ -109,6 +109,9 @@ func (p *plan) next(ctx context.Context) (r Repository, ok bool) {
 	return Repository{}, false
 }
 
+// shared says how many replicas use the same credentials.
+func (p *plan) shared(replicas int, now time.Time) { p.planner.Sharers(max(replicas, 1), now) }
+
 // planned returns what is planned.
 func (p *plan) planned(now time.Time) pace.Plan {
 	p.mu.Lock()

@@ -18,6 +18,9 @@ func (w *Watch) tellQuotas(ctx context.Context) error {
 	defer ticker.Stop()
 	told := map[string]time.Time{}
 	for {
+		for _, p := range w.plans {
+			p.shared(w.leases.Replicas(), time.Now())
+		}
 		for _, q := range w.Quotas() {
 			key := quotaKey(q.Forge, q.Credential)
 			if !q.At.After(told[key]) {

@@ -47,7 +47,7 @@ func (r record) polled(at time.Time, err error) record {
 		return r
 	}
 	fault := events.AsError(err)
-	r.Error, r.Code, r.RetryAfter = bounded(fault.Error()), fault.Code, time.Time{}
+	r.Error, r.Code, r.RetryAfter = bounded(fault.Message), fault.Code, time.Time{}
 	if fault.RetryAfter > 0 {
 		r.RetryAfter = at.Add(fault.RetryAfter).UTC()
 	}

@@ -3,6 +3,7 @@ package watch
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +27,8 @@ type Wanted struct {
 	// Owner is literal; Pattern is matched with "owner/name", in lower case.
 	Owner   string
 	Pattern policy.Pattern
+	// Name is the repository as it was written, when it is one.
+	Name string
 }
 
 // matches reports whether r is wanted.
@@ -44,8 +47,8 @@ type repositories struct {
 func newRepositories(wanted []Wanted) *repositories {
 	r := &repositories{wanted: wanted, found: map[string]Repository{}}
 	for _, w := range wanted {
-		if name, ok := w.Pattern.Literal(); ok {
-			named := Repository{Forge: w.Forge, Name: name}
+		if _, ok := w.Pattern.Literal(); ok {
+			named := Repository{Forge: w.Forge, Name: w.Name}
 			r.found[named.id()] = named
 		}
 	}
@@ -181,4 +184,34 @@ func (l *leader) defaultBranch(ctx context.Context, r Repository) (string, error
 	defer b.mu.Unlock()
 	b.known[r.id()] = branch{name: name, at: time.Now()}
 	return name, nil
+}
+
+// ParseWanted reads a repository, "owner/name", or a pattern of an owner's, "owner/*" or "owner/svc-*". The owner is everything before the last
+// slash that is before any star.
+func ParseWanted(forgeName, text string) (Wanted, error) {
+	literal, _, _ := strings.Cut(text, "*")
+	at := strings.LastIndex(literal, "/")
+	if at <= 0 || at == len(text)-1 {
+		return Wanted{}, fmt.Errorf("%q is no repository; it must be owner/name, or owner/* for all of an owner's", text)
+	}
+	for _, part := range strings.Split(text, "/") {
+		if !validPart(part) {
+			return Wanted{}, fmt.Errorf("%q is no repository: owner and name are made of letters, digits, '.', '-' and '_'", text)
+		}
+	}
+	pattern, err := policy.NewPattern(strings.ToLower(text))
+	if err != nil {
+		return Wanted{}, err
+	}
+	return Wanted{Forge: forgeName, Owner: text[:at], Pattern: pattern, Name: text}, nil
+}
+
+// validPart reports whether a text can be an owner or a name, or a pattern of one.
+func validPart(part string) bool {
+	if part == "" || part == "." || part == ".." {
+		return false
+	}
+	return !strings.ContainsFunc(part, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '-' || r == '_' || r == '*')
+	})
 }

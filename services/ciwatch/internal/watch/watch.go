@@ -228,7 +228,22 @@ func (w *Watch) ruleOf(s tracker.State) (policy.Rule, bool) {
 // errNotBegun says that nothing is known yet.
 var errNotBegun = errors.New("ciwatch has not read its bucket yet")
 
-// seen returns the view when it is complete.
+// wait returns the view when it is complete, which it soon is after the start.
+func (w *Watch) wait(ctx context.Context) (*view, error) {
+	select {
+	case <-w.begun:
+	case <-ctx.Done():
+		return nil, events.Errorf(events.CodeUnavailable, "%w", errNotBegun)
+	}
+	select {
+	case <-w.view.ready:
+		return w.view, nil
+	case <-ctx.Done():
+		return nil, events.Errorf(events.CodeUnavailable, "%w", errNotBegun)
+	}
+}
+
+// seen returns the view if it is complete.
 func (w *Watch) seen() (*view, error) {
 	select {
 	case <-w.begun:
