@@ -11,6 +11,7 @@ func known() config.Known {
 			"admin-addr",
 			"ci-branch",
 			"ci-failure-threshold",
+			"ci-lease",
 			"ci-passes-to-close",
 			"ci-poll-interval",
 			"ci-poll-max",

@@ -34,11 +34,12 @@ type Config struct {
 	RecoveryDryRun   bool          `name:"ci-recovery-dry-run" env:"CI_RECOVERY_DRY_RUN" default:"true" negatable:"" help:"Only say what would be run again."`
 	RecoveryCooldown time.Duration `name:"ci-recovery-cooldown" env:"CI_RECOVERY_COOLDOWN" default:"5m" placeholder:"DURATION" help:"The least time between two recoveries of a workflow on a branch, up to 168h."`
 
+	LeaseTTL time.Duration `name:"ci-lease" env:"CI_LEASE" default:"10s" placeholder:"DURATION" help:"How long a replica that has died is waited for before another one watches its repositories, 500ms to 5m; the same for all replicas."`
+
 	// MinPollInterval replaces the least PollInterval, for a demo or a test that asks nobody's server; 0 is 5 s.
 	MinPollInterval time.Duration `kong:"-"`
-	// Settle and LeaseTTL are those of the watch, for tests; 0 is its default.
-	Settle   time.Duration `kong:"-"`
-	LeaseTTL time.Duration `kong:"-"`
+	// Settle is that of the watch, for tests; 0 is its default.
+	Settle time.Duration `kong:"-"`
 }
 
 // Bounds of settings. One poll in five seconds is 720 an hour, of the 5,000 that GitHub gives a token.
@@ -49,6 +50,8 @@ const (
 	maxPasses           = 64
 	maxStaleAfter       = 8760 * time.Hour
 	maxRecoveryCooldown = 7 * 24 * time.Hour
+	minLease            = 500 * time.Millisecond
+	maxLease            = 5 * time.Minute
 )
 
 // githubName is the name of the forge that the settings describe.
@@ -72,6 +75,7 @@ func (c Config) Validate() error {
 	complain(c.PassesToClose < 0 || c.PassesToClose > maxPasses, "ci-passes-to-close is %d; it must be 1 to %d", c.PassesToClose, maxPasses)
 	complain(c.StaleAfter < 0 || c.StaleAfter > maxStaleAfter, "ci-stale-after is %v; it must be 0s to %v", c.StaleAfter, maxStaleAfter)
 	complain(c.RecoveryCooldown < 0 || c.RecoveryCooldown > maxRecoveryCooldown, "ci-recovery-cooldown is %v; it must be 0s to %v", c.RecoveryCooldown, maxRecoveryCooldown)
+	complain(c.LeaseTTL != 0 && (c.LeaseTTL < minLease || c.LeaseTTL > maxLease), "ci-lease is %v; it must be %v to %v", c.LeaseTTL, minLease, maxLease)
 	if _, err := c.wanted(); err != nil {
 		errs = append(errs, err)
 	}

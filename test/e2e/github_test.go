@@ -50,6 +50,6 @@ func newGitHub(t *testing.T) github {
 func (g github) env() map[string]string {
 	return map[string]string{
 		"GITHUB_API_URL": g.url, "GITHUB_REPOSITORY": repository, "GITHUB_TOKEN": token, "CI_WORKFLOW": "ci.yml", "CI_BRANCH": "main",
-		"CI_POLL_INTERVAL": "1h", "CI_FAILURE_THRESHOLD": "3", "CI_RECOVERY_COOLDOWN": "0s",
+		"CI_POLL_INTERVAL": "1h", "CI_FAILURE_THRESHOLD": "3", "CI_RECOVERY_COOLDOWN": "0s", "CI_LEASE": "1s",
 	}
 }

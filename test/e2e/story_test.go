@@ -55,7 +55,7 @@ func TestStory(t *testing.T) {
 	first, watching := dispatcher(), ciwatch()
 	u.check(t, events.CIHealthy, 0)
 	gh.AddRun("failure")
-	u.check(t, events.CIHealthy, 1)
+	u.check(t, events.CIFailing, 1)
 	gh.AddRun("failure")
 	gh.AddRun("failure")
 	u.check(t, events.CIDegradedHealth, 3)
@@ -76,7 +76,7 @@ func TestStory(t *testing.T) {
 
 	told := u.events(t)
 	require.Equal(t, map[string]int{
-		events.TypeCIRunSucceeded: 1, events.TypeCIRunFailed: 3, events.TypeCIDegraded: 1, events.TypeSystemRecoveryTriggered: 1,
+		events.TypeCIRunFailed: 3, events.TypeCIDegraded: 1, events.TypeSystemRecoveryTriggered: 1,
 	}, tally(told), "and nothing else")
 	requireSameWebhook(t, ofType(told, events.TypeCIDegraded)[0], tries(hooks, events.TypeCIDegraded), 4)
 	requireSameWebhook(t, ofType(told, events.TypeSystemRecoveryTriggered)[0], tries(hooks, events.TypeSystemRecoveryTriggered), 3)

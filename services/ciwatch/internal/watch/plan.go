@@ -14,6 +14,9 @@ import (
 // pollers is how many repositories of a forge are polled at a time. The forge itself is asked by one at a time with each credential.
 const pollers = 4
 
+// soon is the time in which all repositories are polled that this replica has come to lead.
+const soon = 30 * time.Second
+
 // plan says when this replica polls which of a forge's repositories: those of the shards that it leads.
 type plan struct {
 	forge forge.Forge
@@ -31,14 +34,23 @@ func newPlan(f forge.Forge, cfg pace.Config) *plan {
 // watch makes the plan that of these repositories.
 func (p *plan) watch(repos []Repository, now time.Time) {
 	p.mu.Lock()
-	clear(p.repos)
+	defer p.mu.Unlock()
+	known := p.repos
+	p.repos = make(map[string]Repository, len(repos))
 	ids := make([]string, 0, len(repos))
+	var fresh []string
 	for _, r := range repos {
-		p.repos[r.id()] = r
-		ids = append(ids, r.id())
+		id := r.id()
+		if _, ok := known[id]; !ok {
+			fresh = append(fresh, id)
+		}
+		p.repos[id] = r
+		ids = append(ids, id)
 	}
 	p.planner.Watch(ids, now)
-	p.mu.Unlock()
+	for i, id := range fresh { // what happened while nobody looked is worth to be known soon, however long the interval is
+		p.planner.Touch(id, now.Add(soon*time.Duration(i)/time.Duration(len(fresh))))
+	}
 	p.notify()
 }
 
