@@ -22,6 +22,10 @@ func plainSecrets() map[string]string {
 		"cmd/mlsdmctl.toldSecret.Secret":                      "is printed: it is told once, to who made it, who asked for it to be printed",
 		"internal/cache.lock.token":                           "says whose a lock is",
 		"services/ciwatch/fakegithub.Options.Token":           "is what a make-believe GitHub asks for",
+		"pkg/events.CIQuota.Credential":                       "is what a credential is called",
+		"services/ciwatch/internal/forge.Quota.Credential":    "is what a credential is called",
+		"services/ciwatch/internal/hooks.Source.Credential":   "is the name of a header",
+		"services/ciwatch/internal/hooks.Source.credential":   "is what a function is asked about",
 		"services/dispatcher.Config.Secrets":                  "are patterns of names",
 		"services/dispatcher/internal/keyring.Record.SealKey": "is the id of a key",
 	}

@@ -12,10 +12,10 @@ import (
 // above all, is not among them.
 func traced() []string {
 	return []string{
-		"http.request.method", "http.request.resend_count", "http.response.status_code", "server.address",
+		"http.request.method", "http.request.resend_count", "http.response.status_code", "http.route", "server.address",
 		"messaging.consumer.group.name", "messaging.destination.template", "messaging.message.id", "messaging.nats.attempt",
 		"messaging.operation.name", "messaging.operation.type", "messaging.system",
-		"mlsdm.endpoint.id", "mlsdm.event.type", "service.name", "service.version",
+		"mlsdm.ci.forge", "mlsdm.ci.outcome", "mlsdm.ci.webhook", "mlsdm.endpoint.id", "mlsdm.event.type", "service.name", "service.version",
 	}
 }
 

@@ -3,10 +3,12 @@ package watch
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -28,7 +30,8 @@ func newPoster(version string) *poster {
 		Timeout:       actTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute, TLSHandshakeTimeout: actTimeout,
+			Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: actTimeout}).DialContext,
+			TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute, TLSHandshakeTimeout: actTimeout,
 			ResponseHeaderTimeout: actTimeout, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true,
 		},
 	}}
