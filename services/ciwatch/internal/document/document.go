@@ -190,7 +190,7 @@ func (b *reader) poll(n *yaml.Node) {
 		case "interval":
 			p.Interval = b.Duration(value, "interval", minPoll, maxPoll)
 		case "max":
-			p.Max, longest = b.Duration(value, "max", minPoll, maxPoll), value
+			longest = value
 		case "share":
 			p.Share = b.Number(value, "share", minShare, 1)
 		case "settle":
@@ -200,10 +200,9 @@ func (b *reader) poll(n *yaml.Node) {
 		}
 	}
 	switch {
-	case p.Max >= p.Interval:
 	case longest != nil:
-		b.Complain(longest, "max is %s; it must be at least the interval, which is %s", p.Max, p.Interval)
-	default:
-		p.Max = p.Interval
+		p.Max = b.Duration(longest, "max", max(p.Interval, minPoll), maxPoll)
+	case p.Max > 0:
+		p.Max = max(p.Max, p.Interval)
 	}
 }

@@ -48,7 +48,7 @@ func (b *reader) forge(n *yaml.Node, lines map[string]int) {
 		case "webhook_secrets":
 			f.WebhookSecrets = b.references(value, "webhook_secrets", "a secret of webhooks")
 		case "polls":
-			polls = b.yes(value, "polls")
+			polls = b.yes(value, "polls") || value.Tag != "!!bool"
 		default:
 			b.Complain(key, "unknown key %.80q; there are name, kind, url, tokens, app, webhook_secrets and polls", key.Value)
 		}

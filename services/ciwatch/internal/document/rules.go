@@ -3,6 +3,7 @@ package document
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -26,26 +27,35 @@ func (b *reader) rules(n *yaml.Node) {
 		return
 	}
 	lines := make(map[string]int)
-	var all *policy.Rule // the first that leaves nothing to those behind it
-	for i, item := range b.items(n, "rules", maxRules) {
+	items := b.items(n, "rules", maxRules)
+	for i, item := range items {
 		rule := b.rule(item, "rule "+strconv.Itoa(i+1))
 		if first, twice := lines[rule.Name]; twice {
 			b.Complain(item, "there is a rule %q already, in line %d", rule.Name, first)
 		}
 		lines[rule.Name] = item.Line
-		switch {
-		case all != nil && (all.PullRequests || all.Ignore || !rule.PullRequests):
-			b.Complain(item, "the rule %q never holds: the rule %q, in line %d, is for all runs, and the first that matches is the one", rule.Name, all.Name, lines[all.Name])
-		case all == nil && isForAll(rule):
-			all = &rule
-		}
 		b.doc.Rules = append(b.doc.Rules, rule)
+	}
+	if b.Err() == nil {
+		b.reached(items)
 	}
 }
 
-// isForAll reports whether a rule is for all runs, but perhaps those of pull requests.
-func isForAll(r policy.Rule) bool {
-	return len(r.Repositories)+len(r.Workflows)+len(r.Branches)+len(r.Events) == 0
+// reached checks that every rule can hold: that none before it leaves nothing to it.
+func (b *reader) reached(items []*yaml.Node) {
+	rules := b.doc.Rules
+	all := slices.IndexFunc(rules, func(r policy.Rule) bool {
+		return len(r.Repositories)+len(r.Workflows)+len(r.Branches)+len(r.Events) == 0
+	})
+	if all < 0 {
+		return
+	}
+	for i, r := range rules[all+1:] {
+		if first := rules[all]; first.PullRequests || first.Ignore || !r.PullRequests {
+			b.Complain(items[all+1+i], "the rule %q never holds: the rule %q, in line %d, is for all runs, and the first that matches is the one",
+				r.Name, first.Name, items[all].Line)
+		}
+	}
 }
 
 // rule reads one entry, which has a name if it says none.
