@@ -11,11 +11,9 @@ const (
 	// maxHeader bounds the head of a request, in bytes; net/http reads headerSlop more than it is told.
 	maxHeader, headerSlop = 16 << 10, 4 << 10
 	// linger is how long what is left of the body of a refused request is read, so that whoever sends it reads the answer.
-	linger = time.Second
+	linger = 5 * time.Second
 	// smallBody is what is read of a body that is refused, in bytes, rather than to close the connection.
 	smallBody = 16 << 10
-	// roomTime is how long is waited for memory.
-	roomTime = time.Second
 )
 
 // Bounds are what may be asked of a door.
@@ -35,6 +33,8 @@ type Bounds struct {
 	// Rate is how fast a body must come at least, in bytes a second, once Grace is over.
 	Rate  int
 	Grace time.Duration
+	// RoomTime is how long a body waits for memory.
+	RoomTime time.Duration
 	// PublishTime is how long it may take until a signed webhook is stored.
 	PublishTime time.Duration
 }
@@ -44,7 +44,8 @@ type Bounds struct {
 func DefaultBounds() Bounds {
 	return Bounds{
 		Body: 25 << 20, Common: 1 << 20, Memory: 256 << 20, Large: 64 << 20, Connections: 2048, Work: 64,
-		HeaderTime: 10 * time.Second, BodyTime: 10 * time.Second, Rate: 16 << 10, Grace: 5 * time.Second, PublishTime: 5 * time.Second,
+		HeaderTime: 10 * time.Second, BodyTime: 10 * time.Second, Rate: 16 << 10, Grace: 5 * time.Second,
+		RoomTime: time.Second, PublishTime: 5 * time.Second,
 	}
 }
 
@@ -71,6 +72,7 @@ func (b Bounds) complete() (Bounds, error) {
 		{&b.HeaderTime, &d.HeaderTime},
 		{&b.BodyTime, &d.BodyTime},
 		{&b.Grace, &d.Grace},
+		{&b.RoomTime, &d.RoomTime},
 		{&b.PublishTime, &d.PublishTime},
 	} {
 		if *t.of == 0 {

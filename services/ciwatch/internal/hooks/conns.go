@@ -77,6 +77,15 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
+// CloseWrite ends what is said to the other side, which the server does before it closes a connection on somebody who is still talking: that one then
+// reads the answer.
+func (c *conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
 // proven says that a signed webhook has come by it just now.
 func (c *conn) proven() {
 	c.listener.mu.Lock()

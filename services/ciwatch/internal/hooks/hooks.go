@@ -83,7 +83,8 @@ func New(cfg Config) (*Door, error) {
 	}
 	d := &Door{
 		cfg: cfg, bounds: bounds, sources: map[string]*Source{}, log: cfg.Logger,
-		common: newRoom(bounds.Memory - bounds.Large), large: newRoom(bounds.Large), work: make(chan struct{}, bounds.Work),
+		common: newRoom(bounds.Memory-bounds.Large, bounds.RoomTime), large: newRoom(bounds.Large, bounds.RoomTime),
+		work:    make(chan struct{}, bounds.Work),
 		refused: rate.Sometimes{First: 1, Interval: 10 * time.Minute},
 	}
 	for path, source := range cfg.Sources {

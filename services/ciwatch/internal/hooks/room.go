@@ -12,6 +12,8 @@ var errFull = errors.New("there is no memory for the body")
 
 // room is memory for bodies, in bytes.
 type room struct {
+	patience time.Duration // how long is waited for some
+
 	mu     sync.Mutex
 	size   int
 	free   int
@@ -28,8 +30,8 @@ type guest struct {
 	expelled bool
 }
 
-func newRoom(size int) *room {
-	return &room{size: size, free: size, guests: list.New(), freed: make(chan struct{})}
+func newRoom(size int, patience time.Duration) *room {
+	return &room{patience: patience, size: size, free: size, guests: list.New(), freed: make(chan struct{})}
 }
 
 // take gives n bytes to g. If there are not as many, those are thrown out that came first, and what they held is waited for. Who came first of all
@@ -42,7 +44,7 @@ func (r *room) take(g *guest, n int) error {
 			return err
 		}
 		if timeout == nil {
-			timer := time.NewTimer(roomTime)
+			timer := time.NewTimer(r.patience)
 			defer timer.Stop()
 			timeout = timer.C
 		}

@@ -29,15 +29,16 @@ func (d *Door) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	d.metrics.answered(done, time.Since(began))
 	if !done.wholly {
-		leave(w, r)
+		done.leave(w, r)
 	}
 	done.write(w)
 }
 
 // leave makes an end of a request whose body was not read to its end. The server reads what is left of a small one, for a moment, so that the
-// connection can be used again; otherwise the connection is closed.
-func leave(w http.ResponseWriter, r *http.Request) {
-	if r.ContentLength < 0 || r.ContentLength > smallBody {
+// connection can be used again. Otherwise the connection is closed, when whoever sends has had a moment to read the answer.
+func (r result) leave(w http.ResponseWriter, req *http.Request) {
+	switch {
+	case r.outcome == slow, r.outcome == full, r.outcome == broken, r.outcome == tooLarge, req.ContentLength < 0, req.ContentLength > smallBody:
 		w.Header().Set("Connection", "close")
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(linger)) // it fails when the connection is closed, which is as good
