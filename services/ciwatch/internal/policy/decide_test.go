@@ -215,6 +215,15 @@ func TestWhatWaitsIsWaitedFor(t *testing.T) {
 	}
 }
 
+// TestAllThatWaitsIsLookedAt: also what waits behind something that says nothing.
+func TestAllThatWaitsIsLookedAt(t *testing.T) {
+	t.Parallel()
+	s, now := degraded(nil)
+	cancelled, passed := run(4, 1, forge.Cancelled), run(5, 1, forge.Success)
+	s = s.Note(cancelled, cancelled.CompletedAt).Note(passed, passed.CompletedAt)
+	requireNot(t, policy.Decide(s, rule(), now, true), "run 1005 is newer")
+}
+
 // TestOneAtATime: nothing is planned while a recovery is planned or its result is not in.
 func TestOneAtATime(t *testing.T) {
 	t.Parallel()

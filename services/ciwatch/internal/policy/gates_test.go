@@ -173,6 +173,8 @@ func TestRefusalsCount(t *testing.T) {
 	require.Equal(t, events.CIRecoveryRefused, s.Recoveries[0].State)
 	s = then(s, run(5, 1, forge.Failure), run(6, 1, forge.Failure), run(7, 1, forge.Failure))
 	requireActs(t, policy.Decide(s, r, now.Add(time.Minute), false))
+	s = then(done(t, s, r, now.Add(time.Minute), run(7, 2, forge.Failure)), run(8, 1, forge.Failure))
+	requireNot(t, policy.Decide(s, r, now.Add(2*time.Minute), false), "the last recovery was 1m0s ago") // what follows it counts
 }
 
 // TestTheEndOfADryRun: a dry run is as rare as what it stands for, and nothing that was done once it is over.
