@@ -27,7 +27,7 @@ type commands struct {
 	Models     modelsCommand     `cmd:"" help:"List the models: which can answer now, what they cost, what is left of limits."`
 	Publish    publishCommand    `cmd:"" help:"Publish an event."`
 	Events     eventsCommand     `cmd:"" help:"Show events as they happen."`
-	CI         ciCommand         `cmd:"" name:"ci" help:"Show CI health, or have it looked at now."`
+	CI         ciCommand         `cmd:"" name:"ci" help:"Show CI health and history, have it looked at now, and recover what is broken."`
 	Webhooks   webhooksCommand   `cmd:"" help:"List, make, change and test webhook endpoints."`
 	Secrets    secretsCommand    `cmd:"" help:"List, read and refresh secrets, and see who asked for them."`
 	Doctor     doctorCommand     `cmd:"" help:"Check the bus, the streams and the services, and say what to do about each fault."`
