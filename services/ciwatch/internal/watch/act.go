@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -31,26 +32,15 @@ type attempts struct {
 	next   time.Time
 }
 
-// decide plans a recovery where the rule wants one. What is no more than an event is done with that.
+// decide plans a recovery where the rule wants one. It is done once it is stored that it is planned, also when nothing more is done than to tell
+// of it: whoever comes after a crash would otherwise decide anew, perhaps about a later run, and tell of both.
 func decide(s tracker.State, rule policy.Rule, now time.Time, id string) (tracker.State, []tracker.Event) {
 	decision := policy.Decide(s, rule, now, id != "")
 	if !decision.Act {
 		return s, nil
 	}
-	decision.Recovery.ID = id
-	s = s.Plan(decision.Recovery)
-	r, ok := s.Planned()
-	switch {
-	case !ok: // it was decided before
-		return s, nil
-	case decision.DryRun:
-		s = s.DryRun(r.ID, now)
-	case r.Action == policy.Publish:
-		s = s.Asked(r.ID, now)
-	default:
-		return s, nil // to be done once it is stored that it is planned
-	}
-	return triggered(s, rule, r.ID)
+	decision.Recovery.ID, decision.Recovery.Dry = id, decision.DryRun
+	return s.Plan(decision.Recovery), nil
 }
 
 // triggered returns the event of a recovery.
@@ -88,29 +78,30 @@ func (l *leader) act(ctx context.Context, key string, rule policy.Rule) error {
 	if !ok {
 		return nil
 	}
-	err := l.perform(ctx, s, rule, r)
-	if err == nil {
-		_, err = l.change(ctx, key, s.Identity, func(s tracker.State) (tracker.State, []tracker.Event) {
-			return triggered(s.Asked(r.ID, time.Now()), rule, r.ID)
-		})
-		l.end(key, err)
-		if err == nil {
-		}
-		return err
-	}
-	failure := err
-	l.end(key, err)
-	if passing(err) && time.Since(r.At) < giveUpAfter {
-		l.log.WarnContext(ctx, "a recovery could not be asked for; it is tried again", "subject", s.Repository, "recovery_id", r.ID, "action", r.Action, "err", err)
+	defer l.acting.Done()
+	dry, failure := l.perform(ctx, s, rule, r)
+	again := failure != nil && passing(failure) && time.Since(r.At) < giveUpAfter
+	if again || errors.Is(failure, errOvertaken) {
+		l.end(key, failure)
+		l.log.WarnContext(ctx, "a recovery could not be asked for; it is tried again", "subject", s.Repository, "recovery_id", r.ID,
+			"action", r.Action, "err", failure)
 		return nil
 	}
-	_, err = l.change(ctx, key, s.Identity, func(s tracker.State) (tracker.State, []tracker.Event) {
-		return s.Refused(r.ID, bounded(failure.Error()), time.Now())
+	_, err := l.change(ctx, key, s.Identity, func(s tracker.State) (tracker.State, []tracker.Event) {
+		switch now := time.Now(); {
+		case failure != nil:
+			return s.Refused(r.ID, bounded(failure.Error()), now)
+		case dry:
+			return triggered(s.DryRun(r.ID, now), rule, r.ID)
+		default:
+			return triggered(s.Asked(r.ID, now), rule, r.ID)
+		}
 	})
+	l.end(key, err)
 	return err
 }
 
-// begin returns the recovery that is planned, unless somebody is at it, or it is too early to try it again.
+// begin returns the recovery that is planned, unless somebody is at it, or it is too early to try it again, or the lease is to be given back.
 func (l *leader) begin(ctx context.Context, key string) (tracker.State, tracker.Recovery, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -120,11 +111,12 @@ func (l *leader) begin(ctx context.Context, key string) (tracker.State, tracker.
 	}
 	r, ok := known.state.Planned()
 	a := l.acts[key]
-	if !ok || a.going || time.Now().Before(a.next) {
+	if !ok || a.going || l.leaving || time.Now().Before(a.next) {
 		return tracker.State{}, tracker.Recovery{}, false
 	}
 	a.going = true
 	l.acts[key] = a
+	l.acting.Add(1)
 	return known.state, r, true
 }
 
@@ -153,28 +145,60 @@ func passing(err error) bool {
 	}
 }
 
-// perform does what the recovery says, unless it was done before.
-func (l *leader) perform(ctx context.Context, s tracker.State, rule policy.Rule, r tracker.Recovery) error {
-	if !l.lease.Valid() {
-		return errOvertaken
+// perform does what the recovery says, unless it was done before; dry says that it is not to be done. What the operator has changed his mind
+// about since it was planned is not done.
+func (l *leader) perform(ctx context.Context, s tracker.State, rule policy.Rule, r tracker.Recovery) (dry bool, err error) {
+	if r.Dry {
+		return true, nil
 	}
-	ctx, cancel := context.WithDeadline(ctx, earlier(l.lease.Until(), time.Now().Add(actTimeout)))
+	ctx, cancel := l.whileLeading(ctx)
 	defer cancel()
+	run, done, err := l.look(ctx, s, rule, r)
+	switch {
+	case err != nil || done:
+		return false, err
+	case rule.Recovery.Action != r.Action:
+		return false, events.Errorf(events.CodeFailedPrecondition, "the rule %q does not say %s any more", rule.Name, r.Action)
+	case rule.Recovery.DryRun:
+		return true, nil
+	case !l.lease.Valid():
+		return false, errOvertaken
+	}
+	err = l.order(ctx, s, rule, r, run)
+	if err == nil || passing(err) {
+		return false, err
+	}
+	if _, done, lookErr := l.look(ctx, s, rule, r); lookErr == nil && done { // it was refused because somebody was faster
+		return false, nil
+	}
+	return false, err
+}
+
+// look reports whether the forge shows that a recovery was carried out, by whomever: once is enough. It returns the run that is to be run again.
+func (l *leader) look(ctx context.Context, s tracker.State, rule policy.Rule, r tracker.Recovery) (run forge.Run, done bool, err error) {
 	f := l.forges[s.Forge]
 	switch r.Action {
 	case policy.RerunFailedJobs, policy.Rerun:
-		run, err := f.Run(ctx, s.Repository, r.RunID)
-		if err != nil || !run.Done || run.Attempt > r.RunAttempt { // it runs again, or did: once is enough, whoever asked for it
-			return err
-		}
+		run, err = f.Run(ctx, s.Repository, r.RunID)
+		return run, err == nil && (!run.Done || run.Attempt > r.RunAttempt), err
+	case policy.WorkflowDispatch:
+		done, err = f.Dispatched(ctx, dispatch(s, rule), dispatchedSince(s, r))
+		return run, done, err
+	default: // an event has the same id each time, and so has a webhook
+		return run, false, nil
+	}
+}
+
+// order has a recovery carried out.
+func (l *leader) order(ctx context.Context, s tracker.State, rule policy.Rule, r tracker.Recovery, run forge.Run) error {
+	f := l.forges[s.Forge]
+	switch r.Action {
+	case policy.Publish:
+		return nil
+	case policy.RerunFailedJobs, policy.Rerun:
 		return f.Rerun(ctx, run, r.Action == policy.RerunFailedJobs)
 	case policy.WorkflowDispatch:
-		d := forge.Dispatch{Repository: s.Repository, Workflow: rule.Recovery.Workflow, Ref: s.Branch, Inputs: rule.Recovery.Inputs}
-		done, err := f.Dispatched(ctx, d, r.At)
-		if err != nil || done {
-			return err
-		}
-		return f.Dispatch(ctx, d)
+		return f.Dispatch(ctx, dispatch(s, rule))
 	case policy.Webhook:
 		return l.post(ctx, s, rule, r)
 	default:
@@ -182,12 +206,42 @@ func (l *leader) perform(ctx context.Context, s tracker.State, rule policy.Rule,
 	}
 }
 
-// earlier returns the earlier of two times.
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
+// dispatch is what a rule has dispatched.
+func dispatch(s tracker.State, rule policy.Rule) forge.Dispatch {
+	return forge.Dispatch{Repository: s.Repository, Workflow: rule.Recovery.Workflow, Ref: s.Branch, Inputs: rule.Recovery.Inputs}
+}
+
+// dispatchedSince is from when on, by the forge's clock, a workflow that was dispatched is the recovery's. The forge's clock may be behind, but
+// what an earlier recovery has dispatched is not this one's.
+func dispatchedSince(s tracker.State, r tracker.Recovery) time.Time {
+	since := r.At.Add(-clockSlack)
+	if last, ok := s.LastRecovery(); ok && last.AskedAt.After(since) {
+		return last.AskedAt
 	}
-	return b
+	return since
+}
+
+// whileLeading returns a context for what only the leader may do. It ends with the lease, or after some time; but not because the lease is to be
+// given back: what was begun is finished before, so that whoever comes next sees it.
+func (l *leader) whileLeading(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(forge.While(context.WithoutCancel(ctx), l.lease.Valid), actTimeout)
+	ended := l.ctx.Done()
+	go func() {
+		defer cancel()
+		for l.lease.Valid() {
+			timer := time.NewTimer(time.Until(l.lease.Until()))
+			select {
+			case <-ctx.Done():
+				timer.Stop()
+				return
+			case <-ended:
+				ended = nil // perhaps it is only to be given back
+			case <-timer.C: // it may have been renewed
+			}
+			timer.Stop()
+		}
+	}()
+	return ctx, cancel
 }
 
 // errorOf gives what a receiver answered a code.

@@ -49,7 +49,7 @@ func (l *leader) change(ctx context.Context, key string, identity tracker.Identi
 
 // apply makes one attempt at a change.
 func (l *leader) apply(ctx context.Context, key string, known stored, do edit) (tracker.State, error) {
-	if known.state.Fence > l.lease.Fence || !l.lease.Valid() {
+	if known.state.Fence > l.lease.Fence || l.left || !l.lease.Valid() {
 		return known.state, errOvertaken
 	}
 	next, out := do(known.state)
@@ -65,6 +65,9 @@ func (l *leader) apply(ctx context.Context, key string, known stored, do edit) (
 	}
 	work := context.WithoutCancel(ctx) // what was begun is finished; each step has its own time limit
 	for _, event := range out {
+		if !l.lease.Valid() {
+			return known.state, errOvertaken
+		}
 		if err := l.publish(work, next.Identity, event); err != nil {
 			return known.state, err
 		}

@@ -27,13 +27,17 @@ type leader struct {
 	known map[string]stored
 	waits map[string][]string // by repository, the commands that wait for the next poll
 	acts  map[string]attempts // by key, recoveries that are being done
+	// leaving says that no recovery is begun any more, and left that no state is changed: the lease is given back.
+	leaving, left bool
+	acting        sync.WaitGroup // recoveries that are being done
+	book  *book
 }
 
 // lead leads a shard until ctx ends.
 func (w *Watch) lead(ctx context.Context, held lease.Lease) {
 	l := &leader{
 		Watch: w, lease: held, since: time.Now(), ctx: ctx, known: map[string]stored{}, waits: map[string][]string{},
-		acts: map[string]attempts{},
+		acts: map[string]attempts{}, book: newBook(),
 	}
 	w.log.InfoContext(ctx, "leading a part of the repositories", "shard", held.Shard, "fence", held.Fence)
 	w.replace(held.Shard, l)
@@ -44,8 +48,18 @@ func (w *Watch) lead(ctx context.Context, held lease.Lease) {
 	if err := group.Wait(); err != nil && ctx.Err() == nil {
 		w.log.ErrorContext(ctx, "a part of the repositories is given back", "shard", held.Shard, "err", err)
 	}
-	l.mu.Lock() // whoever still changes a state, of a poll, is waited for
+	l.leave()
+}
+
+// leave waits for whoever still recovers something or changes a state, of a poll, and lets nobody begin: the next leader is to find it done.
+func (l *leader) leave() {
+	l.mu.Lock()
+	l.leaving = true
+	l.mu.Unlock()
+	l.acting.Wait()
+	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.left = true
 }
 
 // consume takes in sightings.
@@ -71,9 +85,10 @@ func (l *leader) settle(ctx context.Context) error {
 }
 
 // recall returns a state with its revision: as this leader wrote it last or, the first time, as it is in the bucket, where the leader before
-// may have written it a moment ago. A workflow that was never seen has revision 0.
+// may have written it a moment ago. It may even do so after that, with what it had sent while it was leader; the bucket then tells. A workflow that
+// was never seen has revision 0.
 func (l *leader) recall(ctx context.Context, key string) (stored, error) {
-	if known, ok := l.known[key]; ok {
+	if known, ok := l.known[key]; ok && !l.view.newer(key, known.revision) {
 		return known, nil
 	}
 	return l.reread(ctx, key)

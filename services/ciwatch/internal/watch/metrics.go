@@ -1,8 +1,10 @@
 package watch
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -153,11 +155,19 @@ func (s *states) Collect(ch chan<- prometheus.Metric) {
 		return // nothing is known yet
 	}
 	told := map[[4]string]bool{}
-	for _, known := range view.all() {
+	all := view.all()
+	slices.SortFunc(all, func(a, b *entry) int { return cmp.Compare(a.key, b.key) }) // so that they are the same ones each time, if there are too many
+	for _, known := range all {
+		if len(told) >= maxSeries {
+			return
+		}
 		state := known.state
+		if !s.watch.leads(known.shard) || !s.watch.watches(known.repository) {
+			continue
+		}
 		labels := [4]string{state.Forge, state.Repository, state.Workflow, branchLabel(state.Branch, state.PullRequests)}
 		rule, ok := s.watch.ruleOf(state)
-		if !ok || told[labels] || len(told) >= maxSeries || !s.watch.leads((Repository{Forge: state.Forge, Name: state.Repository}).Shard()) {
+		if !ok || told[labels] {
 			continue
 		}
 		told[labels] = true
@@ -172,8 +182,10 @@ func (s *states) Collect(ch chan<- prometheus.Metric) {
 			desc  *prometheus.Desc
 			of, v float64
 		}{
-			{s.queue, .5, status.Stats.QueueP50}, {s.queue, .95, status.Stats.QueueP95},
-			{s.run, .5, status.Stats.RunP50}, {s.run, .95, status.Stats.RunP95},
+			{s.queue, .5, status.Stats.QueueP50},
+			{s.queue, .95, status.Stats.QueueP95},
+			{s.run, .5, status.Stats.RunP50},
+			{s.run, .95, status.Stats.RunP95},
 		} {
 			gauge(q.desc, q.v, append(l, strconv.FormatFloat(q.of, 'g', -1, 64))...)
 		}

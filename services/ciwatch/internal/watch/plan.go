@@ -124,6 +124,11 @@ func (p *plan) next(ctx context.Context) (r Repository, ok bool) {
 // shared says how many replicas use the same credentials.
 func (p *plan) shared(replicas int, now time.Time) { p.planner.Sharers(max(replicas, 1), now) }
 
+// rests returns until when nothing is polled, because a rate limit is used up; the zero time when it is not.
+func (p *plan) rests(now time.Time) time.Time {
+	return p.planned(now).RestUntil
+}
+
 // planned returns what is planned.
 func (p *plan) planned(now time.Time) pace.Plan {
 	p.mu.Lock()

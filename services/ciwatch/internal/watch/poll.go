@@ -20,7 +20,7 @@ const (
 	maxJobs = 20
 	// grace is how much longer than it has to a sighting waits for the poll that it caused.
 	grace = 20 * time.Second
-	// away is how long nobody may have polled a repository before what is found is caught up with, and not news.
+	// away is the least time in which nobody may have polled a repository before what is found is caught up with.
 	away = 15 * time.Minute
 )
 
@@ -44,13 +44,38 @@ func (w *Watch) pollOne(ctx context.Context, r Repository) pace.Outcome {
 		return outcome
 	}
 	w.metrics.polled(r.Forge, began, outcome)
-	if outcome.Err != nil {
-		w.log.WarnContext(ctx, "the poll failed", "provider", r.Forge, "subject", r.Name, "code", events.CodeOf(outcome.Err), "err", outcome.Err)
-	}
-	if err := l.report(ctx, r, outcome.Err, answered); err != nil && ctx.Err() == nil {
+	w.logPoll(ctx, r, outcome.Err)
+	err := l.report(ctx, r, func(known record) record {
+		known = known.polled(time.Now(), outcome.Err)
+		if branch := l.branches.get(r); branch != "" {
+			known.Branch = branch
+		}
+		for _, id := range answered {
+			known = known.answered(id)
+		}
+		return known
+	})
+	if err != nil && ctx.Err() == nil {
 		w.log.WarnContext(ctx, "what came of a poll could not be written", "subject", r.Name, "err", err)
+		l.putBack(r, answered)
+	}
+	if events.CodeOf(outcome.Err) == events.CodeNotFound {
+		w.gone(r)
 	}
 	return outcome
+}
+
+// logPoll logs that polls begin to fail, or do no longer: not each that does.
+func (w *Watch) logPoll(ctx context.Context, r Repository, err error) {
+	before := w.view.record(r.recordKey()).Code
+	switch {
+	case err == nil && before != "":
+		w.log.InfoContext(ctx, "a repository is polled again", "provider", r.Forge, "subject", r.Name, "code", before)
+	case err != nil && before != events.CodeOf(err):
+		w.log.WarnContext(ctx, "the poll failed", "provider", r.Forge, "subject", r.Name, "code", events.CodeOf(err), "err", err)
+	case err != nil:
+		w.log.DebugContext(ctx, "the poll failed again", "provider", r.Forge, "subject", r.Name, "code", events.CodeOf(err), "err", err)
+	}
 }
 
 // pollRepository asks for the completed runs of a repository and counts those that are new.
@@ -66,12 +91,13 @@ func (l *leader) pollRepository(ctx context.Context, r Repository) pace.Outcome 
 		return outcome
 	}
 	var errs []error
-	jobs := maxJobs
+	jobs := allowance{left: maxJobs}
 	for _, key := range slices.Sorted(maps.Keys(listed.groups)) {
 		changed, err := l.count(ctx, f, key, listed.groups[key], listed.at, &jobs)
 		outcome.Changed = outcome.Changed || changed
 		errs = append(errs, err)
 	}
+	outcome.Calls += jobs.used
 	outcome.Err = errors.Join(errs...)
 	if outcome.Err != nil {
 		outcome.Err = events.AsError(outcome.Err)
@@ -151,7 +177,7 @@ func (l *leader) sort(groups map[string]group, r Repository, runs []forge.Run, d
 }
 
 // count takes in what was listed of one workflow, publishes what comes of it, and recovers it if that is to be.
-func (l *leader) count(ctx context.Context, f forge.Forge, key string, g group, at time.Time, jobs *int) (changed bool, err error) {
+func (l *leader) count(ctx context.Context, f forge.Forge, key string, g group, at time.Time, jobs *allowance) (changed bool, err error) {
 	before, known := l.view.state(key)
 	if known && before.Begun && len(before.Pending) == 0 && !slices.ContainsFunc(g.runs, func(run forge.Run) bool { return !before.Seen(run) }) {
 		return false, l.act(ctx, key, g.rule) // what was decided and not done, if there is any
@@ -171,7 +197,7 @@ func (l *leader) count(ctx context.Context, f forge.Forge, key string, g group, 
 		if !s.Begun {
 			s = s.Begin(l.started, rules)
 		}
-		if !last.IsZero() && at.Sub(last) > away {
+		if !last.IsZero() && at.Sub(last) > l.away() {
 			s = s.Resume(at)
 		}
 		return advance(s, g.rule, now.Add(-l.cfg.Settle), now)
@@ -179,16 +205,12 @@ func (l *leader) count(ctx context.Context, f forge.Forge, key string, g group, 
 	if err != nil {
 		return false, err
 	}
-	for _, run := range g.runs {
-		if !before.Seen(run) && after.Seen(run) {
-			l.metrics.counted(run.Conclusion)
-			l.log.InfoContext(ctx, "run counted", "subject", run.Repository, "workflow", run.Workflow, "branch", run.Branch, "run_id", run.ID,
-				"attempt", run.Attempt, "conclusion", run.Conclusion, "consecutive_failures", after.ConsecutiveFailures())
-			changed = true
-		}
-	}
+	changed = l.counted(ctx, before, after, g.runs)
 	return changed, l.act(ctx, key, g.rule)
 }
+
+// away is how long nobody may have polled a repository before what is found is caught up with, and not news.
+func (w *Watch) away() time.Duration { return max(away, 2*w.cfg.Pace.Interval, 2*w.cfg.Pace.Max) }
 
 // attempt is an attempt that failed, and its jobs.
 type attempt struct {
@@ -196,20 +218,33 @@ type attempt struct {
 	jobs []forge.Job
 }
 
-// jobs asks for the jobs of attempts that failed, as long as there are requests left. That the forge does not say holds up nothing.
-func (l *leader) jobs(ctx context.Context, f forge.Forge, runs []forge.Run, left *int) []attempt {
+// allowance is how many requests for jobs may be made, and how many were.
+type allowance struct{ left, used int }
+
+// jobs asks for the jobs of attempts that failed, as long as there are requests left: of the newest first, which is the one that is recovered, and
+// then of the others as they are told. That the forge does not say holds up nothing.
+func (l *leader) jobs(ctx context.Context, f forge.Forge, runs []forge.Run, left *allowance) []attempt {
+	if last := len(runs) - 1; last > 0 {
+		runs = slices.Insert(runs[:last:last], 0, runs[last])
+	}
 	var all []attempt
 	for _, run := range runs {
-		if *left == 0 || ctx.Err() != nil {
+		if left.left <= 0 || ctx.Err() != nil {
 			break
 		}
-		*left--
+		left.left--
+		left.used++
 		jobs, err := f.Jobs(ctx, run)
-		if err != nil {
-			l.log.WarnContext(ctx, "the jobs of a failed run are not known", "provider", f.Name(), "subject", run.Repository, "run_id", run.ID, "err", err)
-			continue
+		switch {
+		case err == nil:
+			all = append(all, attempt{run: run, jobs: jobs})
+		case events.CodeOf(err) == events.CodeNotFound: // they were deleted
+			l.log.DebugContext(ctx, "the jobs of a failed run are gone", "provider", f.Name(), "subject", run.Repository, "run_id", run.ID)
+		default:
+			l.log.WarnContext(ctx, "the jobs of failed runs are not known", "provider", f.Name(), "subject", run.Repository, "run_id", run.ID, "err", err)
+			left.left = 0 // the next would not be told either
+			return all
 		}
-		all = append(all, attempt{run: run, jobs: jobs})
 	}
 	return all
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/pkg/webhook"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/policy"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/tracker"
 )
@@ -64,6 +65,9 @@ func (l *leader) post(ctx context.Context, s tracker.State, rule policy.Rule, r 
 	req.Header = header
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "mlsdm-ciwatch/"+l.poster.version)
+	if err := forge.Allowed(ctx); err != nil {
+		return err
+	}
 	resp, err := l.poster.client.Do(req)
 	if err != nil {
 		return events.Errorf(events.CodeUnavailable, "the rule's webhook cannot be posted: %w", withoutURL(err))

@@ -17,6 +17,7 @@ func (w *Watch) tellQuotas(ctx context.Context) error {
 	ticker := time.NewTicker(quotaEvery)
 	defer ticker.Stop()
 	told := map[string]time.Time{}
+	failing := false
 	for {
 		for _, p := range w.plans {
 			p.shared(w.leases.Replicas(), time.Now())
@@ -30,12 +31,11 @@ func (w *Watch) tellQuotas(ctx context.Context) error {
 			if err == nil {
 				_, err = w.kv.Put(ctx, key, value)
 			}
-			if err != nil {
-				if ctx.Err() != nil {
-					return nil //nolint:nilerr // it was to end
-				}
-				w.log.WarnContext(ctx, "what is left of a quota could not be written", "key", key, "err", err)
-				continue
+			if err != nil && !failing && ctx.Err() == nil {
+				w.log.WarnContext(ctx, "what is left of a quota could not be written; it is tried again", "key", key, "err", err)
+			}
+			if failing = err != nil; failing {
+				break // the others would fail in the same way
 			}
 			told[key] = q.At
 		}

@@ -34,13 +34,25 @@ type record struct {
 	Answered []string `json:"answered,omitempty"`
 }
 
+// of is the repository that the record is about.
+func (r record) of() Repository { return Repository{Forge: r.Forge, Name: r.Repository} }
+
+// storedRecord is a record and the revision under which it is stored.
+type storedRecord struct {
+	record   record
+	revision uint64
+}
+
 // answered returns the record with one more command.
 func (r record) answered(id string) record {
+	if slices.Contains(r.Answered, id) {
+		return r
+	}
 	r.Answered = append(slices.Clone(r.Answered[max(len(r.Answered)-maxAnswered+1, 0):]), id)
 	return r
 }
 
-// failed returns the record after a poll that failed, or did not.
+// polled returns the record after a poll that failed, or did not.
 func (r record) polled(at time.Time, err error) record {
 	if err == nil {
 		r.PolledAt, r.Error, r.Code, r.RetryAfter = at.UTC(), "", "", time.Time{}

@@ -2,8 +2,8 @@ package watch
 
 import (
 	"cmp"
-	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -12,13 +12,8 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/policy"
 )
 
-const (
-	// listAgain is how often owners are asked which repositories they have, and how soon when they could not be.
-	listAgain       = time.Hour
-	listRetry       = time.Minute
-	maxOwnerPages   = 100
-	maxRepositories = 10_000
-)
+// maxRepositories bounds those that are watched.
+const maxRepositories = 10_000
 
 // Wanted is a repository that is to be watched, or a pattern of those of one owner.
 type Wanted struct {
@@ -41,15 +36,23 @@ type repositories struct {
 	wanted []Wanted
 
 	mu    sync.Mutex
-	found map[string]Repository // by id
+	found map[string]found // by id
+}
+
+// found is a repository that is watched.
+type found struct {
+	Repository
+
+	named bool      // by itself, and not by a pattern
+	at    time.Time // when it was found
 }
 
 func newRepositories(wanted []Wanted) *repositories {
-	r := &repositories{wanted: wanted, found: map[string]Repository{}}
+	r := &repositories{wanted: wanted, found: map[string]found{}}
 	for _, w := range wanted {
 		if _, ok := w.Pattern.Literal(); ok {
-			named := Repository{Forge: w.Forge, Name: w.Name}
-			r.found[named.id()] = named
+			one := Repository{Forge: w.Forge, Name: w.Name}
+			r.found[one.id()] = found{Repository: one, named: true}
 		}
 	}
 	return r
@@ -57,7 +60,17 @@ func newRepositories(wanted []Wanted) *repositories {
 
 // watches reports whether r is wanted.
 func (rs *repositories) watches(r Repository) bool {
-	return slices.ContainsFunc(rs.wanted, func(w Wanted) bool { return w.matches(r) })
+	return slices.ContainsFunc(rs.wanted, func(w Wanted) bool { return w.matches(r) }) && r.isPath()
+}
+
+// asKnown returns r as it is written where it was found: forges do not tell upper case from lower, and tell it as it was created.
+func (rs *repositories) asKnown(r Repository) Repository {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if known, ok := rs.found[r.id()]; ok {
+		return known.Repository
+	}
+	return r
 }
 
 // all returns those that are known, ordered.
@@ -66,7 +79,7 @@ func (rs *repositories) all() []Repository {
 	defer rs.mu.Unlock()
 	all := make([]Repository, 0, len(rs.found))
 	for _, r := range rs.found {
-		all = append(all, r)
+		all = append(all, r.Repository)
 	}
 	slices.SortFunc(all, func(a, b Repository) int { return cmp.Compare(a.id(), b.id()) })
 	return all
@@ -79,131 +92,55 @@ func (rs *repositories) add(r Repository) bool {
 	if _, known := rs.found[r.id()]; known || len(rs.found) >= maxRepositories {
 		return false
 	}
-	rs.found[r.id()] = r
+	rs.found[r.id()] = found{Repository: r, at: time.Now()}
 	return true
 }
 
-// list asks owners for their repositories until ctx ends.
-func (w *Watch) list(ctx context.Context) error {
-	for {
-		wait := listAgain
-		for _, owner := range w.owners() {
-			if err := w.listOwner(ctx, owner); err != nil {
-				if ctx.Err() != nil {
-					return nil //nolint:nilerr // it was to end
-				}
-				w.log.WarnContext(ctx, "an owner's repositories are not known; asking again", "provider", owner.Forge, "owner", owner.Owner, "err", err)
-				wait = listRetry
-			}
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return nil
-		case <-timer.C:
-		}
-	}
+// isNamed reports whether r is wanted by its name, and not by a pattern.
+func (rs *repositories) isNamed(r Repository) bool {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	return rs.found[r.id()].named
 }
 
-// owners are those whose repositories are matched by a pattern, each once.
-func (w *Watch) owners() []Wanted {
-	var owners []Wanted
-	for _, wanted := range w.cfg.Repositories {
-		if _, literal := wanted.Pattern.Literal(); literal {
-			continue
-		}
-		if !slices.ContainsFunc(owners, func(o Wanted) bool { return o.Forge == wanted.Forge && strings.EqualFold(o.Owner, wanted.Owner) }) {
-			owners = append(owners, wanted)
-		}
-	}
-	return owners
+// drop forgets those that were found by a pattern before a time and are not kept, and reports whether there are any.
+func (rs *repositories) drop(before time.Time, keep func(Repository) bool) bool {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	had := len(rs.found)
+	maps.DeleteFunc(rs.found, func(_ string, f found) bool { return !f.named && f.at.Before(before) && !keep(f.Repository) })
+	return len(rs.found) < had
 }
 
-// listOwner asks for all of an owner's repositories, and watches those that are wanted.
-func (w *Watch) listOwner(ctx context.Context, owner Wanted) error {
-	f := w.forges[owner.Forge]
-	found := false
-	for page := 1; page <= maxOwnerPages; page++ {
-		names, more, err := f.Repositories(ctx, owner.Owner, page)
-		if err != nil {
-			return err
-		}
-		for _, name := range names {
-			r := Repository{Forge: owner.Forge, Name: name}
-			if w.repositories.watches(r) && w.repositories.add(r) {
-				found = true
-			}
-		}
-		if !more {
-			break
-		}
-	}
-	if found {
+// gone takes note that a forge does not know a repository, or not any more. One that was found by a pattern is left alone until its owner is
+// said to have it, or its webhooks come; one that is named is asked for as long as it is.
+func (w *Watch) gone(r Repository) {
+	if w.repositories.drop(time.Now(), func(other Repository) bool { return other.id() != r.id() }) {
+		w.log.Info("a repository that was found by a pattern is gone", "provider", r.Forge, "subject", r.Name)
 		w.replan()
 	}
-	return nil
 }
 
-// branches are default branches, as they were told.
-type branches struct {
-	mu    sync.Mutex
-	known map[string]branch
-}
-
-// branch is a default branch, and when it was told.
-type branch struct {
-	name string
-	at   time.Time
-}
-
-// get returns what is known; empty when nothing is.
-func (b *branches) get(r Repository) string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.known[r.id()].name
-}
-
-// defaultBranch returns a repository's default branch, if any rule wants to know it: asked for once an hour.
-func (l *leader) defaultBranch(ctx context.Context, r Repository) (string, error) {
-	if !l.cfg.Rules.AsksDefaultBranch() {
-		return "", nil
-	}
-	b := l.branches
-	b.mu.Lock()
-	known := b.known[r.id()]
-	b.mu.Unlock()
-	if known.name != "" && time.Since(known.at) < listAgain {
-		return known.name, nil
-	}
-	name, err := l.forges[r.Forge].DefaultBranch(ctx, r.Name)
-	if err != nil {
-		return "", err
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.known[r.id()] = branch{name: name, at: time.Now()}
-	return name, nil
-}
-
-// ParseWanted reads a repository, "owner/name", or a pattern of an owner's, "owner/*" or "owner/svc-*". The owner is everything before the last
-// slash that is before any star.
+// ParseWanted reads a repository of GitHub's, "owner/name", or a pattern of an owner's, "owner/*" or "owner/svc-*".
 func ParseWanted(forgeName, text string) (Wanted, error) {
-	literal, _, _ := strings.Cut(text, "*")
-	at := strings.LastIndex(literal, "/")
-	if at <= 0 || at == len(text)-1 {
-		return Wanted{}, fmt.Errorf("%q is no repository; it must be owner/name, or owner/* for all of an owner's", text)
-	}
-	for _, part := range strings.Split(text, "/") {
-		if !validPart(part) {
-			return Wanted{}, fmt.Errorf("%q is no repository: owner and name are made of letters, digits, '.', '-' and '_'", text)
-		}
+	owner, name, ok := strings.Cut(text, "/")
+	switch {
+	case !ok || owner == "" || name == "" || strings.Contains(owner, "*"):
+		return Wanted{}, fmt.Errorf("%.80q is no repository; it must be owner/name, or owner/* for all of an owner's", text)
+	case !validPart(owner) || !validPart(name):
+		return Wanted{}, fmt.Errorf("%.80q is no repository: owner and name are made of letters, digits, '.', '-' and '_'", text)
 	}
 	pattern, err := policy.NewPattern(strings.ToLower(text))
 	if err != nil {
 		return Wanted{}, err
 	}
-	return Wanted{Forge: forgeName, Owner: text[:at], Pattern: pattern, Name: text}, nil
+	return Wanted{Forge: forgeName, Owner: owner, Pattern: pattern, Name: text}, nil
+}
+
+// isPath reports whether the name can be one, so that it may stand in the path of a request.
+func (r Repository) isPath() bool {
+	parts := strings.Split(r.Name, "/")
+	return len(parts) > 1 && !slices.ContainsFunc(parts, func(part string) bool { return !validPart(part) || strings.Contains(part, "*") })
 }
 
 // validPart reports whether a text can be an owner or a name, or a pattern of one.
@@ -211,7 +148,6 @@ func validPart(part string) bool {
 	if part == "" || part == "." || part == ".." {
 		return false
 	}
-	return !strings.ContainsFunc(part, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '-' || r == '_' || r == '*')
-	})
+	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_*"
+	return !strings.ContainsFunc(part, func(r rune) bool { return !strings.ContainsRune(allowed, r) })
 }

@@ -21,8 +21,8 @@ type view struct {
 	ready chan struct{}
 
 	mu      sync.Mutex
-	states  map[string]stored
-	records map[string]record
+	states  map[string]*entry
+	records map[string]storedRecord
 	quotas  map[string]events.CIQuota
 	broken  map[string]error // keys whose values cannot be read
 	changed chan struct{}    // closed, and another in its place, whenever something changes
@@ -34,10 +34,24 @@ type stored struct {
 	revision uint64
 }
 
+// entry is a stored state and whose it is. It is never changed.
+type entry struct {
+	stored
+
+	key        string
+	repository Repository
+	shard      int
+}
+
+func newEntry(key string, s stored) *entry {
+	r := Repository{Forge: s.state.Forge, Name: s.state.Repository}
+	return &entry{stored: s, key: key, repository: r, shard: r.Shard()}
+}
+
 func newView(kv *bus.KV, log *slog.Logger) *view {
 	return &view{
 		kv: kv, log: log, ready: make(chan struct{}), changed: make(chan struct{}),
-		states: map[string]stored{}, records: map[string]record{}, quotas: map[string]events.CIQuota{}, broken: map[string]error{},
+		states: map[string]*entry{}, records: map[string]storedRecord{}, quotas: map[string]events.CIQuota{}, broken: map[string]error{},
 	}
 }
 
@@ -51,44 +65,51 @@ func (v *view) take(ctx context.Context, e bus.KVEntry) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	delete(v.broken, e.Key)
-	err := v.read(e)
-	if err != nil {
+	if err := v.read(e); err != nil {
 		v.broken[e.Key] = err
 		v.log.ErrorContext(ctx, "a value in the bucket cannot be read; it is left alone", "key", e.Key, "err", err)
 	}
+	v.notify()
+}
+
+// notify wakes whoever waits for a change.
+func (v *view) notify() {
 	close(v.changed)
 	v.changed = make(chan struct{})
 }
 
-// read reads one value.
+// read reads one value. What was known of a key whose value cannot be read is forgotten: it is out of date.
 func (v *view) read(e bus.KVEntry) error {
 	switch {
 	case strings.HasPrefix(e.Key, stateKeys):
-		if e.Deleted {
-			delete(v.states, e.Key)
-			return nil
+		if v.revision(e.Key) >= e.Revision {
+			return nil // it was this replica that wrote it, or what came later
 		}
-		if v.states[e.Key].revision >= e.Revision {
-			return nil // it was this replica that wrote it
+		delete(v.states, e.Key)
+		if e.Deleted {
+			return nil
 		}
 		state, err := tracker.Decode(e.Value)
 		if err != nil {
 			return err
 		}
-		v.states[e.Key] = stored{state: state, revision: e.Revision}
+		v.states[e.Key] = newEntry(e.Key, stored{state: state, revision: e.Revision})
 	case strings.HasPrefix(e.Key, recordKeys):
+		if v.records[e.Key].revision >= e.Revision {
+			return nil
+		}
+		delete(v.records, e.Key)
 		if e.Deleted {
-			delete(v.records, e.Key)
 			return nil
 		}
 		r, err := decodeRecord(e.Value)
 		if err != nil {
 			return err
 		}
-		v.records[e.Key] = r
+		v.records[e.Key] = storedRecord{record: r, revision: e.Revision}
 	case strings.HasPrefix(e.Key, quotaKeys):
+		delete(v.quotas, e.Key)
 		if e.Deleted {
-			delete(v.quotas, e.Key)
 			return nil
 		}
 		var q events.CIQuota
@@ -100,38 +121,71 @@ func (v *view) read(e bus.KVEntry) error {
 	return nil
 }
 
-// put takes in what this replica has written, before the bucket tells.
+// revision is that of a state; 0 when there is none.
+func (v *view) revision(key string) uint64 {
+	if known, ok := v.states[key]; ok {
+		return known.revision
+	}
+	return 0
+}
+
+// newer reports whether a state is known with a later revision.
+func (v *view) newer(key string, than uint64) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.revision(key) > than
+}
+
+// put takes in a state that this replica has written, before the bucket tells.
 func (v *view) put(key string, s stored) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.states[key].revision < s.revision {
-		v.states[key] = s
+	if v.revision(key) < s.revision {
+		v.states[key] = newEntry(key, s)
+		delete(v.broken, key)
+		v.notify()
 	}
 }
 
-// all returns the states by their keys.
-func (v *view) all() map[string]stored {
+// putRecord is put for a record.
+func (v *view) putRecord(key string, r storedRecord) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return maps.Clone(v.states)
+	if v.records[key].revision < r.revision {
+		v.records[key] = r
+		v.notify()
+	}
+}
+
+// all returns the states, in no order.
+func (v *view) all() []*entry {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	all := make([]*entry, 0, len(v.states))
+	for _, e := range v.states {
+		all = append(all, e)
+	}
+	return all
 }
 
 // state returns a state.
 func (v *view) state(key string) (tracker.State, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	s, ok := v.states[key]
-	return s.state, ok
+	if known, ok := v.states[key]; ok {
+		return known.state, true
+	}
+	return tracker.State{}, false
 }
 
 // record returns a repository's record; an empty one when there is none.
 func (v *view) record(key string) record {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.records[key]
+	return v.records[key].record
 }
 
-// told returns the quotas, ordered, and the records.
+// told returns the quotas, ordered, and the records, and says why a key cannot be read, if there is one.
 func (v *view) told() ([]events.CIQuota, []record, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -139,10 +193,15 @@ func (v *view) told() ([]events.CIQuota, []record, error) {
 	for _, key := range slices.Sorted(maps.Keys(v.quotas)) {
 		quotas = append(quotas, v.quotas[key])
 	}
-	for _, key := range slices.Sorted(maps.Keys(v.broken)) {
-		return quotas, slices.Collect(maps.Values(v.records)), events.Errorf(events.CodeFailedPrecondition, "KV key %s: %w; delete it to start anew", key, v.broken[key])
+	records := make([]record, 0, len(v.records))
+	for _, known := range v.records {
+		records = append(records, known.record)
 	}
-	return quotas, slices.Collect(maps.Values(v.records)), nil
+	if len(v.broken) == 0 {
+		return quotas, records, nil
+	}
+	key := slices.Min(slices.Collect(maps.Keys(v.broken)))
+	return quotas, records, events.Errorf(events.CodeFailedPrecondition, "KV key %s: %w; delete it to start anew", key, v.broken[key])
 }
 
 // until waits until what is true, which is looked at again whenever something changes.

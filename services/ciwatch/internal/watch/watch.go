@@ -12,6 +12,7 @@ package watch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -79,9 +80,15 @@ type Watch struct {
 
 	begun chan struct{} // closed when they are
 
+	leastStale time.Duration // of all rules
+
 	mu      sync.Mutex
 	leaders [events.CIShards]*leader
 	leases  *lease.Leases
+
+	unlisted map[string]error // by owner, why its repositories are not known
+
+	planning sync.Mutex // held while plans are made, so that a later one is never replaced by an earlier one
 }
 
 // New returns a replica that does not watch yet.
@@ -95,11 +102,20 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger, registry prometheus.Registere
 	w := &Watch{
 		cfg: cfg, bus: b, log: log, forges: map[string]Forge{}, plans: map[string]*plan{}, repositories: newRepositories(cfg.Repositories),
 		branches: &branches{known: map[string]branch{}}, poster: newPoster(cfg.Version), started: time.Now().Add(-clockSlack), begun: make(chan struct{}),
+		leastStale: leastStaleOf(cfg.Rules), unlisted: map[string]error{},
 	}
 	for _, f := range cfg.Forges {
+		if _, twice := w.forges[f.Name()]; twice {
+			return nil, fmt.Errorf("there are two forges %q; each needs a name of its own", f.Name())
+		}
 		w.forges[f.Name()] = f
 		if !f.Silent {
 			w.plans[f.Name()] = newPlan(f, cfg.Pace)
+		}
+	}
+	for _, wanted := range cfg.Repositories {
+		if _, ok := w.forges[wanted.Forge]; !ok {
+			return nil, fmt.Errorf("the repository %s is to be watched in the forge %q, which is none of the forges", wanted.Name, wanted.Forge)
 		}
 	}
 	var err error
@@ -179,6 +195,8 @@ func (w *Watch) leads(shard int) bool {
 
 // replan makes the plans those of the repositories that this replica leads.
 func (w *Watch) replan() {
+	w.planning.Lock()
+	defer w.planning.Unlock()
 	lists := map[string][]Repository{}
 	for _, r := range w.repositories.all() {
 		if w.leaderOf(r) != nil {
@@ -219,7 +237,10 @@ func (w *Watch) ruleOf(s tracker.State) (policy.Rule, bool) {
 	run := forge.Run{
 		Repository: s.Repository, WorkflowID: s.WorkflowID, Workflow: s.Workflow, File: s.File, Branch: s.Branch, PullRequest: s.PullRequests,
 	}
-	if s.LastRun != nil {
+	switch { // what started the runs, of which the rule may make something
+	case len(s.Pending) > 0:
+		run.Event = s.Pending[len(s.Pending)-1].Run.Event
+	case s.LastRun != nil:
 		run.Event = s.LastRun.Event
 	}
 	return w.cfg.Rules.For(s.Forge, run, w.view.record(Repository{Forge: s.Forge, Name: s.Repository}.recordKey()).Branch)
