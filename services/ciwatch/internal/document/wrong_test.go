@@ -74,6 +74,7 @@ func TestMistakes(t *testing.T) {
 		"forge of a kind":    {two + "repositories:\n  - github:a/b/c\n  - gitlab:a/b/c\n", []string{`:3: "a/b/c" is no repository of GitHub`}},
 		"repository twice":   {"repositories:\n  - a/b\n  - github:A/B\n", []string{":3: github:A/B is there twice, first in line 2"}},
 		"too many":           {"repositories: " + list(10_001, "a/r%d") + "\n", []string{":1: repositories has 10001 entries; at most 10000 are allowed"}},
+		"repository thrice":  {"repositories:\n  - a/b\n  - a/b\n  - a/b\n", []string{":3: a/b is there twice, first in line 2", ":4: a/b is there twice"}},
 		"an anchor":          {"repositories: [&x a/b, *x]\n", []string{":1: anchors and aliases are not supported", ":1: anchors"}},
 		"a key twice":        {"poll: {}\npoll: {}\n", []string{":2: poll stands there twice, first in line 1"}},
 		"poll":               {"poll: 5s\n", []string{":1: poll is a mapping"}},
@@ -91,7 +92,7 @@ func TestMistakes(t *testing.T) {
 		"never":              {"rules:\n  - {name: x}\n  - {name: y, branches: [a]}\n  - {name: z, pull_requests: true}\n", []string{`:3: the rule "y" never holds: the rule "x", in line 2, is for all runs, and the first that matches is the one`}},
 		"never, ignored":     {"rules:\n  - {name: x, ignore: true}\n  - {name: z, pull_requests: true}\n", []string{`:3: the rule "z" never holds`}},
 		"never, pulls":       {"rules:\n  - {name: x, pull_requests: true}\n  - {name: z, pull_requests: true}\n", []string{`:3: the rule "z" never holds`}},
-		"patterns":           {"rules:\n  - name: x\n    workflows: ci.yml\n    branches: [\"\", [a]]\n    events: [\"a\\u0001\"]\n", []string{":3: workflows is a list", ":4: a branch is a text", ":4: a branch is a text", `:5: events: the pattern "a\x01" has a control character`}},
+		"patterns":           {"rules:\n  - name: x\n    workflows: ci.yml\n    branches: [\"\", [a]]\n    events: [\"a\\u0001\", \"\\u0002\"]\n", []string{":3: workflows is a list", ":4: a branch is a text", ":4: a branch is a text", `:5: events: the pattern "a\x01" has a control character`, ":5: events: the pattern"}},
 		"too many patterns":  {"rules:\n  - {name: x, branches: " + list(257, "b%d") + "}\n", []string{":2: branches has 257 entries; at most 256 are allowed"}},
 		"rule's repository":  {"rules:\n  - name: x\n    repositories:\n      - mlsdm\n      - \"*\"\n      - gitea:a/b\n      - a/b c\n      - github:a/b/c\n      - [x]\n      - a/" + strings.Repeat("x", 511) + "\n", []string{`:4: "mlsdm" matches no repository, which has a slash`, ":5: ", `:6: there is no forge "gitea"; there are: github`, `:7: "a/b c" is no repository`, ":8: ", ":9: a repository is a text", ":10: a pattern has 513 bytes"}},
 		"pull_requests":      {"rules:\n  - {name: x, pull_requests: 1, ignore: no way, neutral_passes: []}\n", []string{":2: pull_requests is true or false", ":2: ignore is true or false", ":2: neutral_passes is true or false"}},
@@ -104,7 +105,7 @@ func TestMistakes(t *testing.T) {
 		"cooldown":           {rule + "cooldown: -1s\n", []string{":4: cooldown is a duration of 0s to 168h0m0s"}},
 		"attempts":           {rule + "attempts_per_commit: 21\n      attempts_per_hour: -1\n", []string{":4: attempts_per_commit is a whole number of 0 to 20", ":5: attempts_per_hour is a whole number of 0 to 20"}},
 		"gates":              {rule + "branches: main\n      events: [\"\"]\n", []string{":4: branches is a list", ":5: an event is a text"}},
-		"never_when_step":    {rule + "never_when_step: [\"(\", \"(?=x)\", \"" + strings.Repeat("x", 513) + "\", \"(a{1000}){1000}\", {}]\n", []string{`:4: never_when_step: "(" is no regular expression (RE2): error parsing regexp: missing closing )`, ":4: never_when_step: ", ":4: never_when_step: a regular expression has 513 bytes; at most 512 are allowed", ":4: never_when_step: ", ":4: a regular expression is a text"}},
+		"never_when_step":    {rule + "never_when_step: [\"(\", \"(?=x)\", \"" + strings.Repeat("x", 513) + "\", \"(a{1000}){1000}\", {}, []]\n", []string{`:4: never_when_step: "(" is no regular expression (RE2): error parsing regexp: missing closing )`, ":4: never_when_step: ", ":4: never_when_step: a regular expression has 513 bytes; at most 512 are allowed", ":4: never_when_step: ", ":4: a regular expression is a text", ":4: a regular expression is a text"}},
 		"too many steps":     {rule + "never_when_step: " + list(65, "s%d") + "\n", []string{":4: never_when_step has 65 entries; at most 64 are allowed"}},
 		"no workflow":        {rule + "action: workflow_dispatch\n", []string{":4: the action workflow_dispatch needs workflow"}},
 		"workflow":           {rule + "action: workflow_dispatch\n      workflow: ../x.yml\n", []string{":5: workflow is the name of a file, such as recover.yml, or an id"}},
@@ -158,6 +159,10 @@ func TestBounds(t *testing.T) {
 		"poll: {interval: 24h, share: 1, settle: 5m}")
 	require.Len(t, doc.Forges[0].Tokens, 32)
 	require.Len(t, doc.Rules[0].Recovery.NeverWhenStep, 64)
+	doc = mustRead(t, "forges: [{kind: github, name: az-09_z, url: \"https://"+strings.Repeat("x", 2040)+"\"}]\nrepositories: [az09-AZ_.z/Az09]\n"+
+		"rules: [{name: x, recovery: {never_when_step: ["+strings.Repeat("x", 512)+"], action: workflow_dispatch, workflow: "+strings.Repeat("x", 255)+
+		", inputs: {"+strings.Trim(list(24, "a%d: b"), "[]")+", long: "+strings.Repeat("x", 65_535-len("long")-24-10*2-14*3)+"}}}]")
+	require.Len(t, doc.Rules[0].Recovery.Inputs, 25)
 }
 
 func FuzzRead(f *testing.F) {
