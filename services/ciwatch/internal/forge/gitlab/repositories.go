@@ -1,0 +1,95 @@
+package gitlab
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+)
+
+const (
+	repositoriesPerPage = 100
+	maxUsers            = 4096
+)
+
+// namesPage is what is kept of a list of projects.
+type namesPage struct {
+	names []string
+	more  bool
+}
+
+func (p *namesPage) size() int { return len(p.names) * 64 }
+
+// Repositories implements [forge.Forge]: GET /groups/:id/projects, with those of the groups in it, or, when there is no such group,
+// GET /users/:id/projects.
+func (f *Forge) Repositories(ctx context.Context, owner string, page int) (names []string, more bool, err error) {
+	if !isOwner(owner) {
+		return nil, false, events.Errorf(events.CodeInvalidArgument, "the owner is %q; it must be group or group/sub, each of A-Z a-z 0-9 _ . -", clip(owner))
+	}
+	f.mu.Lock()
+	user := f.users[strings.ToLower(owner)]
+	f.mu.Unlock()
+	if !user {
+		names, more, err = f.repositories(ctx, "groups", owner, page)
+		if events.CodeOf(err) != events.CodeNotFound || strings.Contains(owner, "/") {
+			return names, more, err
+		}
+	}
+	names, more, err = f.repositories(ctx, "users", owner, page)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.users) >= maxUsers {
+		clear(f.users)
+	}
+	f.users[strings.ToLower(owner)] = err == nil // else it may be a group after all
+	return names, more, err
+}
+
+// repositories asks for a page of an owner of one kind.
+func (f *Forge) repositories(ctx context.Context, kind, owner string, page int) (names []string, more bool, err error) {
+	query := url.Values{
+		"archived": {"false"}, "simple": {"true"}, "order_by": {"id"}, "sort": {"asc"}, "per_page": {strconv.Itoa(repositoriesPerPage)},
+	}
+	if kind == "groups" {
+		query.Set("include_subgroups", "true")
+		query.Set("with_shared", "false") // those are another owner's
+	}
+	if page > 1 {
+		query.Set("page", strconv.Itoa(page))
+	}
+	r, err := f.ask(ctx, request{
+		method: http.MethodGet, path: kind + "/" + escaped(owner) + "/projects", query: query, scope: kind + "/" + strings.ToLower(owner),
+		what: "the projects of " + owner, read: readNames, keep: true,
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	list := r.value.(*namesPage) //nolint:errcheck,forcetypeassert // it is what read made
+	return slices.Clone(list.names), list.more, nil
+}
+
+// readNames reads a list of projects, and leaves out those that nothing runs in any more.
+func readNames(r *reply) (value, error) {
+	var body []struct {
+		Path     string `json:"path_with_namespace"`
+		Archived bool   `json:"archived"`
+	}
+	if err := json.Unmarshal(r.body, &body); err != nil {
+		return nil, err
+	}
+	if body == nil || len(body) > repositoriesPerPage {
+		return nil, errShape
+	}
+	page := &namesPage{more: hasNext(r.header)}
+	for _, project := range body {
+		if isRepository(project.Path) && !project.Archived {
+			page.names = append(page.names, project.Path)
+		}
+	}
+	return page, nil
+}
