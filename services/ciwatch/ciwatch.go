@@ -12,8 +12,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/health"
 	"github.com/neuron7x/mlsdm-integrations/internal/service"
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/github"
-	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/policy"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/hooks"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/watch"
 )
 
@@ -29,6 +28,7 @@ type Service struct {
 	log     *slog.Logger
 	version string
 	drain   time.Duration
+	door    *hooks.Door // nil without a secret that signs webhooks
 }
 
 // New checks cfg and returns a service that is ready to run. It asks no forge.
@@ -36,26 +36,27 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	wanted, err := cfg.wanted()
+	made, err := cfg.setup(deps.Version)
 	if err != nil {
 		return nil, err
 	}
-	rule, err := cfg.rule()
+	made.watch.Drain = deps.DrainTimeout
+	w, err := watch.New(made.watch, deps.Bus, deps.Logger, deps.Metrics)
 	if err != nil {
 		return nil, err
 	}
-	gh, err := github.New(cfg.github("mlsdm-ciwatch/" + deps.Version))
-	if err != nil {
-		return nil, err
+	s := &Service{
+		cfg: cfg, watch: w, wanted: len(made.watch.Repositories), bus: deps.Bus, log: deps.Logger, version: deps.Version, drain: deps.DrainTimeout,
 	}
-	w, err := watch.New(watch.Config{
-		Forges: []watch.Forge{{Forge: gh}}, Repositories: wanted, Rules: policy.Rules{rule}, Pace: cfg.pace(),
-		Settle: cfg.Settle, LeaseTTL: cfg.LeaseTTL, Drain: deps.DrainTimeout, Version: deps.Version,
-	}, deps.Bus, deps.Logger, deps.Metrics)
-	if err != nil {
-		return nil, err
+	if s.wanted > 0 && len(made.sources) > 0 {
+		s.door, err = hooks.New(hooks.Config{
+			Addr: cfg.WebhookAddr, Sources: made.sources, Publish: w.Tell, Accepts: w.Watches, Drain: deps.DrainTimeout,
+			Metrics: deps.Metrics, Tracer: deps.Tracer, Logger: deps.Logger,
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
-	s := &Service{cfg: cfg, watch: w, wanted: len(wanted), bus: deps.Bus, log: deps.Logger, version: deps.Version, drain: deps.DrainTimeout}
 	if s.wanted > 0 && deps.Health != nil {
 		deps.Health.Register("forges", s.checkForges)
 	}
@@ -75,6 +76,9 @@ func (s *Service) Run(ctx context.Context) error {
 			s.log.WarnContext(ctx, "the token is sent without encryption: GITHUB_API_URL is http")
 		}
 		group.Go(func() error { return s.watch.Run(running) })
+		if s.door != nil {
+			group.Go(func() error { return s.door.Run(running) })
+		}
 	}
 	return group.Wait()
 }

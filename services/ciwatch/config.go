@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+	"github.com/neuron7x/mlsdm-integrations/internal/section"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/document"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/github"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/pace"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/policy"
@@ -17,11 +19,19 @@ import (
 
 // Config is what an operator sets.
 type Config struct {
-	Token        secret.Value `name:"github-token" env:"GITHUB_TOKEN" placeholder:"TOKEN" help:"Reads the runs; it needs actions:read, and actions:write to run them again. Without it only public repositories can be watched, 60 requests an hour."`
-	Repositories []string     `name:"github-repository" env:"GITHUB_REPOSITORY" placeholder:"OWNER/NAME" help:"The repositories whose CI is watched, separated by commas; owner/* is all of an owner's. Without any, and without a ci-config, nothing is watched."`
-	APIURL       string       `name:"github-api-url" env:"GITHUB_API_URL" default:"https://api.github.com" placeholder:"URL" help:"Base of GitHub's REST API; https://HOST/api/v3 for a GitHub Enterprise Server."`
-	Workflow     string       `name:"ci-workflow" env:"CI_WORKFLOW" placeholder:"FILE|NAME|ID" help:"The workflow that is watched, by its file name (ci.yml), name or id; * stands for anything. Without it all are, each by itself."`
-	Branch       string       `name:"ci-branch" env:"CI_BRANCH" default:"main" placeholder:"BRANCH" help:"The branch that is watched; HEAD is the repository's default branch, * stands for anything."`
+	File string `name:"ci-config" env:"CI_CONFIG" placeholder:"FILE" help:"YAML file with forges, repositories and rules: what is watched, how, and what is done about it. Where it says nothing, the other settings do."`
+
+	Token           secret.Value   `name:"github-token" env:"GITHUB_TOKEN" placeholder:"TOKEN" help:"Reads the runs; it needs actions:read, and actions:write to run them again. Without it only public repositories can be watched, 60 requests an hour."`
+	Repositories    []string       `name:"github-repository" env:"GITHUB_REPOSITORY" placeholder:"OWNER/NAME" help:"The repositories whose CI is watched, separated by commas; owner/* is all of an owner's. Without any, and without a ci-config, nothing is watched."`
+	APIURL          string         `name:"github-api-url" env:"GITHUB_API_URL" default:"https://api.github.com" placeholder:"URL" help:"Base of GitHub's REST API; https://HOST/api/v3 for a GitHub Enterprise Server."`
+	AppID           int64          `name:"github-app-id" env:"GITHUB_APP_ID" placeholder:"ID" help:"Id of a GitHub App that is used in the place of a token, or beside it."`
+	AppInstallation int64          `name:"github-app-installation" env:"GITHUB_APP_INSTALLATION" placeholder:"ID" help:"Id of the app's installation."`
+	AppKey          secret.Value   `name:"github-app-key" env:"GITHUB_APP_KEY" placeholder:"PEM" help:"The app's private key."`
+	WebhookSecrets  []secret.Value `name:"github-webhook-secret" env:"GITHUB_WEBHOOK_SECRET" placeholder:"SECRET" help:"Signs GitHub's webhooks, which are taken at ci-webhook-addr under /github/webhooks. Of several, separated by commas, any does, so that it can be changed."`
+	WebhookAddr     string         `name:"ci-webhook-addr" env:"CI_WEBHOOK_ADDR" default:"127.0.0.1:8082" placeholder:"HOST:PORT" help:"Where webhooks of forges are taken, if there is a secret that signs them."`
+
+	Workflow string `name:"ci-workflow" env:"CI_WORKFLOW" placeholder:"FILE|NAME|ID" help:"The workflow that is watched, by its file name (ci.yml), name or id; * stands for anything. Without it all are, each by itself."`
+	Branch   string `name:"ci-branch" env:"CI_BRANCH" default:"main" placeholder:"BRANCH" help:"The branch that is watched; HEAD is the repository's default branch, * stands for anything."`
 
 	PollInterval     time.Duration `name:"ci-poll-interval" env:"CI_POLL_INTERVAL" default:"30s" placeholder:"DURATION" help:"How often a forge is asked about a repository in which something happens, 5s to 24h. An answer without news costs none of the rate limit."`
 	PollMax          time.Duration `name:"ci-poll-max" env:"CI_POLL_MAX" default:"5m" placeholder:"DURATION" help:"How often it is asked about one in which nothing happens, ci-poll-interval to 24h."`
@@ -40,6 +50,8 @@ type Config struct {
 	MinPollInterval time.Duration `kong:"-"`
 	// Settle is that of the watch, for tests; 0 is its default.
 	Settle time.Duration `kong:"-"`
+
+	read *document.Document // what References read
 }
 
 // Bounds of settings. One poll in five seconds is 720 an hour, of the 5,000 that GitHub gives a token.
@@ -82,8 +94,14 @@ func (c Config) Validate() error {
 	if _, err := c.rule(); err != nil {
 		errs = append(errs, err)
 	}
-	if err := c.github("").Validate(); err != nil {
-		errs = append(errs, fmt.Errorf("github-api-url: %w", err))
+	if (c.AppID != 0) != (c.AppInstallation != 0) || (c.AppID != 0) == c.AppKey.IsZero() {
+		errs = append(errs, errors.New("github-app-id, github-app-installation and github-app-key belong together: give all or none"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	if _, err := c.setup(""); err != nil && !errors.Is(err, section.ErrUnreadable) { // that it can be read is asked where the service runs
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
@@ -96,15 +114,6 @@ func (c Config) exposesToken() bool {
 	}
 	ip, err := netip.ParseAddr(u.Hostname())
 	return err != nil || !ip.IsLoopback()
-}
-
-// github is GitHub as the settings say.
-func (c Config) github(userAgent string) github.Config {
-	cfg := github.Config{Name: githubName, APIURL: c.APIURL, UserAgent: userAgent}
-	if !c.Token.IsZero() {
-		cfg.Credentials = []github.Credential{{Token: c.Token}}
-	}
-	return cfg
 }
 
 // wanted are the repositories of the settings.
@@ -152,8 +161,8 @@ func (c Config) rule() (policy.Rule, error) {
 }
 
 // pace is how often repositories are polled.
-func (c Config) pace() pace.Config {
-	cfg := pace.Config{Interval: c.PollInterval, Max: max(c.PollMax, c.PollInterval)}
+func (c Config) pace(poll document.Poll) pace.Config {
+	cfg := pace.Config{Interval: poll.Interval, Max: poll.Max, Share: poll.Share}
 	if c.MinPollInterval > 0 { // nobody's server
 		cfg.Gap, cfg.PerMinute = min(c.MinPollInterval, time.Second), 1<<20
 	}

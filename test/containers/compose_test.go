@@ -101,14 +101,16 @@ func TestContainersAreLockedDown(t *testing.T) {
 func TestSecretsGoToTheirServiceOnly(t *testing.T) {
 	t.Parallel()
 	owners := map[string][]string{
-		"GITHUB_TOKEN":        {"ciwatch"},
-		"OPENAI_API_KEY":      {"embedder", "generator"},
-		"COHERE_API_KEY":      {"embedder", "generator"},
-		"HUGGINGFACE_API_KEY": {"embedder", "generator"},
-		"ANTHROPIC_API_KEY":   {"generator"},
-		"WEBHOOK_SECRET":      {"dispatcher"},
-		"VAULT_TOKEN":         {keeper},
-		"AZURE_CLIENT_SECRET": {keeper},
+		"GITHUB_TOKEN":          {"ciwatch"},
+		"GITHUB_APP_KEY":        {"ciwatch"},
+		"OPENAI_API_KEY":        {"embedder", "generator"},
+		"COHERE_API_KEY":        {"embedder", "generator"},
+		"HUGGINGFACE_API_KEY":   {"embedder", "generator"},
+		"ANTHROPIC_API_KEY":     {"generator"},
+		"WEBHOOK_SECRET":        {"dispatcher"},
+		"GITHUB_WEBHOOK_SECRET": {"ciwatch"},
+		"VAULT_TOKEN":           {keeper},
+		"AZURE_CLIENT_SECRET":   {keeper},
 
 		"AWS_SECRET_ACCESS_KEY": {keeper},
 	}
