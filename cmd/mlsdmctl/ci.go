@@ -22,7 +22,8 @@ type ciCommand struct {
 
 // Help shows examples.
 func (ciCommand) Help() string {
-	return "  mlsdmctl ci\n" +
+	return "What ciwatch watches, and what it does about it; without a command it is ci status. docs/ci.md tells all of it.\n\n" +
+		"  mlsdmctl ci\n" +
 		"  mlsdmctl ci status neuron7x/mlsdm --watch\n" +
 		"  mlsdmctl ci check neuron7x/mlsdm\n" +
 		"  mlsdmctl ci history neuron7x/mlsdm --workflow ci.yml --branch main\n" +
