@@ -12,6 +12,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/document"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/github"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/gitlab"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/hooks"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/policy"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/watch"
@@ -71,7 +72,7 @@ func (c Config) setup(version string) (setup, error) {
 		s.forges = []document.Forge{c.settingsForge()}
 	}
 	for _, f := range s.forges {
-		made, source, err := c.forge(f, version)
+		made, source, err := makeForge(f, version)
 		if err != nil {
 			return setup{}, fmt.Errorf("forge %s: %w", f.Name, err)
 		}
@@ -124,8 +125,8 @@ func (c Config) settingsForge() document.Forge {
 	return f
 }
 
-// forge makes a forge, and the source of its webhooks.
-func (c Config) forge(f document.Forge, version string) (forge.Forge, hooks.Source, error) {
+// makeForge makes a forge, and the source of its webhooks.
+func makeForge(f document.Forge, version string) (forge.Forge, hooks.Source, error) {
 	userAgent := "mlsdm-ciwatch/" + version
 	switch f.Kind {
 	case document.GitHub:
@@ -140,6 +141,9 @@ func (c Config) forge(f document.Forge, version string) (forge.Forge, hooks.Sour
 		}
 		made, err := github.New(cfg)
 		return made, githubSource(f), err
+	case document.GitLab:
+		made, err := gitlab.New(gitlab.Config{Name: f.Name, URL: f.URL, Tokens: f.Tokens, UserAgent: userAgent})
+		return made, gitlabSource(f), err
 	default:
 		return nil, hooks.Source{}, fmt.Errorf("there is no kind %q of forges", f.Kind)
 	}
@@ -154,5 +158,16 @@ func githubSource(f document.Forge) hooks.Source {
 			return github.Verify(f.WebhookSecrets, h.Get(github.HeaderSignature), body)
 		},
 		Read: github.Sightings,
+	}
+}
+
+// gitlabSource is how GitLab's webhooks are checked and read. They come with a token, which says whose they are before the body does.
+func gitlabSource(f document.Forge) hooks.Source {
+	good := func(token string) bool { return gitlab.Verify(f.WebhookSecrets, token) }
+	return hooks.Source{
+		Forge: f.Name, Credential: gitlab.HeaderToken, Glance: good, Event: gitlab.HeaderEvent,
+		Delivery: []string{gitlab.HeaderIdempotency, gitlab.HeaderDelivery}, Events: []string{gitlab.EventPipeline, gitlab.EventJob},
+		Verify: func(h http.Header, _ []byte) bool { return good(h.Get(gitlab.HeaderToken)) },
+		Read:   gitlab.Sightings,
 	}
 }
