@@ -34,11 +34,12 @@ func (f *Forge) Rerun(ctx context.Context, run forge.Run, failedOnly bool) error
 		return f.failed(events.CodeFailedPrecondition,
 			"GitLab cannot run a whole pipeline again; run its failed jobs again (rerun_failed_jobs), or start a new one on the branch (workflow_dispatch)", nil)
 	}
-	switch {
-	case run.Conclusion == forge.StartupFailure:
+	switch run.Conclusion {
+	case forge.StartupFailure:
 		return f.failed(events.CodeFailedPrecondition, "the pipeline has no jobs to run again: its configuration is wrong", nil)
-	case run.Conclusion == forge.Success, run.Conclusion == forge.Skipped:
+	case forge.Success, forge.Skipped:
 		return f.failed(events.CodeFailedPrecondition, "the pipeline has no failed jobs to run again: it ended as "+string(run.Conclusion), nil)
+	default: // it has some, or GitLab does nothing
 	}
 	_, err = f.askAbout(ctx, run.Repository, request{
 		method: http.MethodPost, path: path + "/retry", what: "to retry the pipeline " + strconv.FormatInt(run.ID, 10) + " of " + run.Repository,
