@@ -51,6 +51,8 @@ type Recovery struct {
 	AskedAt time.Time `json:"asked_at,omitzero"`
 	// Passed says that what it started has passed, which did not end the alarm by itself.
 	Passed bool `json:"passed,omitempty"`
+	// Dry says that it is only to be told what would be done.
+	Dry bool `json:"dry,omitempty"`
 }
 
 // isOpen reports whether it is not known how it ends.
@@ -63,9 +65,12 @@ func (r Recovery) wasAsked() bool {
 	return r.State == events.CIRecoveryAsked || r.State == events.CIRecoveryWorked || r.State == events.CIRecoveryUseless
 }
 
+// reruns reports whether it starts a run again.
+func (r Recovery) reruns() bool { return r.Action == ActionRerun || r.Action == ActionRerunFailedJobs }
+
 // startedRun reports whether run is what the recovery started: a later attempt, or a newer run that was not there when it was asked.
 func (r Recovery) startedRun(run forge.Run) bool {
-	if r.Action == ActionRerun || r.Action == ActionRerunFailedJobs {
+	if r.reruns() {
 		return run.ID == r.RunID && run.Attempt > r.RunAttempt
 	}
 	asked := r.AskedAt
@@ -173,27 +178,39 @@ func (s State) Triggered(id string, rules Rules) (Event, bool) {
 	return Event{ID: DeriveID(r.StartedAt, payload.EventType(), s.key(), r.ID), Time: r.At, Payload: payload}, true
 }
 
-// closeRecoveries ends those whose result is in: healthy says that the alarm has ended with the attempt.
-func (s *State) closeRecoveries(run forge.Run, result byte, healthy bool) []Event {
+// closeRecoveries ends those whose result is in: healthy says that the alarm has ended with the attempt. Of one that is planned it is not known
+// whether it was done, but for a run that was started again: that is told then, as nobody else will.
+func (s *State) closeRecoveries(run forge.Run, result byte, healthy bool, rules Rules) []Event {
 	var out []Event
 	for i := range s.Recoveries {
 		r := &s.Recoveries[i]
 		if !r.isOpen() {
 			continue
 		}
-		started := r.startedRun(run)
+		planned := r.State == events.CIRecoveryPlanned
+		started := r.startedRun(run) && (!planned || r.reruns() && !r.Dry)
 		r.Passed = r.Passed || started && result == passed
 		switch {
 		case started && result == failed:
 			r.State, r.Reason = events.CIRecoveryUseless, fmt.Sprintf("run %d failed again, in attempt %d", run.ID, run.Attempt)
+			out = append(out, s.overdue(*r, planned, rules)...)
 			out = append(out, s.recoveryFailed(*r, s.ciRun(run), run.CompletedAt))
-		case healthy && (r.State == events.CIRecoveryAsked || r.Passed):
+		case healthy && (!planned || r.Passed):
 			r.State = events.CIRecoveryWorked
+			out = append(out, s.overdue(*r, planned, rules)...)
 		case healthy:
 			r.State, r.Reason = events.CIRecoveryRefused, "all was green again before anything was asked"
 		}
 	}
 	return out
+}
+
+// overdue tells of a recovery that was still planned when its result came.
+func (s *State) overdue(r Recovery, planned bool, rules Rules) []Event {
+	if event, ok := s.Triggered(r.ID, rules); ok && planned {
+		return []Event{event}
+	}
+	return nil
 }
 
 // recoveryFailed tells that a recovery did not help.

@@ -116,10 +116,30 @@ func TestWhatWasOnlyPlanned(t *testing.T) {
 
 	// The rerun was asked for, its process died before it could say so, and the rerun was quick.
 	failing, told := observe(t, state, rules(), run(3, 2, f))
-	require.Equal(t, []string{"recovery_failed(3.2)"}, told)
+	require.Equal(t, []string{"system.recovery_triggered(3.2)", "recovery_failed(3.2)"}, told)
 	require.Equal(t, encoded(t, failing), encoded(t, failing.Asked(id, epoch())))
-	passing, _ := observe(t, state, rules(), run(3, 2, s))
+	passing, told := observe(t, state, rules(), run(3, 2, s))
+	require.Contains(t, told, "system.recovery_triggered(3.2)")
 	require.Equal(t, events.CIRecoveryWorked, passing.Recoveries[0].State)
+}
+
+// Of what is planned and starts no run again, nobody can see in a later run whether it was done.
+func TestPlannedIsNotWhatFailedLater(t *testing.T) {
+	t.Parallel()
+	state, id := degraded(t, "workflow_dispatch")
+	failing, told := observe(t, state, rules(), run(4, 1, f))
+	require.Empty(t, told)
+	r, ok := failing.Planned()
+	require.True(t, ok)
+	require.Equal(t, id, r.ID)
+	green, told := observe(t, failing, rules(), run(5, 1, s))
+	require.Equal(t, []string{"recovered(5.1)"}, told)
+	require.Equal(t, events.CIRecoveryRefused, green.Recoveries[0].State)
+
+	dry, _ := degraded(t, tracker.ActionRerun)
+	dry.Recoveries[0].Dry = true
+	_, told = observe(t, dry, rules(), run(3, 2, f))
+	require.Empty(t, told, "it was somebody else who ran it again")
 }
 
 func TestRefused(t *testing.T) {

@@ -106,7 +106,7 @@ func (s *State) consume(noted Noted, rules Rules, b *batch) {
 	case neither:
 	}
 	after := s.view()
-	b.add(s.closeRecoveries(run, result, before.trouble() && !after.trouble())...)
+	b.add(s.closeRecoveries(run, result, before.trouble() && !after.trouble(), rules)...)
 	s.changed(before, after, moment)
 	b.crossed(before.trouble(), after.trouble(), from, moment)
 	s.trim()

@@ -74,7 +74,7 @@ func (l *leader) recoverNow(ctx context.Context, key, id string) error {
 // act does what is planned, if anything is. That it is planned is stored, and stays so until it is known to be done: a recovery is done once,
 // whatever fails in between, because whoever is to do it looks first whether it was done.
 func (l *leader) act(ctx context.Context, key string, rule policy.Rule) error {
-	s, r, ok := l.begin(ctx, key)
+	s, r, ok := l.begin(ctx, key, time.Now())
 	if !ok {
 		return nil
 	}
@@ -101,8 +101,33 @@ func (l *leader) act(ctx context.Context, key string, rule policy.Rule) error {
 	return err
 }
 
+// confirm looks whether what is planned was done already, by a leader that died before it could say so. It comes before anything new is counted:
+// what came of the recovery is otherwise counted before it is known that there was one.
+func (l *leader) confirm(ctx context.Context, key string, rule policy.Rule) error {
+	s, r, ok := l.begin(ctx, key, time.Time{})
+	if !ok {
+		return nil
+	}
+	defer l.acting.Done()
+	var done bool
+	var failure error
+	if !r.Dry {
+		_, done, failure = l.look(ctx, s, rule, r)
+	}
+	if failure != nil || !done { // act will see to it
+		l.pause(key)
+		return nil
+	}
+	_, err := l.change(ctx, key, s.Identity, func(s tracker.State) (tracker.State, []tracker.Event) {
+		return triggered(s.Asked(r.ID, time.Now()), rule, r.ID)
+	})
+	l.end(key, err)
+	return err
+}
+
 // begin returns the recovery that is planned, unless somebody is at it, or it is too early to try it again, or the lease is to be given back.
-func (l *leader) begin(ctx context.Context, key string) (tracker.State, tracker.Recovery, bool) {
+// Now is compared with when it is to be tried again; the zero time is always.
+func (l *leader) begin(ctx context.Context, key string, now time.Time) (tracker.State, tracker.Recovery, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	known, err := l.recall(ctx, key)
@@ -111,13 +136,22 @@ func (l *leader) begin(ctx context.Context, key string) (tracker.State, tracker.
 	}
 	r, ok := known.state.Planned()
 	a := l.acts[key]
-	if !ok || a.going || l.leaving || time.Now().Before(a.next) {
+	if !ok || a.going || l.leaving || !now.IsZero() && now.Before(a.next) {
 		return tracker.State{}, tracker.Recovery{}, false
 	}
 	a.going = true
 	l.acts[key] = a
 	l.acting.Add(1)
 	return known.state, r, true
+}
+
+// pause says that nobody is at a recovery any more, and nothing was tried.
+func (l *leader) pause(key string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.acts[key]
+	a.going = false
+	l.acts[key] = a
 }
 
 // end says that the attempt at a recovery is over.

@@ -30,7 +30,7 @@ type leader struct {
 	// leaving says that no recovery is begun any more, and left that no state is changed: the lease is given back.
 	leaving, left bool
 	acting        sync.WaitGroup // recoveries that are being done
-	book  *book
+	book          *book
 }
 
 // lead leads a shard until ctx ends.

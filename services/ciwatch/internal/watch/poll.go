@@ -182,6 +182,9 @@ func (l *leader) count(ctx context.Context, f forge.Forge, key string, g group, 
 	if known && before.Begun && len(before.Pending) == 0 && !slices.ContainsFunc(g.runs, func(run forge.Run) bool { return !before.Seen(run) }) {
 		return false, l.act(ctx, key, g.rule) // what was decided and not done, if there is any
 	}
+	if err := l.confirm(ctx, key, g.rule); err != nil {
+		return false, err
+	}
 	if !known {
 		before = tracker.New(identityOf(f.Name(), g.runs[0]))
 	}

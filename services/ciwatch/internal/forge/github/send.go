@@ -9,6 +9,7 @@ import (
 	"net/url"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
 )
 
 const (
@@ -186,6 +187,11 @@ func (f *Forge) once(ctx context.Context, c *credential, authorization string, r
 	if keeps {
 		if known, etag = f.answers.get(u.String(), authorization); etag != "" {
 			out.Header.Set("If-None-Match", etag)
+		}
+	}
+	if req.method != http.MethodGet {
+		if err := forge.Allowed(ctx); err != nil {
+			return nil, err
 		}
 	}
 	resp, err := f.transport.RoundTrip(out)
