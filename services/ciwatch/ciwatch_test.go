@@ -157,7 +157,6 @@ func (s *stack) events(t *testing.T) []events.Event {
 		})
 		require.NoError(t, err)
 		require.Equal(t, ciwatch.Source, ev.Source)
-		require.Equal(t, repository, ev.Subject)
 		require.Equal(t, ev.ID, msg.Header.Get(events.HeaderMsgID))
 		all = append(all, ev)
 	}
