@@ -171,6 +171,41 @@ func TestMergeRequests(t *testing.T) {
 	require.Contains(t, fake.LastPath(), "ref=main")
 }
 
+// TestMergeRequestsThatAreNotTold: what passes is tried again, and not taken for an answer.
+func TestMergeRequestsThatAreNotTold(t *testing.T) {
+	t.Parallel()
+	fake, f := start(t)
+	fake.AddMergeRequest(repository, fakegitlab.MergeRequest{IID: 7, SourceBranch: "feature/x"})
+	added := fake.AddPipeline("success", func(p *fakegitlab.Pipeline) { p.Source, p.MergeRequest = "merge_request_event", 7 })
+	for _, failure := range []fakegitlab.Failure{{Status: http.StatusBadGateway}, {Body: `{"iid": 8, "source_branch": "other"}`}, {Body: `{"iid": 7}`}, {Body: `[]`}} {
+		fake.SetFault(func(r *http.Request) (fakegitlab.Failure, bool) {
+			return failure, strings.Contains(r.URL.Path, "/merge_requests/")
+		})
+		_, err := list(t, f)
+		requireCode(t, events.CodeUnavailable, err)
+		_, err = f.Run(t.Context(), repository, added.ID)
+		requireCode(t, events.CodeUnavailable, err)
+	}
+	fake.Heal()
+	page, err := list(t, f)
+	require.NoError(t, err)
+	require.Equal(t, "feature/x", page.Runs[0].Branch)
+}
+
+// TestTimesThatAreNotTold: a list without them is no reason to miss an attempt.
+func TestTimesThatAreNotTold(t *testing.T) {
+	t.Parallel()
+	fake, f := start(t)
+	added := fake.AddPipeline("failed", func(p *fakegitlab.Pipeline) { p.UpdatedAt = time.Time{} })
+	for range 3 {
+		page, err := list(t, f)
+		require.NoError(t, err)
+		require.Len(t, page.Runs, 1)
+		require.Equal(t, added.ID, page.Runs[0].ID)
+	}
+	requireRequests(t, fake, 0, 3*2)
+}
+
 func TestPages(t *testing.T) {
 	t.Parallel()
 	fake, f := start(t)
