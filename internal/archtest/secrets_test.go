@@ -26,6 +26,8 @@ func plainSecrets() map[string]string {
 		"services/ciwatch/internal/forge.Quota.Credential":    "is what a credential is called",
 		"services/ciwatch/internal/hooks.Source.Credential":   "is the name of a header",
 		"services/ciwatch/internal/hooks.Source.credential":   "is what a function is asked about",
+		"cmd/mlsdmctl.toldWebhookSecret.Secret":               "is printed: it is told once, to who made it, who asked for it to be printed",
+		"services/ciwatch/fakegitlab.Options.Token":           "is what a make-believe GitLab asks for",
 		"services/dispatcher.Config.Secrets":                  "are patterns of names",
 		"services/dispatcher/internal/keyring.Record.SealKey": "is the id of a key",
 	}

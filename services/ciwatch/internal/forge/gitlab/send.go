@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
@@ -40,7 +41,7 @@ type reply struct {
 	header http.Header
 	body   []byte
 	// token is what it was asked with, and by whose.
-	token string
+	token secret.Value
 	by    string
 	// value is what was read of it; unchanged says that it is that of an earlier answer.
 	value     value
@@ -110,7 +111,7 @@ func (f *Forge) weigh(c *credential, r *reply, req request) (*reply, verdict, *e
 	switch why {
 	case refused:
 		failure := f.statusFailure(r, req.what)
-		c.setAside(now, r.token, failure)
+		c.setAside(now, r.token.Reveal(), failure)
 		return nil, why, failure
 	case limited:
 		return nil, why, f.rateLimited(c.limited(now, r.header))
@@ -174,7 +175,7 @@ func (f *Forge) once(ctx context.Context, c *credential, token string, req reque
 	}
 	defer resp.Body.Close()
 	c.count(f.now(), resp.Header)
-	r := &reply{status: resp.StatusCode, header: resp.Header, token: token, by: c.name}
+	r := &reply{status: resp.StatusCode, header: resp.Header, token: secret.NewValue(token), by: c.name}
 	if r.status == http.StatusNotModified {
 		if etag == "" {
 			return nil, errShape // nobody asked for it
