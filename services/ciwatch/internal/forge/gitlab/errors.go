@@ -38,7 +38,7 @@ var (
 func judge(r *reply) verdict {
 	switch r.status {
 	case http.StatusUnauthorized:
-		if r.token == "" {
+		if r.token.IsZero() {
 			return hidden // what it says of everything that is not public
 		}
 		return refused
@@ -56,7 +56,7 @@ func judge(r *reply) verdict {
 func (f *Forge) statusFailure(r *reply, what string) *events.Error {
 	line := r.line()
 	switch status := r.status; {
-	case status == http.StatusUnauthorized && r.token == "":
+	case status == http.StatusUnauthorized && r.token.IsZero():
 		return f.failed(events.CodeUnauthenticated, "GitLab tells this to nobody without a token: "+what, nil)
 	case status == http.StatusUnauthorized:
 		return f.failed(events.CodeUnauthenticated, "GitLab does not accept "+r.by, nil)
@@ -148,7 +148,7 @@ func (r *reply) message() string {
 // line is what GitLab says, as the end of a message for people. What was sent is not repeated, also where GitLab does.
 func (r *reply) line() string {
 	line := r.message()
-	if line == "" || r.token != "" && strings.Contains(line, r.token) {
+	if line == "" || !r.token.IsZero() && strings.Contains(line, r.token.Reveal()) {
 		return ""
 	}
 	return ": " + bounded(line)
