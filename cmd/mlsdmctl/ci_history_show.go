@@ -122,12 +122,21 @@ func printFigures(w io.Writer, colours bool, s events.CIWorkflowStatus, now time
 		fmt.Fprintf(w, "; %s from red to green", green)
 	}
 	if mean := lasting(st.MeanTimeToRecovery); mean != "" {
-		fmt.Fprintf(w, "; %s from degraded to healthy (%s times)", mean, thousands(st.Recoveries))
+		fmt.Fprintf(w, "; %s from degraded to healthy", mean)
+		if st.Recoveries > 1 {
+			fmt.Fprintf(w, " (mean of %s)", thousands(st.Recoveries))
+		}
 	}
 	fmt.Fprintln(w)
-	if st.RunP50 > 0 || st.QueueP50 > 0 || st.RunP95 > 0 || st.QueueP95 > 0 {
-		fmt.Fprintf(w, "  a run takes %s (p95 %s) and waits %s (p95 %s)\n", orDash(lasting(st.RunP50)), orDash(lasting(st.RunP95)),
-			orDash(lasting(st.QueueP50)), orDash(lasting(st.QueueP95)))
+	var parts []string
+	if takes := lasting(st.RunP50); takes != "" {
+		parts = append(parts, fmt.Sprintf("takes %s (p95 %s)", takes, orDash(lasting(st.RunP95))))
+	}
+	if waits := lasting(st.QueueP50); waits != "" {
+		parts = append(parts, fmt.Sprintf("waits %s (p95 %s)", waits, orDash(lasting(st.QueueP95))))
+	}
+	if len(parts) > 0 {
+		fmt.Fprintln(w, "  a run "+strings.Join(parts, " and "))
 	}
 }
 

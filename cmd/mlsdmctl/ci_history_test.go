@@ -42,14 +42,14 @@ func TestCIHistoryPrinted(t *testing.T) {
 			},
 		},
 		{Workflow: "CI", Branch: "main", PullRequests: true, Health: events.CIHealthy},
-		{Workflow: "Release", Branch: "main", Health: events.CIUnknown},
+		{Workflow: "Release", Branch: "main", Health: events.CIUnknown, Stats: &events.CIStats{Runs: 1, QueueP50: 1}},
 	}}
 	var out bytes.Buffer
 	require.NoError(t, printCIHistory(&out, false, cannedHistory(), status, ciNow()))
 	require.Equal(t, []string{
 		`CI on main  +~x`,
 		`  degraded for 12m`,
-		`  30 days: 120 of 1,200 runs failed (10%); 25m from red to green; 1h30m from degraded to healthy (3 times)`,
+		`  30 days: 120 of 1,200 runs failed (10%); 25m from red to green; 1h30m from degraded to healthy (mean of 3)`,
 		`  a run takes 4m3s (p95 1h06m) and waits 3s (p95 40s)`,
 		`  pull requests: healthy`,
 		``,
@@ -57,6 +57,8 @@ func TestCIHistoryPrinted(t *testing.T) {
 		``,
 		`Release on main`,
 		`  unknown`,
+		`  30 days: 0 of 1 runs failed (0%)`,
+		`  a run waits 1s (p95 -)`,
 		``,
 		`STARTED    RESULT         WORKFLOW  BRANCH  RUN  ATTEMPTS  COMMIT   WAITED  TOOK  FAILED JOBS  URL`,
 		`10m ago    failed         CI        main    #44  2         4444444  4s      4m3s  unit, lint   https://forge.example/runs/9004`,

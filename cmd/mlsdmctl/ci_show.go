@@ -26,7 +26,7 @@ func printCIStatus(w io.Writer, colours bool, req events.CIStatusRequest, status
 	if err := printQuotas(w, status.Quotas, now, colours); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(w, pollLine(status, now))
+	_, err := fmt.Fprintln(w, pollLine(req, status, now))
 	if err == nil && status.LastError != "" {
 		_, err = fmt.Fprintln(w, paint(colours, red, "the last poll failed: "+plain(status.LastError, maxSentence)))
 	}
@@ -143,12 +143,16 @@ func printQuotas(w io.Writer, quotas []events.CIQuota, now time.Time, colours bo
 }
 
 // pollLine says what is watched, and how fresh it is.
-func pollLine(status events.CIStatus, now time.Time) string {
+func pollLine(req events.CIStatusRequest, status events.CIStatus, now time.Time) string {
 	what := "one repository is watched"
 	if status.Repositories != 1 {
 		what = thousands(status.Repositories) + " repositories are watched"
 	}
-	if status.LastPollAt.IsZero() {
+	switch {
+	case !status.LastPollAt.IsZero():
+	case req.Repository != "":
+		return what + "; nothing is known of a poll of this one"
+	default:
 		return what + "; no forge has answered yet"
 	}
 	return what + "; last poll " + ago(now, status.LastPollAt)

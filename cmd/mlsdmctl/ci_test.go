@@ -82,6 +82,7 @@ func TestCIStatusRequest(t *testing.T) {
 	out, errs, code = f.ctl(t, "status", "gitlab:group/sub/app")
 	require.Zero(t, code, errs)
 	require.Contains(t, out, "no workflow like that was seen")
+	require.Contains(t, out, "nothing is known of a poll of this one")
 	out, errs, code = f.ctl(t)
 	require.Zero(t, code, errs)
 	require.Equal(t, "no run was seen yet\n\n0 repositories are watched; no forge has answered yet\n", out)
