@@ -211,7 +211,7 @@ func TestWhatIsCutOffMayBeADeployment(t *testing.T) {
 		return b.String()
 	}
 	acted, refused := 0, 0
-	for range 3000 {
+	for range 400 {
 		most := 1 + random.IntN(200)
 		last := run(3, 1, forge.Failure)
 		last.JobsKnown = true
@@ -240,8 +240,8 @@ func TestWhatIsCutOffMayBeADeployment(t *testing.T) {
 		s = seen(run(1, 1, forge.Failure), run(2, 1, forge.Failure), last)
 		requireNot(t, policy.Decide(s, r, last.CompletedAt, true), "main branches")
 	}
-	require.Greater(t, acted, 300, "what fits is known")
-	require.Greater(t, refused, 300)
+	require.Greater(t, acted, 40, "what fits is known")
+	require.Greater(t, refused, 40)
 
 	for jobs, known := range map[int]bool{1: true, 10: true, 19: true, 20: false} {
 		s, now := degraded(failing(strings.Split(strings.TrimSuffix(strings.Repeat("j,", jobs), ","), ",")...))
