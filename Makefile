@@ -80,8 +80,8 @@ test-integration: ## Run the tests that need Docker (build tag: integration)
 	$(GO) test -tags integration -count=1 -timeout 30m -v $(TESTFLAGS) $$dirs
 
 .PHONY: test-faults
-test-faults: ## Run the fault tests of webhooks and of the generator at full length: tens of minutes
-	MLSDM_TEST_FAULTS=full $(GO) test -count=1 -timeout 60m -v $(TESTFLAGS) ./test/webhooks ./test/generator
+test-faults: ## Run the fault tests of webhooks, the generator and CI at full length: tens of minutes
+	MLSDM_TEST_FAULTS=full $(GO) test -count=1 -timeout 60m -v $(TESTFLAGS) ./test/webhooks ./test/generator ./test/ciwatch
 
 # The real Vault brings 2.5 GB of modules, which no program has; they take minutes to download and to compile at first. After a
 # change of go.mod: (cd test/vaultsrv && GOWORK=off go mod tidy).

@@ -80,6 +80,7 @@ func (l *leader) apply(ctx context.Context, key string, known stored, do edit) (
 	if err != nil {
 		return known.state, err
 	}
+	l.planned(key, known.state, next)
 	known.state = next
 	l.known[key] = known
 	l.view.put(key, known)
