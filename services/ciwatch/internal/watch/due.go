@@ -79,7 +79,7 @@ func (l *leader) advanceOne(ctx context.Context, known *entry, now time.Time) er
 	s, pollable := known.state, l.pollable(known.repository)
 	settled := now.Add(-l.cfg.Settle)
 	if pollable {
-		settled = settled.Add(-grace) // the poll that the sighting has caused knows better
+		settled = settled.Add(-l.cfg.Grace)
 	}
 	begins := !pollable && !s.Begun && firstTold(s).Before(settled) // nobody will list what was before
 	due := s.Due(rule.Tracker())

@@ -18,8 +18,6 @@ const (
 	maxPages = 10 // of one poll, to catch up after a time in which nobody watched
 	// maxJobs bounds the attempts of one poll whose jobs are asked for: a request each.
 	maxJobs = 20
-	// grace is how much longer than it has to a sighting waits for the poll that it caused.
-	grace = 20 * time.Second
 	// away is the least time in which nobody may have polled a repository before what is found is caught up with.
 	away = 15 * time.Minute
 )
@@ -203,7 +201,7 @@ func (l *leader) count(ctx context.Context, f forge.Forge, key string, g group, 
 		if !last.IsZero() && at.Sub(last) > l.away() {
 			s = s.Resume(at)
 		}
-		return advance(s, g.rule, now.Add(-l.cfg.Settle), now)
+		return advance(s, g.rule, at.Add(-l.cfg.Settle), now) // what was told since then may not be listed yet, nor what ended before it
 	})
 	if err != nil {
 		return false, err

@@ -10,6 +10,7 @@
 package watch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,9 @@ import (
 // DefaultSettle is how long what a webhook tells waits for what may have ended before it.
 const DefaultSettle = 5 * time.Second
 
+// DefaultGrace is how much longer than it has to a sighting waits for the poll that it caused.
+const DefaultGrace = 20 * time.Second
+
 // clockSlack is how far a forge's clock may be ahead.
 const clockSlack = time.Minute
 
@@ -47,6 +51,8 @@ type Config struct {
 	Pace pace.Config
 	// Settle is how long what a webhook tells waits for what may have ended before it; negative is not at all, 0 is [DefaultSettle].
 	Settle time.Duration
+	// Grace is how much longer than that it waits for the poll that it caused, which knows better; 0 is [DefaultGrace].
+	Grace time.Duration
 	// LeaseTTL is how long a replica that has died is waited for; 0 is [lease.DefaultTTL].
 	LeaseTTL time.Duration
 	// Drain is how long work may go on after the stop.
@@ -99,6 +105,7 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger, registry prometheus.Registere
 	case cfg.Settle < 0:
 		cfg.Settle = 0
 	}
+	cfg.Grace = cmp.Or(cfg.Grace, DefaultGrace)
 	w := &Watch{
 		cfg: cfg, bus: b, log: log, forges: map[string]Forge{}, plans: map[string]*plan{}, repositories: newRepositories(cfg.Repositories),
 		branches: &branches{known: map[string]branch{}}, poster: newPoster(cfg.Version), started: time.Now().Add(-clockSlack), begun: make(chan struct{}),
