@@ -84,6 +84,8 @@ func TestSlowCrowdsKeepNobodyOut(t *testing.T) {
 	s := open(t, func(c *hooks.Config) {
 		c.Bounds = hooks.Bounds{Connections: most, HeaderTime: 10 * time.Minute, BodyTime: 10 * time.Minute, Grace: 10 * time.Minute}
 	})
+	// A connection that is kept for later may be the eldest when it is wanted again.
+	s.client = &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
 	for n := range crowd {
 		w := s.dial(t)
 		if n%2 == 0 {
