@@ -35,6 +35,7 @@ func newLine(t *testing.T, f *fuse, target string) *line {
 	l.all.Go(l.accept)
 	t.Cleanup(func() {
 		l.cut()
+		listener.Close()
 		l.all.Wait()
 	})
 	return l
@@ -42,12 +43,11 @@ func newLine(t *testing.T, f *fuse, target string) *line {
 
 func (l *line) url() string { return "nats://" + l.listener.Addr().String() }
 
-// cut ends all connections, without a word.
+// cut ends all connections, without a word, and lets nobody connect again. Its port is kept: the next who listens there may be of another test.
 func (l *line) cut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
-	l.listener.Close()
 	for _, conn := range l.conns {
 		conn.Close()
 	}
@@ -70,7 +70,7 @@ func (l *line) accept() {
 			client.Close()
 			server.Close()
 			l.mu.Unlock()
-			return
+			continue
 		}
 		l.conns = append(l.conns, client, server)
 		l.mu.Unlock()
