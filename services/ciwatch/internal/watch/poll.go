@@ -153,6 +153,7 @@ func (l *leader) list(ctx context.Context, f forge.Forge, r Repository, defaultB
 func (l *leader) sort(groups map[string]group, r Repository, runs []forge.Run, defaultBranch string) (older bool) {
 	oldest := map[string]forge.Run{}
 	for _, run := range runs {
+		run.Repository = r.Name // which was renamed, perhaps: it is still the one that is watched, and that this replica leads
 		rule, ok := l.cfg.Rules.For(r.Forge, run, defaultBranch)
 		if !ok {
 			continue
