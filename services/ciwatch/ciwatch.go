@@ -59,6 +59,9 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 	}
 	if s.wanted > 0 && deps.Health != nil {
 		deps.Health.Register("forges", s.checkForges)
+		if s.door != nil {
+			deps.Health.Register("webhooks", s.door.Check)
+		}
 	}
 	return s, nil
 }
