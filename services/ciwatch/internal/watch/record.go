@@ -12,7 +12,7 @@ import (
 
 const (
 	recordVersion = 1
-	maxAnswered   = 16          // commands that a record tells of
+	maxAnswered   = 64          // commands that a record tells of
 	maxErrorText  = 512         // bytes
 	recordAge     = time.Minute // how old a record may become while nothing but the time of the last poll changes
 )

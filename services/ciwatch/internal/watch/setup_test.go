@@ -312,3 +312,10 @@ func until(ctx context.Context, what func() bool) error {
 	}
 	return nil
 }
+
+// limit has GitHub say that nothing is left of the rate limit for a while.
+func (w *world) limit(d time.Duration) {
+	w.fake.SetFault(func(*http.Request) (fakegithub.Failure, bool) {
+		return fakegithub.Failure{Status: http.StatusForbidden, ResetAfter: d}, true
+	})
+}
