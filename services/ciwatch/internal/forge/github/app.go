@@ -15,6 +15,7 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/rest"
 )
 
 // installation gets the tokens of an app's installation, one for an hour. It is used by its credential, one request at a time.
@@ -132,7 +133,7 @@ func (d tokenDoor) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, rest.MaxRefusal))
 	if err != nil {
 		return nil, err
 	}

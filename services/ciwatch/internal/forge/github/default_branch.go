@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/rest"
 )
 
 // branchName is what is kept of a repository.
@@ -22,7 +24,7 @@ func (f *Forge) DefaultBranch(ctx context.Context, repository string) (string, e
 			if err := json.Unmarshal(r.body, &body); err != nil {
 				return nil, err
 			}
-			if body.DefaultBranch == "" || checkBranch(body.DefaultBranch) != nil {
+			if body.DefaultBranch == "" || rest.CheckBranch(body.DefaultBranch) != nil {
 				return nil, errShape
 			}
 			return branchName(body.DefaultBranch), nil

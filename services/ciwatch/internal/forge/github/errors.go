@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/rest"
 )
 
 // verdict is what an answer means for the credential that was used.
@@ -26,10 +27,9 @@ const (
 
 // Why an answer was not taken.
 var (
-	errBodyTooLarge = errors.New("the answer is larger than 25 MiB")
-	errRedirect     = errors.New("a redirect leads away from the API")
-	errShape        = errors.New("the answer is not what GitHub's API documents")
-	errEcho         = errors.New("the cause repeats what was sent")
+	errRedirect = errors.New("a redirect leads away from the API")
+	errShape    = errors.New("the answer is not what GitHub's API documents")
+	errEcho     = errors.New("the cause repeats what was sent")
 )
 
 // judge says what the status of an answer means.
@@ -93,7 +93,7 @@ func (f *Forge) exchangeFailure(ctx context.Context, err error) *events.Error {
 		e := *events.AsError(ctx.Err())
 		e.Provider = f.name
 		return &e
-	case errors.Is(err, errBodyTooLarge), errors.Is(err, errShape):
+	case errors.Is(err, rest.ErrBodyTooLarge), errors.Is(err, errShape):
 		return f.failed(events.CodeUnavailable, err.Error(), nil)
 	case errors.Is(err, errRedirect):
 		return f.failed(events.CodeFailedPrecondition, "GitHub redirects away from its API; check the API's URL", nil)
@@ -132,7 +132,7 @@ func (r *reply) message() string {
 	if json.Unmarshal(r.body, &body) != nil {
 		return ""
 	}
-	return printable(body.Message)
+	return rest.Printable(body.Message)
 }
 
 // line is what GitHub says, as the end of a message for people. What was sent is not repeated, also where GitHub does.
@@ -141,5 +141,5 @@ func (r *reply) line() string {
 	if secret := strings.TrimPrefix(r.authorization, "Bearer "); line == "" || secret != "" && strings.Contains(line, secret) {
 		return ""
 	}
-	return ": " + bounded(line)
+	return ": " + rest.Text(line)
 }

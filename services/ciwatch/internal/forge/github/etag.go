@@ -34,9 +34,3 @@ func expectedETag(authorization string, body io.Reader) (string, error) {
 
 // sameETag compares two ETags as If-None-Match does: weak ones, of answers that were compressed on their way, are as good.
 func sameETag(a, b string) bool { return strings.TrimPrefix(a, "W/") == strings.TrimPrefix(b, "W/") }
-
-// isETag reports whether what an answer gave as its ETag can be sent back.
-func isETag(etag string) bool {
-	const most = 256
-	return etag != "" && len(etag) <= most && !strings.ContainsFunc(etag, func(r rune) bool { return r <= ' ' || r > '~' })
-}

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/rest"
 )
 
 // maxMoved bounds the renamed repositories whose place is remembered.
@@ -33,7 +35,7 @@ func (f *Forge) address(req request) *url.URL {
 // that was renamed has moved for good, and is asked for there from now on.
 func (f *Forge) follow(req request, from *url.URL, r *reply) (*url.URL, error) {
 	to, err := from.Parse(r.header.Get("Location"))
-	if err != nil || r.header.Get("Location") == "" || to.User != nil || !sameOrigin(to, f.base) || !strings.HasPrefix(to.Path, f.base.Path) {
+	if err != nil || r.header.Get("Location") == "" || to.User != nil || !rest.SameOrigin(to, f.base) || !strings.HasPrefix(to.Path, f.base.Path) {
 		return nil, errRedirect
 	}
 	switch r.status {
@@ -79,9 +81,4 @@ func isPlace(path string) bool {
 	}
 	name, ok := strings.CutPrefix(path, "repos/")
 	return ok && isRepository(name)
-}
-
-// sameOrigin reports whether two URLs are of the same server.
-func sameOrigin(a, b *url.URL) bool {
-	return a.Scheme == b.Scheme && strings.EqualFold(a.Host, b.Host)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/rest"
 )
 
 const (
@@ -29,7 +30,7 @@ func (p *namesPage) size() int { return len(p.names) * 64 }
 // which tells what is public only.
 func (f *Forge) Repositories(ctx context.Context, owner string, page int) (names []string, more bool, err error) {
 	if !isSegment(owner) {
-		return nil, false, events.Errorf(events.CodeInvalidArgument, "the owner is %q; it must be made of A-Z a-z 0-9 _ . -", clip(owner))
+		return nil, false, events.Errorf(events.CodeInvalidArgument, "the owner is %q; it must be made of A-Z a-z 0-9 _ . -", rest.Clip(owner))
 	}
 	f.mu.Lock()
 	user := f.users[strings.ToLower(owner)]

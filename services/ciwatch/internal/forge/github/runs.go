@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/rest"
 )
 
 const (
@@ -32,7 +33,7 @@ func (f *Forge) Runs(ctx context.Context, q forge.Query) (forge.Page, error) {
 		"status": {completed}, "exclude_pull_requests": {"true"}, "per_page": {strconv.Itoa(runsPerPage)},
 	}
 	if q.Branch != "" {
-		if err := checkBranch(q.Branch); err != nil {
+		if err := rest.CheckBranch(q.Branch); err != nil {
 			return forge.Page{}, err
 		}
 		query.Set("branch", q.Branch)

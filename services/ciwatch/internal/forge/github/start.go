@@ -11,6 +11,7 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/rest"
 )
 
 // Bounds of a dispatch: GitHub's own.
@@ -58,7 +59,7 @@ func (f *Forge) Dispatch(ctx context.Context, d forge.Dispatch) error {
 	}
 	_, err = f.askAbout(ctx, d.Repository, request{
 		method: http.MethodPost, path: "/actions/workflows/" + url.PathEscape(d.Workflow) + "/dispatches", body: body,
-		what: "to start the workflow " + clip(d.Workflow) + " of " + d.Repository + " on " + d.Ref,
+		what: "to start the workflow " + rest.Clip(d.Workflow) + " of " + d.Repository + " on " + d.Ref,
 	})
 	return err
 }
@@ -76,7 +77,7 @@ func (f *Forge) Dispatched(ctx context.Context, d forge.Dispatch, since time.Tim
 	found := false
 	_, err := f.askAbout(ctx, d.Repository, request{
 		method: http.MethodGet, path: "/actions/workflows/" + url.PathEscape(d.Workflow) + "/runs", query: query, once: true,
-		what: "the runs of the workflow " + clip(d.Workflow) + " of " + d.Repository,
+		what: "the runs of the workflow " + rest.Clip(d.Workflow) + " of " + d.Repository,
 		read: func(r *reply) (value, error) {
 			runs, err := decodeRuns(r)
 			for _, run := range runs {
@@ -96,14 +97,14 @@ func checkDispatch(d forge.Dispatch) error {
 	if d.Ref == "" {
 		return events.Errorf(events.CodeInvalidArgument, "a dispatch names the branch that it is for")
 	}
-	return checkBranch(d.Ref)
+	return rest.CheckBranch(d.Ref)
 }
 
 // checkWorkflow accepts a file's name or an id: one segment of a path.
 func checkWorkflow(workflow string) error {
 	if workflow == "" || len(workflow) > maxWorkflow || workflow == "." || workflow == ".." ||
-		strings.ContainsAny(workflow, `/\`) || printable(workflow) != workflow {
-		return events.Errorf(events.CodeInvalidArgument, "the workflow is %q; it must be the name of a file or an id", clip(workflow))
+		strings.ContainsAny(workflow, `/\`) || rest.Printable(workflow) != workflow {
+		return events.Errorf(events.CodeInvalidArgument, "the workflow is %q; it must be the name of a file or an id", rest.Clip(workflow))
 	}
 	return nil
 }

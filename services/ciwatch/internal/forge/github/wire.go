@@ -9,6 +9,7 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/rest"
 )
 
 // completed is the status of what has ended.
@@ -94,22 +95,22 @@ func (w wireRun) run(repository string) (forge.Run, error) {
 	r := forge.Run{
 		Repository: repository, ID: w.ID, Attempt: max(w.RunAttempt, 1), Counted: true, Number: w.RunNumber,
 		WorkflowID: w.WorkflowID, File: workflowFile(w.Path), Branch: w.HeadBranch,
-		Event: bounded(w.Event), PullRequest: strings.HasPrefix(w.Event, "pull_request"),
-		HeadSHA: bounded(w.HeadSHA), Title: first(firstLine(w.HeadCommit.Message), w.DisplayTitle),
-		Author: first(w.TriggeringActor.Login, w.Actor.Login),
-		Done:   w.Status == completed, URL: webURL(w.HTMLURL),
-		CreatedAt: sane(w.CreatedAt), StartedAt: sane(w.RunStartedAt),
+		Event: rest.Text(w.Event), PullRequest: strings.HasPrefix(w.Event, "pull_request"),
+		HeadSHA: rest.Text(w.HeadSHA), Title: rest.First(rest.FirstLine(w.HeadCommit.Message), w.DisplayTitle),
+		Author: rest.First(w.TriggeringActor.Login, w.Actor.Login),
+		Done:   w.Status == completed, URL: rest.WebURL(w.HTMLURL),
+		CreatedAt: rest.Sane(w.CreatedAt), StartedAt: rest.Sane(w.RunStartedAt),
 	}
-	r.Workflow = first(w.Name, r.File, "workflow "+strconv.FormatInt(w.WorkflowID, 10))
+	r.Workflow = rest.First(w.Name, r.File, "workflow "+strconv.FormatInt(w.WorkflowID, 10))
 	r.FromFork = w.fromFork(r.PullRequest)
 	if r.Done {
-		r.Conclusion = forge.Conclusion(bounded(w.Conclusion))
-		r.CompletedAt = sane(w.UpdatedAt) // a run has no completed_at; this is what changed last
-		ascending(&r.CreatedAt, &r.StartedAt, &r.CompletedAt)
+		r.Conclusion = forge.Conclusion(rest.Text(w.Conclusion))
+		r.CompletedAt = rest.Sane(w.UpdatedAt) // a run has no completed_at; this is what changed last
+		rest.Ascending(&r.CreatedAt, &r.StartedAt, &r.CompletedAt)
 	} else {
-		ascending(&r.CreatedAt, &r.StartedAt)
+		rest.Ascending(&r.CreatedAt, &r.StartedAt)
 	}
-	if r.Branch == "" || checkBranch(r.Branch) != nil || r.Done && r.Conclusion == "" {
+	if r.Branch == "" || rest.CheckBranch(r.Branch) != nil || r.Done && r.Conclusion == "" {
 		return r, errUnclear
 	}
 	return r, nil
@@ -131,7 +132,7 @@ func workflowFile(file string) string {
 	if !strings.HasPrefix(file, ".github/workflows/") {
 		return ""
 	}
-	return bounded(path.Base(file))
+	return rest.Text(path.Base(file))
 }
 
 // job checks and bounds a job, completed or not.
@@ -140,14 +141,14 @@ func (w wireJob) job() (forge.Job, error) {
 		return forge.Job{}, errIDs
 	}
 	j := forge.Job{
-		ID: w.ID, RunID: w.RunID, Attempt: max(w.RunAttempt, 1), Name: first(w.Name, "job "+strconv.FormatInt(w.ID, 10)),
-		Conclusion: forge.Conclusion(bounded(w.Conclusion)), URL: webURL(w.HTMLURL), HeadSHA: bounded(w.HeadSHA),
-		Workflow: bounded(w.WorkflowName), StartedAt: sane(w.StartedAt), CompletedAt: sane(w.CompletedAt),
+		ID: w.ID, RunID: w.RunID, Attempt: max(w.RunAttempt, 1), Name: rest.First(w.Name, "job "+strconv.FormatInt(w.ID, 10)),
+		Conclusion: forge.Conclusion(rest.Text(w.Conclusion)), URL: rest.WebURL(w.HTMLURL), HeadSHA: rest.Text(w.HeadSHA),
+		Workflow: rest.Text(w.WorkflowName), StartedAt: rest.Sane(w.StartedAt), CompletedAt: rest.Sane(w.CompletedAt),
 	}
-	if checkBranch(w.HeadBranch) == nil {
+	if rest.CheckBranch(w.HeadBranch) == nil {
 		j.Branch = w.HeadBranch
 	}
-	ascending(&j.StartedAt, &j.CompletedAt)
+	rest.Ascending(&j.StartedAt, &j.CompletedAt)
 	if w.Status != completed || j.Conclusion == "" {
 		return j, errUnclear
 	}
@@ -155,7 +156,7 @@ func (w wireJob) job() (forge.Job, error) {
 		return j, nil
 	}
 	for _, step := range w.Steps {
-		if name := bounded(step.Name); forge.Conclusion(step.Conclusion).Failed() && name != "" && len(j.FailedSteps) < events.MaxCISteps {
+		if name := rest.Text(step.Name); forge.Conclusion(step.Conclusion).Failed() && name != "" && len(j.FailedSteps) < events.MaxCISteps {
 			j.FailedSteps = append(j.FailedSteps, name)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/rest"
 )
 
 // branchName is what is kept of a project.
@@ -25,7 +26,7 @@ func (f *Forge) DefaultBranch(ctx context.Context, repository string) (string, e
 			if err := json.Unmarshal(r.body, &body); err != nil {
 				return nil, err
 			}
-			if body.ID <= 0 || checkBranch(body.DefaultBranch) != nil {
+			if body.ID <= 0 || rest.CheckBranch(body.DefaultBranch) != nil {
 				return nil, errShape
 			}
 			return branchName(body.DefaultBranch), nil

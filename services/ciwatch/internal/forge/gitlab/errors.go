@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/rest"
 )
 
 // verdict is what an answer means for the credential that was used.
@@ -28,10 +29,9 @@ const (
 
 // Why an answer was not taken.
 var (
-	errBodyTooLarge = errors.New("the answer is larger than 25 MiB")
-	errRedirect     = errors.New("a redirect leads away from the API")
-	errShape        = errors.New("the answer is not what GitLab's API documents")
-	errEcho         = errors.New("the cause repeats what was sent")
+	errRedirect = errors.New("a redirect leads away from the API")
+	errShape    = errors.New("the answer is not what GitLab's API documents")
+	errEcho     = errors.New("the cause repeats what was sent")
 )
 
 // judge says what the status of an answer means.
@@ -85,7 +85,7 @@ func (f *Forge) exchangeFailure(ctx context.Context, err error) *events.Error {
 		e := *events.AsError(ctx.Err())
 		e.Provider = f.name
 		return &e
-	case errors.Is(err, errBodyTooLarge), errors.Is(err, errShape):
+	case errors.Is(err, rest.ErrBodyTooLarge), errors.Is(err, errShape):
 		return f.failed(events.CodeUnavailable, err.Error(), nil)
 	case errors.Is(err, errRedirect):
 		return f.failed(events.CodeFailedPrecondition, "GitLab redirects away from its API; check the URL", nil)
@@ -142,7 +142,7 @@ func (r *reply) message() string {
 	default:
 		text = cmp.Or(body.Description, body.Error)
 	}
-	return printable(strings.TrimSpace(text))
+	return rest.Printable(strings.TrimSpace(text))
 }
 
 // line is what GitLab says, as the end of a message for people. What was sent is not repeated, also where GitLab does.
@@ -151,5 +151,5 @@ func (r *reply) line() string {
 	if line == "" || !r.token.IsZero() && strings.Contains(line, r.token.Reveal()) {
 		return ""
 	}
-	return ": " + bounded(line)
+	return ": " + rest.Text(line)
 }

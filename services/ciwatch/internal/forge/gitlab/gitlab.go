@@ -16,6 +16,7 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/rest"
 )
 
 // Forge implements [forge.Forge] for one GitLab. It is safe for concurrent use.
@@ -52,7 +53,7 @@ func New(cfg Config) (*Forge, error) {
 		moved: map[string]string{}, blind: map[blindness]time.Time{}, users: map[string]bool{},
 	}
 	if f.transport == nil {
-		f.transport = newTransport(f.timeout)
+		f.transport = rest.NewTransport(f.timeout)
 	}
 	if f.now == nil {
 		f.now = time.Now

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/rest"
 )
 
 // Header names of a webhook. [HeaderIdempotency] stays the same when GitLab sends a webhook again; older ones do not send it, and only
@@ -108,7 +109,7 @@ func (w *webhook) pipeline() (forge.Sighting, bool, error) {
 		return forge.Sighting{Poke: true}, true, nil
 	}
 	if w.Commit != nil {
-		run.Title = firstLine(w.Commit.Message)
+		run.Title = rest.FirstLine(w.Commit.Message)
 	}
 	if run.Conclusion.Failed() {
 		for i, build := range w.Builds {

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/rest"
 )
 
 // maxMoved bounds the renamed projects whose place is remembered.
@@ -33,7 +35,7 @@ func (f *Forge) address(req request) *url.URL {
 // renamed is asked for by its id from now on, and so are orders, which GitLab does not redirect.
 func (f *Forge) follow(req request, from *url.URL, r *reply) (*url.URL, error) {
 	to, err := from.Parse(r.header.Get("Location"))
-	if err != nil || r.header.Get("Location") == "" || to.User != nil || !sameOrigin(to, f.base) || !strings.HasPrefix(to.Path, f.base.Path) ||
+	if err != nil || r.header.Get("Location") == "" || to.User != nil || !rest.SameOrigin(to, f.base) || !strings.HasPrefix(to.Path, f.base.Path) ||
 		req.method != http.MethodGet {
 		return nil, errRedirect
 	}
@@ -72,9 +74,4 @@ func (f *Forge) forgetMoved(req request) {
 func isPlace(path string) bool {
 	id, ok := strings.CutPrefix(path, "projects/")
 	return ok && id != "" && len(id) < 20 && strings.Trim(id, "0123456789") == ""
-}
-
-// sameOrigin reports whether two URLs are of the same server.
-func sameOrigin(a, b *url.URL) bool {
-	return a.Scheme == b.Scheme && strings.EqualFold(a.Host, b.Host)
 }

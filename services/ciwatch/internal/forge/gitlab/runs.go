@@ -12,6 +12,7 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/rest"
 )
 
 const (
@@ -33,7 +34,7 @@ func (p *pipelinesPage) size() int { return len(p.pipelines) * runSize }
 func (f *Forge) Runs(ctx context.Context, q forge.Query) (forge.Page, error) {
 	query := url.Values{"scope": {"finished"}, "order_by": {"id"}, "sort": {"desc"}, "per_page": {strconv.Itoa(runsPerPage)}}
 	if q.Branch != "" {
-		if err := checkBranch(q.Branch); err != nil {
+		if err := rest.CheckBranch(q.Branch); err != nil {
 			return forge.Page{}, err
 		}
 		query.Set("ref", q.Branch)

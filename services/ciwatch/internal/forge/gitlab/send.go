@@ -4,17 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
-)
-
-const (
-	maxBody    = 25 << 20 // bytes of one answer, uncompressed; a page of 100 jobs is about 300 KiB
-	maxRefusal = 64 << 10 // bytes of one that says no
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/rest"
 )
 
 // request is a question or an order.
@@ -58,7 +53,7 @@ func (f *Forge) ask(ctx context.Context, req request) (*reply, error) {
 	for {
 		c, err := f.choose(req.scope, tried)
 		if err != nil {
-			return nil, worse(failure, err)
+			return nil, rest.Worse(failure, err)
 		}
 		tried[c] = true
 		r, why, err := f.askAs(ctx, c, req)
@@ -66,7 +61,7 @@ func (f *Forge) ask(ctx context.Context, req request) (*reply, error) {
 			f.cannotSee(blind, req.scope)
 			return r, nil
 		}
-		failure = worse(failure, err)
+		failure = rest.Worse(failure, err)
 		switch why {
 		case hidden:
 			blind = append(blind, c)
@@ -75,14 +70,6 @@ func (f *Forge) ask(ctx context.Context, req request) (*reply, error) {
 			return nil, failure
 		}
 	}
-}
-
-// worse returns the failure that the caller should know of: the one that may pass, if one may, or else the first.
-func worse(a, b *events.Error) *events.Error {
-	if a == nil || b.Retryable && !a.Retryable {
-		return b
-	}
-	return a
 }
 
 // askAs makes a request with a credential. Of a failure, it tells what it means for the credential.
@@ -183,7 +170,7 @@ func (f *Forge) once(ctx context.Context, c *credential, token string, req reque
 		r.status, r.value, r.unchanged = http.StatusOK, known, true
 		return r, nil
 	}
-	if r.body, err = readBody(resp); err != nil {
+	if r.body, err = rest.ReadBody(resp); err != nil {
 		return nil, err
 	}
 	if r.status != http.StatusOK || req.read == nil {
@@ -192,26 +179,8 @@ func (f *Forge) once(ctx context.Context, c *credential, token string, req reque
 	if r.value, err = req.read(r); err != nil {
 		return nil, errShape // the error may repeat what it read
 	}
-	if tag := r.header.Get("Etag"); req.keep && isETag(tag) {
+	if tag := r.header.Get("Etag"); req.keep && rest.IsETag(tag) {
 		f.answers.put(u.String(), tag, r.value)
 	}
 	return r, nil
-}
-
-// readBody reads an answer to its end, or as much of a refusal as is looked at.
-func readBody(resp *http.Response) ([]byte, error) {
-	limit := int64(maxRefusal)
-	if resp.StatusCode/100 == 2 {
-		limit = maxBody
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
-	switch {
-	case resp.StatusCode/100 != 2:
-		return body[:min(len(body), maxRefusal)], nil // the status says enough
-	case err != nil:
-		return nil, fmt.Errorf("reading the answer: %w", err)
-	case len(body) > maxBody:
-		return nil, errBodyTooLarge
-	}
-	return body, nil
 }

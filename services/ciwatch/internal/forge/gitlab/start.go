@@ -13,6 +13,7 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/rest"
 )
 
 // Bounds of a dispatch.
@@ -68,7 +69,7 @@ func (f *Forge) Dispatch(ctx context.Context, d forge.Dispatch) error {
 	}{Ref: d.Ref}
 	for _, key := range slices.Sorted(maps.Keys(d.Inputs)) {
 		if !isKey(key) {
-			return events.Errorf(events.CodeInvalidArgument, "the input %q cannot be a variable of GitLab: its name must be of A-Z a-z 0-9 _", clip(key))
+			return events.Errorf(events.CodeInvalidArgument, "the input %q cannot be a variable of GitLab: its name must be of A-Z a-z 0-9 _", rest.Clip(key))
 		}
 		order.Variables = append(order.Variables, variable{key, d.Inputs[key]})
 	}
@@ -109,7 +110,7 @@ func checkRef(ref string) error {
 	if ref == "" {
 		return events.Errorf(events.CodeInvalidArgument, "a dispatch names the branch that it is for")
 	}
-	return checkBranch(ref)
+	return rest.CheckBranch(ref)
 }
 
 // isKey reports whether a name can be that of a variable.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/rest"
 )
 
 // Why an entry is no usable one.
@@ -87,7 +88,7 @@ func (m *moment) UnmarshalJSON(data []byte) error {
 	}
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02 15:04:05 UTC", "2006-01-02 15:04:05 -0700"} {
 		if t, err := time.Parse(layout, text); err == nil {
-			m.Time = sane(t.Truncate(time.Second))
+			m.Time = rest.Sane(t.Truncate(time.Second))
 			break
 		}
 	}
@@ -129,11 +130,11 @@ func (w *wirePipeline) isPullRequest() bool {
 
 // mergeRequestOf returns the number of the merge request that the pipeline is for, as far as its ref says so.
 func (w *wirePipeline) mergeRequestOf() (iid int64, ok bool) {
-	rest, ok := strings.CutPrefix(w.Ref, mergeRequestRefs)
+	below, ok := strings.CutPrefix(w.Ref, mergeRequestRefs)
 	if !ok {
 		return 0, false
 	}
-	number, _, _ := strings.Cut(rest, "/")
+	number, _, _ := strings.Cut(below, "/")
 	iid, err := strconv.ParseInt(number, 10, 64)
 	return iid, err == nil && iid > 0
 }
@@ -144,11 +145,11 @@ func (w *wirePipeline) run(repository string) (forge.Run, error) {
 		return forge.Run{}, errIDs
 	}
 	r := forge.Run{
-		Repository: repository, ID: w.ID, Attempt: 1, Number: w.IID, WorkflowID: w.ProjectID, Workflow: first(w.Name, unnamed), Branch: w.Ref,
-		Event: bounded(w.Source), PullRequest: w.isPullRequest(), HeadSHA: bounded(w.SHA), URL: webURL(w.WebURL), CreatedAt: w.CreatedAt.Time,
+		Repository: repository, ID: w.ID, Attempt: 1, Number: w.IID, WorkflowID: w.ProjectID, Workflow: rest.First(w.Name, unnamed), Branch: w.Ref,
+		Event: rest.Text(w.Source), PullRequest: w.isPullRequest(), HeadSHA: rest.Text(w.SHA), URL: rest.WebURL(w.WebURL), CreatedAt: w.CreatedAt.Time,
 	}
 	if w.User != nil {
-		r.Author = bounded(w.User.Username)
+		r.Author = rest.Text(w.User.Username)
 	}
 	if mr := w.MergeRequest; mr != nil {
 		r.Branch, r.PullRequest = mr.SourceBranch, true
@@ -163,13 +164,13 @@ func (w *wirePipeline) run(repository string) (forge.Run, error) {
 			r.Conclusion = forge.StartupFailure
 		}
 	}
-	if r.Branch == "" || strings.HasPrefix(r.Branch, mergeRequestRefs) || checkBranch(r.Branch) != nil || r.Done && r.CompletedAt.IsZero() {
+	if r.Branch == "" || strings.HasPrefix(r.Branch, mergeRequestRefs) || rest.CheckBranch(r.Branch) != nil || r.Done && r.CompletedAt.IsZero() {
 		return r, errUnclear
 	}
 	if r.Done {
-		ascending(&r.CreatedAt, &r.StartedAt, &r.CompletedAt)
+		rest.Ascending(&r.CreatedAt, &r.StartedAt, &r.CompletedAt)
 	} else {
-		ascending(&r.CreatedAt, &r.StartedAt)
+		rest.Ascending(&r.CreatedAt, &r.StartedAt)
 	}
 	return r, nil
 }
@@ -211,11 +212,11 @@ func (w wireJob) job(run forge.Run) (forge.Job, error) {
 	}
 	ended, ok := conclusion(w.Status)
 	j := forge.Job{
-		ID: w.ID, RunID: run.ID, Attempt: run.Attempt, Name: first(w.Name, "job "+strconv.FormatInt(w.ID, 10)), Conclusion: ended,
-		URL: webURL(w.WebURL), HeadSHA: run.HeadSHA, Branch: run.Branch, Workflow: run.Workflow,
+		ID: w.ID, RunID: run.ID, Attempt: run.Attempt, Name: rest.First(w.Name, "job "+strconv.FormatInt(w.ID, 10)), Conclusion: ended,
+		URL: rest.WebURL(w.WebURL), HeadSHA: run.HeadSHA, Branch: run.Branch, Workflow: run.Workflow,
 		StartedAt: w.StartedAt.Time, CompletedAt: w.FinishedAt.Time,
 	}
-	ascending(&j.StartedAt, &j.CompletedAt)
+	rest.Ascending(&j.StartedAt, &j.CompletedAt)
 	switch {
 	case !ok, ended == forge.ActionRequired:
 		return j, errUnclear
@@ -227,7 +228,7 @@ func (w wireJob) job(run forge.Run) (forge.Job, error) {
 	case w.FailureReason == "job_execution_timeout", w.FailureReason == "stuck_or_timeout_failure":
 		j.Conclusion = forge.TimedOut
 	}
-	if stage := bounded(w.Stage); stage != "" {
+	if stage := rest.Text(w.Stage); stage != "" {
 		j.FailedSteps = []string{stage}
 	}
 	return j, nil

@@ -1,4 +1,4 @@
-package gitlab
+package rest
 
 import (
 	"crypto/tls"
@@ -9,8 +9,8 @@ import (
 
 const maxHeader = 64 << 10 // bytes of the header of an answer
 
-// newTransport returns the network, with bounds. It follows no redirects: see [Forge.follow].
-func newTransport(timeout time.Duration) http.RoundTripper {
+// NewTransport returns the network, with bounds. It follows no redirects: the clients decide where they lead.
+func NewTransport(timeout time.Duration) http.RoundTripper {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
