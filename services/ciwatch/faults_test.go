@@ -141,10 +141,10 @@ func TestTwoPassesClose(t *testing.T) {
 	s.run(t, cfg)
 	for _, step := range []struct{ conclusion, health string }{
 		{"failure", events.CIDegradedHealth},
-		{"success", events.CIDegradedHealth},
+		{"success", events.CIRecovering},
 		{"failure", events.CIDegradedHealth},
-		{"success", events.CIDegradedHealth},
-		{"cancelled", events.CIDegradedHealth},
+		{"success", events.CIRecovering},
+		{"cancelled", events.CIRecovering},
 		{"success", events.CIHealthy},
 	} {
 		s.github.AddRun(step.conclusion)
