@@ -29,40 +29,6 @@ type Failure struct {
 // secondaryLimit is what GitHub says to who is too fast.
 const secondaryLimit = "You have exceeded a secondary rate limit."
 
-// Fail makes the next requests fail, one for each failure.
-func (s *Server) Fail(failures ...Failure) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.failures = append(s.failures, failures...)
-}
-
-// SetFault has each request asked whether it fails, after those of [Server.Fail]; nil ends it. Fault must not call the server.
-func (s *Server) SetFault(fault func(r *http.Request) (Failure, bool)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.fault = fault
-}
-
-// Heal forgets the failures that are still to come.
-func (s *Server) Heal() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.failures, s.fault = nil, nil
-}
-
-// nextFailure takes the first failure of the queue.
-func (s *Server) nextFailure(r *http.Request) (Failure, bool) {
-	if len(s.failures) == 0 {
-		if s.fault == nil {
-			return Failure{}, false
-		}
-		return s.fault(r)
-	}
-	failure := s.failures[0]
-	s.failures = s.failures[1:]
-	return failure, true
-}
-
 // fail answers with a failure.
 func (s *Server) fail(w http.ResponseWriter, failure Failure) {
 	if failure.RetryAfter > 0 {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/fakeforge"
 )
 
 // Options say which repository there is. The zero value is neuron7x/mlsdm with the workflow CI in ci.yml on main.
@@ -45,6 +47,8 @@ type Options struct {
 // Server is an [http.Handler] that answers as GitHub would, and an [http.RoundTripper] that needs no network. It is safe for
 // concurrent use.
 type Server struct {
+	fakeforge.Failures[Failure]
+
 	opts      Options
 	templates []map[string]any
 	embedded  bool
@@ -60,8 +64,6 @@ type Server struct {
 	accounts     map[string]*account
 	apps         map[int64]*installed
 	orders       []Order
-	failures     []Failure
-	fault        func(r *http.Request) (Failure, bool)
 	requests     int
 	notModified  int
 	tokens       int
@@ -115,6 +117,11 @@ func New(opts Options) (*Server, error) {
 // Embedded reports whether runs look like the one that was written for this package, and not like real ones.
 func (s *Server) Embedded() bool { return s.embedded }
 
+// RoundTrip implements [http.RoundTripper]: it answers without a network, so that time may be made up.
+func (s *Server) RoundTrip(req *http.Request) (*http.Response, error) {
+	return fakeforge.RoundTrip(s, req)
+}
+
 // Requests returns how many requests were answered, and how many of them with 304.
 func (s *Server) Requests() (all, notModified int) {
 	s.mu.Lock()
@@ -142,9 +149,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.lastPath = r.URL.RequestURI()
 	account := s.account(r)
 	s.rateHeaders(w.Header(), account)
-	if failure, ok := s.nextFailure(r); ok {
+	if failure, ok := s.NextFailure(r); ok {
 		if failure.Done {
-			s.serve(&recorder{header: http.Header{}}, r, body, account)
+			s.serve(fakeforge.Nowhere(), r, body, account)
 		}
 		s.fail(w, failure)
 		return

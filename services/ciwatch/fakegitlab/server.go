@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/fakeforge"
 )
 
 // Options say which project there is. The zero value is neuron7x/mlsdm with the default branch main.
@@ -33,6 +35,8 @@ type Options struct {
 // Server is an [http.Handler] that answers as GitLab would, and an [http.RoundTripper] that needs no network. It is safe for
 // concurrent use.
 type Server struct {
+	fakeforge.Failures[Failure]
+
 	opts Options
 
 	mu          sync.Mutex
@@ -44,8 +48,6 @@ type Server struct {
 	closed      bool // there are tokens, so that one is needed
 	accounts    map[string]*account
 	orders      []Order
-	failures    []Failure
-	fault       func(r *http.Request) (Failure, bool)
 	requests    int
 	notModified int
 	deliveries  int
@@ -77,6 +79,11 @@ func New(opts Options) *Server {
 	return s
 }
 
+// RoundTrip implements [http.RoundTripper]: it answers without a network, so that time may be made up.
+func (s *Server) RoundTrip(req *http.Request) (*http.Response, error) {
+	return fakeforge.RoundTrip(s, req)
+}
+
 // Requests returns how many requests were answered, and how many of them with 304.
 func (s *Server) Requests() (all, notModified int) {
 	s.mu.Lock()
@@ -102,9 +109,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	s.requests++
 	s.lastPath = r.URL.RequestURI()
-	if failure, ok := s.nextFailure(r); ok {
+	if failure, ok := s.NextFailure(r); ok {
 		if failure.Done {
-			s.serve(&recorder{header: http.Header{}}, r, body)
+			s.serve(fakeforge.Nowhere(), r, body)
 		}
 		s.fail(w, failure)
 		return

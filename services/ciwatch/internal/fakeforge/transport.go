@@ -1,4 +1,5 @@
-package fakegitlab
+// Package fakeforge has what every fake of a forge is made of: a way to be asked without a network, and failures that are told beforehand.
+package fakeforge
 
 import (
 	"bytes"
@@ -6,8 +7,9 @@ import (
 	"net/http"
 )
 
-// RoundTrip implements [http.RoundTripper]: it answers without a network, so that time may be made up.
-func (s *Server) RoundTrip(req *http.Request) (*http.Response, error) {
+// RoundTrip has a handler answer a request without a network, so that time may be made up. Its errors are those of the request's context
+// and body.
+func RoundTrip(handler http.Handler, req *http.Request) (*http.Response, error) {
 	if err := req.Context().Err(); err != nil {
 		return nil, err
 	}
@@ -18,8 +20,8 @@ func (s *Server) RoundTrip(req *http.Request) (*http.Response, error) {
 	if r.Host == "" {
 		r.Host = r.URL.Host
 	}
-	w := &recorder{header: http.Header{}}
-	s.ServeHTTP(w, r)
+	w := newRecorder()
+	handler.ServeHTTP(w, r)
 	if err := r.Body.Close(); err != nil {
 		return nil, err
 	}
@@ -32,12 +34,17 @@ func (s *Server) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
+// Nowhere returns what takes an answer that is lost.
+func Nowhere() http.ResponseWriter { return newRecorder() }
+
 // recorder takes an answer.
 type recorder struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
 }
+
+func newRecorder() *recorder { return &recorder{header: http.Header{}} }
 
 // Header implements [http.ResponseWriter].
 func (r *recorder) Header() http.Header { return r.header }
