@@ -64,7 +64,8 @@ func (w *world) next(p *past, what happening) (attempt, error) {
 	at := p.since.Add(time.Duration(len(p.attempts)) * 3 * time.Second)
 	w.clock.Store(&at)
 	defer w.clock.Store(nil)
-	run, ok := fakegithub.Run{}, true
+	var run fakegithub.Run
+	ok := true
 	if id, again := p.ids[what.run]; again {
 		run, ok = w.fake.Rerun(id, what.conclusion)
 	} else {
