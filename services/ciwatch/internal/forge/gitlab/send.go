@@ -9,6 +9,7 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/rest"
 )
 
@@ -154,6 +155,11 @@ func (f *Forge) once(ctx context.Context, c *credential, token string, req reque
 	if req.keep {
 		if known, etag = f.answers.get(u.String()); etag != "" {
 			out.Header.Set("If-None-Match", etag)
+		}
+	}
+	if req.method != http.MethodGet {
+		if err := forge.Allowed(ctx); err != nil {
+			return nil, err
 		}
 	}
 	resp, err := f.transport.RoundTrip(out)

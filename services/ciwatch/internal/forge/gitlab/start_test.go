@@ -135,3 +135,17 @@ func TestDefaultBranch(t *testing.T) {
 		requireCode(t, events.CodeUnavailable, err)
 	}
 }
+
+// TestWhoMayNotGiveAnOrderAnyMore: the end of a lease is asked for right before an order is sent.
+func TestWhoMayNotGiveAnOrderAnyMore(t *testing.T) {
+	t.Parallel()
+	fake, f := start(t)
+	run, err := f.Run(t.Context(), repository, fake.AddPipeline("failed").ID)
+	require.NoError(t, err)
+	over := forge.While(t.Context(), func() bool { return false })
+	require.Error(t, f.Rerun(over, run, true))
+	require.Error(t, f.Dispatch(over, forge.Dispatch{Repository: repository, Ref: "main"}))
+	require.Empty(t, fake.Orders())
+	_, err = f.Run(over, repository, run.ID)
+	require.NoError(t, err, "to ask is no order")
+}
