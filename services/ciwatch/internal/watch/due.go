@@ -60,7 +60,7 @@ func (l *leader) missed(ctx context.Context, key string, now time.Time, err erro
 
 // mayBeDue reports whether it is worth to look at the rule of a state.
 func (l *leader) mayBeDue(s tracker.State, now time.Time) bool {
-	if _, planned := s.Planned(); planned || len(s.Pending) > 0 {
+	if _, planned := s.Planned(); planned || len(s.Pending) > 0 || s.Degraded != nil {
 		return true
 	}
 	due := s.Due(tracker.Rules{StaleAfter: l.leastStale})
@@ -83,7 +83,8 @@ func (l *leader) advanceOne(ctx context.Context, known *entry, now time.Time) er
 	}
 	begins := !pollable && !s.Begun && firstTold(s).Before(settled) // nobody will list what was before
 	due := s.Due(rule.Tracker())
-	if _, planned := s.Planned(); !planned && !begins && (due.IsZero() || due.After(settled)) {
+	held := s.Degraded != nil && policy.Decide(s, rule, now, false).Act // a recovery that a cooldown or a bound held back until now
+	if _, planned := s.Planned(); !planned && !begins && !held && (due.IsZero() || due.After(settled)) {
 		return nil
 	}
 	after, err := l.change(ctx, known.key, s.Identity, func(s tracker.State) (tracker.State, []tracker.Event) {

@@ -160,7 +160,9 @@ func (l *leader) sort(groups map[string]group, r Repository, runs []forge.Run, d
 		}
 		key := stateKey(r.Forge, run)
 		g := groups[key]
-		g.rule = rule
+		if len(g.runs) == 0 { // of runs with several rules, the newest's is that of them all
+			g.rule = rule
+		}
 		g.runs = append(g.runs, run)
 		groups[key] = g
 		if last, ok := oldest[key]; !ok || forge.Compare(run, last) < 0 {
@@ -188,6 +190,9 @@ func (l *leader) count(ctx context.Context, f forge.Forge, key string, g group, 
 		before = tracker.New(identityOf(f.Name(), g.runs[0]))
 	}
 	wanted := l.jobs(ctx, f, before.Listed(g.runs, at).Wanting(), jobs)
+	if err := ctx.Err(); err != nil {
+		return false, err // whoever leads next asks for the jobs that are missing
+	}
 	rules := g.rule.Tracker()
 	now := time.Now()
 	last := l.view.record(Repository{Forge: f.Name(), Name: g.runs[0].Repository}.recordKey()).PolledAt
