@@ -20,8 +20,8 @@ import (
 func TestHandOver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	first := w.run(t, w.config(t, "acme/*"))
-	asks := w.run(t, w.config(t, "acme/*"))
+	first := w.run(t, w.config(t, "acme/one"))
+	asks := w.run(t, w.config(t, "acme/one"))
 	for i := range 12 {
 		conclusion := "failure"
 		if i%4 == 3 {
@@ -30,7 +30,7 @@ func TestHandOver(t *testing.T) {
 		hook := w.hook(t, w.fake.AddRun(conclusion))
 		replaced := make(chan *replica, 1)
 		if i%3 == 1 {
-			fresh := w.run(t, w.config(t, "acme/*"))
+			fresh := w.run(t, w.config(t, "acme/one"))
 			go func() { first.stop(); replaced <- fresh }()
 		} else {
 			replaced <- first

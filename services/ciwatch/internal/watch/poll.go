@@ -36,9 +36,9 @@ func (w *Watch) pollOne(ctx context.Context, r Repository) pace.Outcome {
 	began := time.Now()
 	answered := l.takeWaits(r)
 	outcome := l.pollRepository(ctx, r)
-	if ctx.Err() != nil && outcome.Err != nil {
+	if outcome.Err != nil && (ctx.Err() != nil || !l.lease.Valid()) { // it is no fault of the repository's: whoever leads next polls it
 		l.putBack(r, answered)
-		outcome.Err = events.Errorf(events.CodeCanceled, "the poll was ended: %w", ctx.Err())
+		outcome.Err = events.Errorf(events.CodeCanceled, "the poll was ended: %w", outcome.Err)
 		return outcome
 	}
 	w.metrics.polled(r.Forge, began, outcome)

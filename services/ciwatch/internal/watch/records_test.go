@@ -27,3 +27,14 @@ func (r *records) String() string {
 
 // count returns how many lines have a text in them.
 func (r *records) count(text string) int { return strings.Count(r.String(), text) }
+
+// about returns the lines that have a text in them.
+func (r *records) about(text string) string {
+	var lines strings.Builder
+	for line := range strings.Lines(r.String()) {
+		if strings.Contains(line, text) {
+			lines.WriteString(line)
+		}
+	}
+	return lines.String()
+}

@@ -136,7 +136,7 @@ func (w *world) config(t *testing.T, repositories ...string) watch.Config {
 		Forges: []watch.Forge{{Forge: w.github(t)}}, Repositories: wanted(t, repositories...),
 		Rules:  policy.Rules{{Name: "all", FailuresToAlert: 3, PassesToClose: 1, Recovery: policy.Recovery{Action: policy.None}}},
 		Pace:   pace.Config{Interval: time.Hour, Max: time.Hour, Gap: time.Millisecond, PerMinute: 1 << 20},
-		Settle: 50 * time.Millisecond, LeaseTTL: 2 * time.Second, Drain: 5 * time.Second,
+		Settle: 50 * time.Millisecond, LeaseTTL: 10 * time.Second, Drain: 5 * time.Second,
 	}
 }
 
