@@ -58,6 +58,11 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{log: &records{}}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(w.log.about("subject="))
+		}
+	})
 	opts := fakegithub.Options{Repository: "acme/one", Token: token, RateLimit: 1 << 30, Now: w.now}
 	recorded, err := fakegithub.LoadTemplates(recordings)
 	if err != nil {
