@@ -140,7 +140,7 @@ func (s *Server) answers() bool {
 func (s *Server) Kill() {
 	if s.container != "" {
 		// It may have ended. The program that waits for it ends when it is gone.
-		_ = cli(context.WithoutCancel(s.tb.Context()), patience, "kill", s.container)
+		_ = cli(context.WithoutCancel(s.tb.Context()), patience, "kill", s.container) // it may have ended by itself; --rm removes it in any case
 		select {
 		case <-s.done:
 		case <-time.After(patience):
