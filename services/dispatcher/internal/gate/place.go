@@ -238,7 +238,7 @@ func (g *gate) call() {
 // ask asks for more places under the endpoint's concurrency, and reports whether it got some.
 func (g *gate) ask(ctx context.Context, settings Limits) (bool, error) {
 	got, granted := false, 0
-	_, err := g.limits.update(ctx, func(l limits) (limits, bool) {
+	_, err := g.limits.updateThen(ctx, func(l limits) (limits, bool) {
 		now := time.Now()
 		g.mu.Lock()
 		defer g.mu.Unlock()
@@ -261,17 +261,13 @@ func (g *gate) ask(ctx context.Context, settings Limits) (bool, error) {
 		}
 		got, granted = true, want
 		return g.with(l, lease{N: max(want, g.tickets.n), Hungry: mine.Hungry}, now), true
-	})
-	if err != nil {
-		return false, err
-	}
-	if granted > 0 {
+	}, func() { // after this replica gives places back, which is the next change, it is too late to take them
 		g.mu.Lock()
-		g.places = max(g.places, min(granted, g.limits.get().Places[g.gates.replica].N)) // some may be given back by now
+		defer g.mu.Unlock()
+		g.places = max(g.places, min(granted, g.limits.get().Places[g.gates.replica].N)) // the lease may have been over
 		g.call()
-		g.mu.Unlock()
-	}
-	return got, nil
+	})
+	return got && err == nil, err
 }
 
 // with returns l with the places of this replica, and without those that are over.

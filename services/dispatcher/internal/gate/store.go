@@ -61,6 +61,12 @@ func (c *cell[T]) see(e bus.KVEntry) bool {
 // update changes the value: change returns the new one, or false to leave it. It is called again with a fresh value when
 // somebody else was faster. The value it returns is what is there now, by whoever.
 func (c *cell[T]) update(ctx context.Context, change func(T) (T, bool)) (T, error) {
+	return c.updateThen(ctx, change, func() {})
+}
+
+// updateThen is update that calls then when a change was written, before the next change from here begins: what it does on
+// the strength of the change cannot be overtaken by one that takes the change back.
+func (c *cell[T]) updateThen(ctx context.Context, change func(T) (T, bool), then func()) (T, error) {
 	c.change.Lock()
 	defer c.change.Unlock()
 	for range maxTries {
@@ -83,6 +89,7 @@ func (c *cell[T]) update(ctx context.Context, change func(T) (T, bool)) (T, erro
 				c.value, c.revision = next, written
 			}
 			c.mu.Unlock()
+			then()
 			return next, nil
 		case !errors.Is(err, bus.ErrConflict):
 			return value, err
