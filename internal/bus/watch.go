@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -17,7 +18,9 @@ type KVEntry struct {
 	// Revision is that of the value or of its deletion. It is higher than the one that was told before, unless the bucket
 	// itself has gone back in time.
 	Revision uint64
-	Deleted  bool
+	// Stored is when the server stored it; the zero time for a deletion that left no message.
+	Stored  time.Time
+	Deleted bool
 }
 
 // Watch calls changed with the value of every key that matches pattern (">" is all), in the order in which they were written;
@@ -119,7 +122,10 @@ func (w *watch) follow(ctx context.Context) error {
 		case err != nil:
 			return err
 		}
-		e := KVEntry{Key: strings.TrimPrefix(msg.Subject, prefix), Revision: at.sequence, Deleted: isDelete(msg.Header)}
+		e := KVEntry{
+			Key: strings.TrimPrefix(msg.Subject, prefix), Revision: at.sequence, Deleted: isDelete(msg.Header),
+			Stored: time.Unix(0, int64(at.nanos)), //nolint:gosec // the server's clock
+		}
 		if !e.Deleted {
 			e.Value = msg.Data
 		}

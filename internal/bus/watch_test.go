@@ -46,6 +46,10 @@ func (w *watching) next(t *testing.T) bus.KVEntry {
 	t.Helper()
 	select {
 	case e := <-w.entries:
+		if !e.Deleted {
+			require.WithinDuration(t, time.Now(), e.Stored, 2*patience)
+		}
+		e.Stored = time.Time{} // so that entries can be compared
 		return e
 	case <-time.After(patience):
 		t.Fatal("no change is told of")

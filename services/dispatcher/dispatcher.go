@@ -52,6 +52,7 @@ type Service struct {
 	secrets  *remote.Client
 
 	pace       pace          // of what comes back to endpoints that are held back
+	missed     *missed       // endpoints that may have missed events
 	untold     chan struct{} // wakes whoever tells of disabled endpoints
 	probeEvery time.Duration
 
@@ -80,7 +81,7 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 	}
 	s := &Service{
 		cfg: cfg, policy: gate.DefaultPolicy(), bus: deps.Bus, log: deps.Logger, version: deps.Version, userAgent: "mlsdm-webhooks/" + deps.Version, drain: deps.DrainTimeout,
-		outlet: newOutlet(guard), metrics: m, secrets: deps.Secrets, untold: make(chan struct{}, 1), probeEvery: probeEvery,
+		outlet: newOutlet(guard), metrics: m, secrets: deps.Secrets, missed: newMissed(), untold: make(chan struct{}, 1), probeEvery: probeEvery,
 		attempts: attemptlog.New(deps.Bus, deps.Bus.Subjects(), deps.Logger, func(n int) { m.lost.Add(float64(n)) }),
 		tracer:   deps.Tracer.Tracer("github.com/neuron7x/mlsdm-integrations/services/dispatcher"),
 	}
@@ -148,6 +149,7 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.route(running) })
+	group.Go(func() error { return s.catchUp(running) })
 	group.Go(func() error { return s.serve(running) })
 	group.Go(func() error {
 		return s.deliver(running, events.StreamDeliveries, events.ConsumerWorkers, s.cfg.Workers)

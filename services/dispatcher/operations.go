@@ -42,7 +42,7 @@ func (s *Service) newRegistry() (*registry.Registry, error) {
 		Client: func(c *tls.Config) *http.Client {
 			return s.outlet.client(egress.ClientOptions{MaxIdle: s.cfg.Workers, TLS: c})
 		},
-		Static: static, Status: s.status,
+		Static: static, Status: s.status, Shown: s.missed.add,
 		Prepare: s.prepare, Forget: s.forget, Enable: s.gates.Enable,
 	}), nil
 }

@@ -23,14 +23,9 @@ func (s *Service) routeOne(ctx context.Context, m *bus.Message) error {
 	if len(wanting) == 0 {
 		return nil
 	}
-	msgs := make([]bus.Msg, len(wanting))
-	for i, e := range wanting {
-		d := delivery.New(ev, e.ID(), m.Time)
-		header, body, err := d.Message()
-		if err != nil {
-			return retry.Permanent(err)
-		}
-		msgs[i] = bus.Msg{Subject: subjects.DeliveryReady(e.ID()), ID: d.MessageID(), Header: traced(ctx, header, ev), GiveHeader: true, Body: body}
+	msgs, err := s.deliveries(ctx, m, ev, wanting)
+	if err != nil {
+		return retry.Permanent(err)
 	}
 	if err := s.bus.PublishAll(ctx, msgs); err != nil {
 		return err
@@ -39,6 +34,22 @@ func (s *Service) routeOne(ctx context.Context, m *bus.Message) error {
 		s.metrics.of(e.ID()).routed.Inc()
 	}
 	return nil
+}
+
+// deliveries returns the deliveries of the event in a message to endpoints.
+func (s *Service) deliveries(ctx context.Context, m *bus.Message, ev events.Event, to []*target.Endpoint) ([]bus.Msg, error) {
+	msgs := make([]bus.Msg, len(to))
+	for i, e := range to {
+		d := delivery.New(ev, e.ID(), m.Time)
+		header, body, err := d.Message()
+		if err != nil {
+			return nil, err
+		}
+		msgs[i] = bus.Msg{
+			Subject: s.bus.Subjects().DeliveryReady(e.ID()), ID: d.MessageID(), Header: traced(ctx, header, ev), GiveHeader: true, Body: body,
+		}
+	}
+	return msgs, nil
 }
 
 // readEvent reads an event of the events stream. Its data is the message's own, which nobody changes.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
@@ -45,6 +46,9 @@ type Config struct {
 	Static []*target.Endpoint
 	// Status says how an endpoint does.
 	Status func(id string) events.EndpointStatus
+	// Shown is called when the set shows a change of an endpoint for the first time, with when the change was stored: what was
+	// routed in between did not know of it. It must not block.
+	Shown func(id string, stored time.Time)
 	// Prepare is called before an endpoint is stored, with what it is going to be. It may be called again for the same one.
 	Prepare func(ctx context.Context, e *target.Endpoint) error
 	// Forget is called after an endpoint was deleted. It may be called for one that never was.
@@ -57,6 +61,9 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	if c.Status == nil {
 		c.Status = func(string) events.EndpointStatus { return events.EndpointStatus{} }
+	}
+	if c.Shown == nil {
+		c.Shown = func(string, time.Time) {}
 	}
 	if c.Prepare == nil {
 		c.Prepare = func(context.Context, *target.Endpoint) error { return nil }

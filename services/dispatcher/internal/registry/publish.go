@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/target"
 )
@@ -51,6 +52,12 @@ func (r *Registry) flush() {
 	}
 	set := r.Set().Without(gone...).With(put...)
 	r.set.Store(&set)
+	for _, e := range put {
+		if changed := r.entries[e.ID()]; !changed.stored.IsZero() {
+			r.cfg.Shown(e.ID(), changed.stored)
+			changed.stored = time.Time{}
+		}
+	}
 	clear(r.changes)
 }
 

@@ -41,7 +41,8 @@ type Registry struct {
 type entry struct {
 	record   record
 	revision uint64
-	remote   bool // it refers to secrets that can change
+	stored   time.Time // zero once it was told that the set shows it
+	remote   bool      // it refers to secrets that can change
 	queued   bool
 	again    bool // one of its secrets was rotated while it was queued
 	compiled

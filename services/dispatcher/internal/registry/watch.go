@@ -48,7 +48,7 @@ func (r *Registry) take(ctx context.Context, kv bus.KVEntry) {
 		return
 	}
 	rec, err := decode(kv.Key, kv.Value)
-	e := &entry{record: rec, revision: kv.Revision}
+	e := &entry{record: rec, revision: kv.Revision, stored: kv.Stored}
 	if err == nil { // somebody may have written it by hand
 		err = target.Check(rec.Spec)
 	}
