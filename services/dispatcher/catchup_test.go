@@ -1,32 +1,28 @@
 package dispatcher_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/bus/bustest"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
-// router returns the consumer of events.
-func router(t *testing.T, srv *bustest.Server) jetstream.Consumer {
-	t.Helper()
-	js, err := jetstream.New(srv.Conn(t))
-	require.NoError(t, err)
-	consumer, err := js.Consumer(t.Context(), "MLSDM_EVENTS", events.ConsumerRouter)
-	require.NoError(t, err)
-	return consumer
-}
-
 // routeToNobody takes an event off the router's consumer, as a replica does that has not yet heard of any endpoint.
-func routeToNobody(t *testing.T, srv *bustest.Server) {
+func routeToNobody(t *testing.T, b *bus.Bus) {
 	t.Helper()
-	m, err := router(t, srv).Next(jetstream.FetchMaxWait(patience))
-	require.NoError(t, err)
-	require.NoError(t, m.DoubleAck(t.Context()))
+	ctx, taken := context.WithCancel(t.Context())
+	require.NoError(t, b.Consume(ctx, bus.ConsumeConfig{
+		Stream: "MLSDM_EVENTS", Durable: events.ConsumerRouter, Workers: 1, DrainTimeout: patience,
+		DeadSubject: func(*bus.Message) string { return b.Subjects().DeadEvent() },
+	}, func(context.Context, *bus.Message) error {
+		taken()
+		return nil
+	}))
 }
 
 // An event that was published after its endpoint was created is delivered, even if the replica that routed it had not heard of
@@ -35,17 +31,17 @@ func TestEventsRightAfterTheirEndpoint(t *testing.T) {
 	t.Parallel()
 	srv := bustest.Start(t)
 	to := newReceiver(t, nil)
+	hand := srv.Connect(t, "hand")
 	first := run(t, srv, onlyBus())
-	publish(t, first.bus, "custom.deploy", "too-early")
+	publish(t, hand, "custom.deploy", "too-early")
 	require.Eventually(t, func() bool {
-		info, err := router(t, srv).Info(t.Context())
-		return err == nil && info.AckFloor.Stream > 0
+		pending, unacked, err := hand.Backlog(t.Context(), "MLSDM_EVENTS", events.ConsumerRouter)
+		return err == nil && pending == 0 && unacked == 0
 	}, patience, 10*time.Millisecond)
 	create(t, first, spec("shop", to.url))
 	first.stop()
-	hand := srv.Connect(t, "hand")
 	publish(t, hand, "custom.deploy", "missed")
-	routeToNobody(t, srv)
+	routeToNobody(t, hand)
 
 	run(t, srv, onlyBus())
 	require.Equal(t, "missed", to.next(t).id)
