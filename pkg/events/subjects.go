@@ -181,6 +181,13 @@ func (s Subjects) CacheClear(service, namespace string) string {
 	return s.join("cache.clear", service, namespace)
 }
 
+// Control is where an operator tells every replica of a service what to do, and each answers for itself:
+// mlsdm.control.<service>.<verb>. The verbs are [ControlLogLevel] and [ControlShutdown]. It has no form under a caller's name.
+func (s Subjects) Control(service, verb string) string { return s.join("control", service, verb) }
+
+// Hops is where the server says what became of messages whose trace is sampled: mlsdm.trace.hops.
+func (s Subjects) Hops() string { return s.join("trace.hops") }
+
 // Limit is the counter of what was used of a limit in a minute: mlsdm.limits.<kind>.<rule>.<scope>.<window>. The kind is
 // "requests" or "tokens", the window is when the minute began, in Unix seconds.
 func (s Subjects) Limit(kind, rule, scope, window string) string {

@@ -38,8 +38,10 @@ func TestSubjects(t *testing.T) {
 			s.DeadDelivery(events.FaultReceiver, "default"):  p + ".deadletters.deliveries.receiver.default",
 			s.CacheDeleted("embedder"):                       p + ".cache.deleted.embedder",
 			s.CacheClear("generator", "chat"):                p + ".cache.clear.generator.chat",
-			s.AuditSecrets():                                 p + ".audit.secrets",
-			s.Below("x.y"):                                   p + ".x.y",
+			s.Control("embedder", events.ControlLogLevel):    p + ".control.embedder.log_level",
+			s.Hops():         p + ".trace.hops",
+			s.AuditSecrets(): p + ".audit.secrets",
+			s.Below("x.y"):   p + ".x.y",
 		} {
 			wantEqual(t, "subject", got, want)
 		}
