@@ -12,10 +12,12 @@ import (
 )
 
 const (
-	// catchUpFor is how old a change of an endpoint may be to be caught up with: far older than the news of one takes, and
-	// younger than what the deliveries stream still knows as duplicates, which is what makes it harmless to route an event
-	// again.
-	catchUpFor = time.Minute
+	// catchUpFor is how old a change of an endpoint may be to be caught up with: longer than the news of one takes. What makes it
+	// harmless to route an event again is that the deliveries stream knows duplicates, and a server that was killed does not any
+	// more: a longer time would have more webhooks come twice then.
+	catchUpFor = 5 * time.Second
+	// catchUpAgain is after what time it is looked once more: for what was routed by a replica that died before it looked itself.
+	catchUpAgain = 2 * time.Second
 	// catchUpPage is how many deliveries are stored at a time, and catchUpBytes how many bytes of them.
 	catchUpPage, catchUpBytes = 256, 8 << 20
 	// catchUpRetry is the pause after the bus has refused.
@@ -26,29 +28,44 @@ const (
 // before the news of it came, here or by a replica that died then, knows nothing of it: whoever creates an endpoint, hears that
 // it is there, and publishes at once, must not lose that event.
 type missed struct {
-	wake chan struct{}
+	wake  chan struct{}
+	young time.Duration // how old a change may be
 
 	mu    sync.Mutex
 	since map[string]time.Time // when the change was stored, by id of the endpoint
 }
 
 func newMissed() *missed {
-	return &missed{wake: make(chan struct{}, 1), since: make(map[string]time.Time)}
+	return &missed{wake: make(chan struct{}, 1), young: catchUpFor, since: make(map[string]time.Time)}
 }
 
 // add notes an endpoint whose change was stored at a time and counts from now on.
 func (m *missed) add(id string, stored time.Time) {
-	if time.Since(stored) > catchUpFor {
-		return
+	if time.Since(stored) <= m.young {
+		m.put(map[string]time.Time{id: stored})
 	}
+}
+
+// put notes endpoints, by when their changes were stored.
+func (m *missed) put(since map[string]time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if at, ok := m.since[id]; !ok || stored.Before(at) {
-		m.since[id] = stored
+	for id, stored := range since {
+		if at, ok := m.since[id]; !ok || stored.Before(at) {
+			m.since[id] = stored
+		}
 	}
 	select {
 	case m.wake <- struct{}{}:
 	default:
+	}
+}
+
+// lookAgain notes, after a while and once, endpoints that were caught up with as soon as their changes were heard of.
+func (m *missed) lookAgain(since map[string]time.Time) {
+	maps.DeleteFunc(since, func(_ string, stored time.Time) bool { return time.Since(stored) > catchUpAgain })
+	if len(since) > 0 {
+		time.AfterFunc(catchUpAgain, func() { m.put(since) })
 	}
 }
 
@@ -71,13 +88,15 @@ func (s *Service) catchUp(ctx context.Context) error {
 		}
 		since := s.missed.take()
 		err := s.routeAgain(ctx, since)
-		if err == nil || ctx.Err() != nil {
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // to be told to stop is no failure
+		}
+		if err == nil {
+			s.missed.lookAgain(since)
 			continue
 		}
 		s.log.WarnContext(ctx, "events since endpoints were changed could not be routed to them; trying again", "endpoints", len(since), "err", err)
-		for id, stored := range since {
-			s.missed.add(id, stored)
-		}
+		s.missed.put(since)
 		select {
 		case <-ctx.Done():
 		case <-time.After(catchUpRetry):

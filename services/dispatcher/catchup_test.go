@@ -10,6 +10,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/bus/bustest"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
+	"github.com/neuron7x/mlsdm-integrations/services/dispatcher"
 )
 
 // routeToNobody takes an event off the router's consumer, as a replica does that has not yet heard of any endpoint.
@@ -43,7 +44,7 @@ func TestEventsRightAfterTheirEndpoint(t *testing.T) {
 	publish(t, hand, "custom.deploy", "missed")
 	routeToNobody(t, hand)
 
-	run(t, srv, onlyBus())
+	run(t, srv, onlyBus(), func(s *dispatcher.Service) { s.LookBack(time.Hour) })
 	require.Equal(t, "missed", to.next(t).id)
 	publish(t, hand, "custom.deploy", "later")
 	require.Equal(t, "later", to.next(t).id)

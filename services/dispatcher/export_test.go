@@ -10,3 +10,6 @@ import (
 func (s *Service) Hasten(policy gate.Policy, probe time.Duration) {
 	s.policy, s.probeEvery = policy, probe
 }
+
+// LookBack has changes of endpoints be caught up with that are as old as d.
+func (s *Service) LookBack(d time.Duration) { s.missed.young = d }
