@@ -9,6 +9,7 @@ func known() config.Known {
 	return config.Known{
 		"ciwatch": {
 			"admin-addr",
+			"capture-content",
 			"ci-branch",
 			"ci-config",
 			"ci-failure-threshold",
@@ -51,6 +52,7 @@ func known() config.Known {
 		},
 		"dispatcher": {
 			"admin-addr",
+			"capture-content",
 			"drain-timeout",
 			"log-format",
 			"log-level",
@@ -88,6 +90,7 @@ func known() config.Known {
 			"admin-addr",
 			"cache-memory-mb",
 			"cache-ttl",
+			"capture-content",
 			"cohere-api-key",
 			"cohere-base-url",
 			"default-model",
@@ -145,6 +148,7 @@ func known() config.Known {
 			"anthropic-base-url",
 			"cache-memory-mb",
 			"cache-ttl",
+			"capture-content",
 			"cohere-api-key",
 			"cohere-base-url",
 			"default-model",
@@ -200,6 +204,7 @@ func known() config.Known {
 			"admin-addr",
 			"aws-region",
 			"azure-vault-url",
+			"capture-content",
 			"drain-timeout",
 			"log-format",
 			"log-level",
@@ -257,6 +262,7 @@ func known() config.Known {
 			"otlp-endpoint",
 			"otlp-traces-endpoint",
 			"otlp-protocol",
+			"capture-content",
 		},
 	}
 }

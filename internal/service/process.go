@@ -102,7 +102,7 @@ func (u Unit) run(ctx context.Context, s settings, tel *telemetry.Telemetry) err
 		}
 		tel.Logger.InfoContext(ctx, "connected", "version", version.String(), "nats_url", b.ServerURL())
 		return Instance{unit: u, settings: s}.Run(ctx, Deps{
-			Bus: b, Logger: tel.Logger, Metrics: metrics, Tracer: tel.Tracer, Health: checks,
+			Bus: b, Logger: tel.Logger, Metrics: metrics, Tracer: tel.Tracer, Health: checks, CaptureContent: s.Common.Telemetry.CaptureContent,
 		})
 	})
 }

@@ -45,6 +45,10 @@ type Deps struct {
 	Health       *health.Checks
 	Secrets      *remote.Client // asks secretd, under the service's name
 	DrainTimeout time.Duration  // how long work that has begun may go on after Run's context has ended
+
+	// CaptureContent says that the operator wants what people and models write in the traces (telemetry.Config): without it no
+	// service puts any of that into an attribute.
+	CaptureContent bool
 }
 
 // Runner is a service that is ready to run.

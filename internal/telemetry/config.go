@@ -26,6 +26,8 @@ type Config struct {
 	Endpoint       string `name:"otlp-endpoint" env:"OTEL_EXPORTER_OTLP_ENDPOINT" placeholder:"URL" help:"Collector that traces go to, for example http://127.0.0.1:4318; nothing is traced without one."`
 	TracesEndpoint string `name:"otlp-traces-endpoint" env:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" placeholder:"URL" help:"The same for traces alone, with its path; it wins over otlp-endpoint."`
 	Protocol       string `name:"otlp-protocol" env:"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL,OTEL_EXPORTER_OTLP_PROTOCOL" enum:"http/protobuf,grpc" default:"http/protobuf" help:"How to speak to the collector: ${enum}."`
+
+	CaptureContent bool `name:"capture-content" env:"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT" help:"Put what people and models write into the traces, without what looks like secrets and personal data."`
 }
 
 // Validate checks the addresses; the rest is checked where it is read.

@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -10,20 +9,16 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// newLogger returns a logger that writes to w as c says.
-func newLogger(c Config, w io.Writer) (*slog.Logger, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
-		return nil, fmt.Errorf("log-level: %w", err)
-	}
-	options := &slog.HandlerOptions{Level: level}
+// newHandler returns what writes to w as c says: every level, since [levelHandler] stands before it.
+func newHandler(c Config, w io.Writer) slog.Handler {
+	options := &slog.HandlerOptions{Level: slog.LevelDebug}
 	var h slog.Handler
 	if c.LogFormat == FormatText || (c.LogFormat != FormatJSON && isTerminal(w)) {
 		h = slog.NewTextHandler(w, options)
 	} else {
 		h = slog.NewJSONHandler(w, options)
 	}
-	return slog.New(traceHandler{h}), nil
+	return traceHandler{h}
 }
 
 // isTerminal reports whether w is a terminal, or looks like one.

@@ -38,21 +38,29 @@ type Telemetry struct {
 	// Tracer sends to the collector, or is a no-op if there is none.
 	Tracer trace.TracerProvider
 
-	log      *slog.Logger             // without the name of a service
+	handler  slog.Handler // of all levels, without the name of a service
+	levels   levels
 	provider *sdktrace.TracerProvider // nil if nothing is traced
 }
 
-// LoggerFor returns a logger like Logger that names another service, for a process that runs several.
-func (t *Telemetry) LoggerFor(service string) *slog.Logger { return t.log.With(serviceKey, service) }
+// LoggerFor returns a logger like Logger that names another service, for a process that runs several. It logs what is not
+// below that service's own level, see [Telemetry.Level].
+func (t *Telemetry) LoggerFor(service string) *slog.Logger {
+	return slog.New(levelHandler{t.handler, t.Level(service)}).With(serviceKey, service)
+}
+
+// Level returns the least level that the loggers of a service have logged, to be read or changed at any time. It is the one of the
+// settings at first.
+func (t *Telemetry) Level(service string) *slog.LevelVar { return t.levels.level(service) }
 
 // New makes the logger, which writes to stderr, and the tracer. A collector need not be there: traces that it does not
 // take are lost, and the log says so now and then. service is the short name; traces carry it as mlsdm-<service>.
 func New(ctx context.Context, c Config, service, version string, stderr io.Writer) (*Telemetry, error) {
-	log, err := newLogger(c, stderr)
-	if err != nil {
-		return nil, err
+	t := &Telemetry{Tracer: noop.NewTracerProvider(), handler: newHandler(c, stderr), levels: levels{of: map[string]*slog.LevelVar{}}}
+	if err := t.levels.initial.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		return nil, fmt.Errorf("log-level: %w", err)
 	}
-	t := &Telemetry{log: log, Logger: log.With(serviceKey, service), Tracer: noop.NewTracerProvider()}
+	t.Logger = t.LoggerFor(service)
 	target, err := c.target()
 	if err != nil {
 		return nil, fmt.Errorf("otlp-endpoint: %w", err)

@@ -44,8 +44,9 @@ type Options struct {
 	// Logger takes the stack's own log lines, LoggerFor makes that of a service.
 	Logger    *slog.Logger
 	LoggerFor func(service string) *slog.Logger
-	// Tracer is handed to the services.
-	Tracer trace.TracerProvider
+	// Tracer and CaptureContent are handed to the services.
+	Tracer         trace.TracerProvider
+	CaptureContent bool
 }
 
 // Stack is a running stack. Make one with [Start].
@@ -55,6 +56,7 @@ type Stack struct {
 	logger   *slog.Logger
 	loggers  func(service string) *slog.Logger
 	tracer   trace.TracerProvider
+	content  bool
 	checks   *health.Checks
 	admin    *health.Server
 	process  *prometheus.Registry
@@ -116,7 +118,7 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	}
 	intake, stopping := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Stack{
-		server: srv, users: users, logger: o.Logger, loggers: o.LoggerFor, tracer: o.Tracer, checks: health.NewChecks(), process: prometheus.NewRegistry(),
+		server: srv, users: users, logger: o.Logger, loggers: o.LoggerFor, tracer: o.Tracer, content: o.CaptureContent, checks: health.NewChecks(), process: prometheus.NewRegistry(),
 		failed: make(chan error, len(o.Units)+1), intake: intake, stopping: stopping, running: map[string]*running{},
 		stopServer: stopServer,
 	}
@@ -204,7 +206,7 @@ func (s *Stack) startService(ctx context.Context, instance service.Instance) err
 	s.mu.Unlock()
 	go func() {
 		defer close(r.done)
-		err := instance.Run(intake, service.Deps{Bus: b, Logger: logger, Metrics: labelled, Tracer: s.tracer, Health: checks})
+		err := instance.Run(intake, service.Deps{Bus: b, Logger: logger, Metrics: labelled, Tracer: s.tracer, Health: checks, CaptureContent: s.content})
 		s.mu.Lock()
 		killed := r.killed
 		s.mu.Unlock()
