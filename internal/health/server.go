@@ -47,6 +47,7 @@ func Handler(checks *Checks, metrics prometheus.Gatherer) http.Handler {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{
 		ErrorHandling:       promhttp.ContinueOnError, // one broken collector must not hide the others
 		MaxRequestsInFlight: maxScrapes,
+		EnableOpenMetrics:   true, // for who asks for it; it is the format that has exemplars
 		Timeout:             writeTimeout - time.Second,
 	}))
 	return mux

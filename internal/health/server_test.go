@@ -62,6 +62,29 @@ func TestHandler(t *testing.T) {
 	require.Equal(t, http.StatusMethodNotAllowed, get(t, h, http.MethodPost, "/readyz").Code)
 }
 
+// Exemplars, which lead from a histogram to a trace, are only in the format that Prometheus asks for.
+func TestMetricsWithExemplars(t *testing.T) {
+	t.Parallel()
+	metrics := prometheus.NewRegistry()
+	seconds := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "mlsdm_test_seconds", Help: "Tests.", Buckets: []float64{1}})
+	metrics.MustRegister(seconds)
+	exemplars, ok := seconds.(prometheus.ExemplarObserver)
+	require.True(t, ok)
+	exemplars.ObserveWithExemplar(.5, prometheus.Labels{"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"})
+	h := health.Handler(health.NewChecks(), metrics)
+
+	w := httptest.NewRecorder()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", http.NoBody)
+	r.Header.Set("Accept", "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5")
+	h.ServeHTTP(w, r)
+	require.Contains(t, w.Header().Get("Content-Type"), "application/openmetrics-text")
+	require.Contains(t, w.Body.String(), `mlsdm_test_seconds_bucket{le="1.0"} 1 # {trace_id="4bf92f3577b34da6a3ce929d0e0e4736"} 0.5`)
+
+	w = get(t, h, http.MethodGet, "/metrics")
+	require.Contains(t, w.Header().Get("Content-Type"), "text/plain")
+	require.NotContains(t, w.Body.String(), "4bf92f")
+}
+
 // serve starts a listener at addr that ends with the test.
 func serve(t *testing.T, addr string, checks *health.Checks) *health.Server {
 	t.Helper()
