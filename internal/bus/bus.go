@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -34,6 +35,8 @@ type Options struct {
 	Tracer trace.TracerProvider
 	// InProcess connects to a server in the same process without a socket; the URLs are then not used.
 	InProcess nats.InProcessConnProvider
+	// Slow is how long an operation may take that is worth a span only when it is slow or fails: one on a bucket, an ack; 0 is 10 ms.
+	Slow time.Duration
 	// Key is an nkey that is held in memory, in the place of one in a file.
 	Key Key
 }
@@ -49,7 +52,11 @@ type Bus struct {
 	metrics  *metrics
 	tracer   trace.Tracer
 	tracing  bool // somebody looks at the spans
+	slow     time.Duration
 	outbox   *outbox
+
+	templates *templates
+	anywhere  shape // of publishing to several destinations
 
 	closed  chan struct{}
 	closing atomic.Bool // Close was called
@@ -81,7 +88,7 @@ func Connect(ctx context.Context, cfg Config, name string, o Options) (*Bus, err
 		tracers = noop.NewTracerProvider()
 	}
 	_, untraced := tracers.(noop.TracerProvider)
-	m, err := newMetrics(o.Metrics)
+	m, err := newMetrics(o.Metrics, subjects.Prefix())
 	if err != nil {
 		return nil, err
 	}
@@ -89,6 +96,9 @@ func Connect(ctx context.Context, cfg Config, name string, o Options) (*Bus, err
 		name: name, subjects: subjects, log: log, metrics: m, closed: make(chan struct{}),
 		tracer:      tracers.Tracer("github.com/neuron7x/mlsdm-integrations/internal/bus"),
 		tracing:     !untraced,
+		slow:        cmp.Or(max(o.Slow, 0), defaultSlow),
+		templates:   newTemplates(subjects),
+		anywhere:    newAnywhere(),
 		onReconnect: make(map[int]func()),
 	}
 	key, err := loginKey(cfg, o)
@@ -276,6 +286,7 @@ func (b *Bus) connectionClosed(nc *nats.Conn) {
 func (b *Bus) reconnected(nc *nats.Conn) {
 	b.log.Info("connected to nats again", "nats_url", nc.ConnectedUrlRedacted())
 	b.metrics.connected.Set(1)
+	b.metrics.reconnects.Inc()
 	b.mu.Lock()
 	hooks := make([]func(), 0, len(b.onReconnect))
 	for _, hook := range b.onReconnect {

@@ -17,7 +17,11 @@ func (b *Bus) Increment(ctx context.Context, subject, id string, by int64) (int6
 		sign = "+"
 	}
 	m := Msg{Subject: subject, ID: id, Header: map[string][]string{events.HeaderIncrement: {sign + strconv.FormatInt(by, 10)}}, GiveHeader: true}
-	ack, err := b.Publish(ctx, m)
+	began := b.clock()
+	ack, err := b.publishUnseen(ctx, m)
+	if b.tracing {
+		b.stores(ctx, began, "increment", b.templates.of(subject).name, err)
+	}
 	if err != nil {
 		return 0, err
 	}

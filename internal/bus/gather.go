@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
@@ -18,7 +19,21 @@ const maxGathered = 1024
 // until ctx ends. That nobody answers is an [events.Error] of code unavailable. Answers that are errors are among the others; see
 // [events.DecodeError].
 func (b *Bus) Gather(ctx context.Context, m Msg, pause time.Duration) ([]Reply, error) {
-	msg, err := b.natsMsg(ctx, m)
+	if !b.tracing {
+		return b.gather(ctx, m, pause, trace.SpanContext{})
+	}
+	ctx, span := b.requestSpan(ctx, m)
+	defer span.End()
+	replies, err := b.gather(ctx, m, pause, span.SpanContext())
+	if err != nil {
+		failed(span, err)
+	}
+	return replies, err
+}
+
+// gather does what Gather says, without the span.
+func (b *Bus) gather(ctx context.Context, m Msg, pause time.Duration, span trace.SpanContext) ([]Reply, error) {
+	msg, err := b.natsMsg(ctx, m, span)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -43,10 +44,12 @@ func (k *KV) Get(ctx context.Context, key string) ([]byte, uint64, error) {
 	if key == "" || checkSubject(key) != nil {
 		return nil, 0, events.Errorf(events.CodeInvalidArgument, "%q cannot be a key: it is made of tokens without spaces, joined by dots, none of them * or >", key)
 	}
+	began := k.bus.clock()
 	m, err := k.bus.stored(ctx, "KV_"+k.bucket, storedQuery{Last: "$KV." + k.bucket + "." + key})
 	if err == nil && isDelete(m.Header) {
 		err = ErrNotFound
 	}
+	k.bus.stores(ctx, began, "get", k.bucket, err)
 	if err != nil {
 		return nil, 0, fmt.Errorf("reading %s/%s: %w", k.bucket, key, err)
 	}
@@ -57,24 +60,27 @@ func (k *KV) Get(ctx context.Context, key string) ([]byte, uint64, error) {
 func (k *KV) Create(ctx context.Context, key string, value []byte) (uint64, error) {
 	ctx, cancel := withTimeout(ctx, apiTimeout)
 	defer cancel()
+	began := k.bus.clock()
 	revision, err := k.kv.Create(ctx, key, value)
-	return revision, k.writeError(key, err)
+	return revision, k.written(ctx, began, "create", key, err)
 }
 
 // Update writes a key whose revision is still the given one and returns the new one, or [ErrConflict].
 func (k *KV) Update(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
 	ctx, cancel := withTimeout(ctx, apiTimeout)
 	defer cancel()
+	began := k.bus.clock()
 	next, err := k.kv.Update(ctx, key, value, revision)
-	return next, k.writeError(key, err)
+	return next, k.written(ctx, began, "update", key, err)
 }
 
 // Put writes a key, whatever it was before, and returns its revision.
 func (k *KV) Put(ctx context.Context, key string, value []byte) (uint64, error) {
 	ctx, cancel := withTimeout(ctx, apiTimeout)
 	defer cancel()
+	began := k.bus.clock()
 	revision, err := k.kv.Put(ctx, key, value)
-	return revision, k.writeError(key, err)
+	return revision, k.written(ctx, began, "put", key, err)
 }
 
 // Delete takes a key's value away, if its revision is still the given one: otherwise it returns [ErrConflict]. With revision
@@ -86,21 +92,31 @@ func (k *KV) Delete(ctx context.Context, key string, revision uint64) error {
 	if revision > 0 {
 		opts = append(opts, jetstream.LastRevision(revision))
 	}
-	return k.writeError(key, k.kv.Delete(ctx, key, opts...))
+	began := k.bus.clock()
+	return k.written(ctx, began, "delete", key, k.kv.Delete(ctx, key, opts...))
 }
 
 // Keys returns the keys that have a value, in no order.
 func (k *KV) Keys(ctx context.Context) ([]string, error) {
 	ctx, cancel := withTimeout(ctx, apiTimeout)
 	defer cancel()
+	began := k.bus.clock()
 	keys, err := k.kv.Keys(ctx)
 	if errors.Is(err, jetstream.ErrNoKeysFound) {
-		return nil, nil
+		keys, err = nil, nil
 	}
+	k.bus.stores(ctx, began, "keys", k.bucket, err)
 	if err != nil {
 		return nil, fmt.Errorf("listing %s: %w", k.bucket, err)
 	}
 	return keys, nil
+}
+
+// written ends an operation that writes a key: it says what its error means.
+func (k *KV) written(ctx context.Context, began time.Time, operation, key string, err error) error {
+	err = k.writeError(key, err)
+	k.bus.stores(ctx, began, operation, k.bucket, err)
+	return err
 }
 
 // writeError tells a lost race from a failure.

@@ -73,10 +73,12 @@ func (o *Objects) Put(ctx context.Context, name string, metadata map[string]stri
 	}
 	obj := Object{Name: name, nuid: rand.Text(), chunk: o.ChunkSize(), Metadata: make(map[string]string, len(metadata)+1)}
 	maps.Copy(obj.Metadata, metadata)
+	began := o.bus.clock()
 	chunks, err := o.putChunks(ctx, &obj, ttl, content)
 	if err == nil {
 		err = o.describe(ctx, &obj, ttl, chunks)
 	}
+	o.bus.stores(ctx, began, "put", o.store, err)
 	if err == nil {
 		return obj, nil
 	}
@@ -96,7 +98,7 @@ func (o *Objects) putChunks(ctx context.Context, obj *Object, ttl time.Duration,
 		if n > 0 {
 			digest.Write(buffer[:n])
 			chunks++
-			ack, err := o.bus.Publish(ctx, Msg{
+			ack, err := o.bus.publishUnseen(ctx, Msg{
 				Subject: objectChunks(o.store, obj.nuid), ID: "object-" + obj.nuid + "-" + strconv.FormatUint(uint64(chunks), 10),
 				Header: ttlHeader(ttl), Body: buffer[:n],
 			})
@@ -142,7 +144,7 @@ func (o *Objects) describe(ctx context.Context, obj *Object, ttl time.Duration, 
 	}
 	header := ttlHeader(ttl)
 	header[jetstream.MsgRollup] = []string{jetstream.MsgRollupSubject}
-	_, err = o.bus.Publish(ctx, Msg{Subject: o.meta(obj.Name), ID: "object-" + obj.nuid, Header: header, Body: body})
+	_, err = o.bus.publishUnseen(ctx, Msg{Subject: o.meta(obj.Name), ID: "object-" + obj.nuid, Header: header, Body: body})
 	return err
 }
 
@@ -162,7 +164,9 @@ func (o *Objects) meta(name string) string {
 
 // Stat describes an object. The error wraps [ErrNotFound] when there is none of the name.
 func (o *Objects) Stat(ctx context.Context, name string) (Object, error) {
+	began := o.bus.clock()
 	m, err := o.bus.stored(ctx, objectStream(o.store), storedQuery{Last: o.meta(name)})
+	o.bus.stores(ctx, began, "stat", o.store, err)
 	if err != nil {
 		return Object{}, fmt.Errorf("object %s of %s: %w", name, o.store, err)
 	}
@@ -197,7 +201,9 @@ func (o *Objects) Piece(ctx context.Context, obj Object, offset int64) ([]byte, 
 	if !found {
 		return nil, fmt.Errorf("object %s of %s has no chunk at %d", obj.Name, o.store, offset)
 	}
+	began := o.bus.clock()
 	m, err := o.bus.stored(ctx, objectStream(o.store), storedQuery{Sequence: sequence})
+	o.bus.stores(ctx, began, "get", o.store, err)
 	if err != nil {
 		return nil, fmt.Errorf("object %s of %s at %d: %w", obj.Name, o.store, offset, err)
 	}
@@ -229,7 +235,10 @@ func (o *Objects) Delete(ctx context.Context, name string) error {
 		return err
 	}
 	for _, subject := range []string{o.meta(name), objectChunks(o.store, obj.nuid)} { // nobody finds what is half gone
-		if _, err := o.bus.Purge(ctx, objectStream(o.store), subject); err != nil {
+		began := o.bus.clock()
+		_, err := o.bus.Purge(ctx, objectStream(o.store), subject)
+		o.bus.stores(ctx, began, "delete", o.store, err)
+		if err != nil {
 			return err
 		}
 	}

@@ -1,7 +1,6 @@
 package bus
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,8 +10,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
@@ -47,35 +44,51 @@ type Ack struct {
 // Errors are an [events.Error]: failed_precondition when no stream takes the subject, invalid_argument when the message is
 // larger than the server takes, unavailable otherwise; it may then be published again with the same ID.
 func (b *Bus) Publish(ctx context.Context, m Msg) (Ack, error) {
-	if b.tracing {
-		var span trace.Span
-		ctx, span = b.publishSpan(ctx, m)
-		defer span.End()
+	if !b.tracing {
+		return b.publishCounted(ctx, m, trace.SpanContext{})
 	}
-	ack, err := b.publish(ctx, m)
+	ctx, span := b.publishSpan(ctx, m)
+	defer span.End()
+	ack, err := b.publishCounted(ctx, m, span.SpanContext())
+	tellStored(span, ack, err)
+	return ack, err
+}
+
+// publishUnseen is Publish for what is no message to anybody: pieces of objects, counters. It has no span, and what is stored says
+// nothing of the trace that it belongs to.
+func (b *Bus) publishUnseen(ctx context.Context, m Msg) (Ack, error) {
+	return b.publishCounted(b.unseen(ctx), m, trace.SpanContext{})
+}
+
+// unseen returns ctx without its trace.
+func (b *Bus) unseen(ctx context.Context) context.Context {
+	if !trace.SpanContextFromContext(ctx).IsValid() {
+		return ctx
+	}
+	return trace.ContextWithSpanContext(ctx, trace.SpanContext{})
+}
+
+// publishCounted publishes and says, also in the metrics, why it failed.
+func (b *Bus) publishCounted(ctx context.Context, m Msg, span trace.SpanContext) (Ack, error) {
+	ack, err := b.publish(ctx, m, span)
 	if err == nil {
 		return ack, nil
 	}
-	b.metrics.failed.Inc()
-	err = publishError(m.Subject, err)
-	if b.tracing {
-		trace.SpanFromContext(ctx).SetStatus(codes.Error, string(events.CodeOf(err)))
-	}
-	return Ack{}, err
+	return Ack{}, b.unpublished(m.Subject, err)
 }
 
 // publish sends one message and waits for its ack.
-func (b *Bus) publish(ctx context.Context, m Msg) (Ack, error) {
-	r, err := b.send(ctx, m)
+func (b *Bus) publish(ctx context.Context, m Msg, span trace.SpanContext) (Ack, error) {
+	r, err := b.send(ctx, m, span)
 	if err != nil {
 		return Ack{}, err
 	}
 	return b.await(ctx, r)
 }
 
-// send sends one message on its way.
-func (b *Bus) send(ctx context.Context, m Msg) (*receipt, error) {
-	msg, err := b.unmeasured(ctx, m)
+// send sends one message on its way, as a part of the trace of span, or of ctx without one.
+func (b *Bus) send(ctx context.Context, m Msg, span trace.SpanContext) (*receipt, error) {
+	msg, err := b.unmeasured(ctx, m, span)
 	if err != nil {
 		return nil, err
 	}
@@ -90,13 +103,14 @@ func (b *Bus) send(ctx context.Context, m Msg) (*receipt, error) {
 
 // await waits for one ack and counts it.
 func (b *Bus) await(ctx context.Context, r *receipt) (Ack, error) {
+	subject := r.msg.Subject // before the receipt is another's
 	ack, err := b.outbox.await(ctx, r)
 	switch {
 	case err != nil:
 	case ack.Duplicate:
-		b.metrics.duplicate.Inc()
+		b.metrics.published.on(subject).duplicate.Inc()
 	default:
-		b.metrics.stored.Inc()
+		b.metrics.published.on(subject).stored.Inc()
 	}
 	return ack, err
 }
@@ -109,37 +123,49 @@ func (b *Bus) PublishAll(ctx context.Context, msgs []Msg) error {
 		_, err := b.Publish(ctx, msgs[0])
 		return err
 	}
+	spans := b.spansOfAll(ctx, msgs)
+	defer spans.end()
 	receipts := make([]*receipt, len(msgs))
 	var errs []error
 	for i, m := range msgs {
-		r, err := b.send(ctx, m)
+		r, err := b.send(ctx, m, spans.context(i))
 		receipts[i] = r
 		if err != nil {
-			errs = append(errs, publishError(m.Subject, err))
+			err = b.unpublished(m.Subject, err)
+			errs = append(errs, err)
+			spans.done(i, Ack{}, err)
 		}
 	}
 	for i, r := range receipts {
 		if r == nil {
 			continue
 		}
-		if _, err := b.await(ctx, r); err != nil {
-			errs = append(errs, publishError(msgs[i].Subject, err))
+		ack, err := b.await(ctx, r)
+		if err != nil {
+			err = b.unpublished(msgs[i].Subject, err)
+			errs = append(errs, err)
 		}
+		spans.done(i, ack, err)
 	}
 	if len(errs) == 0 {
 		return nil
 	}
-	b.metrics.failed.Add(float64(len(errs)))
 	const few = 5
 	return fmt.Errorf("%d of %d messages were not stored: %w", len(errs), len(msgs), errors.Join(errs[:min(few, len(errs))]...))
+}
+
+// unpublished counts a message that was not stored, and says why.
+func (b *Bus) unpublished(subject string, err error) error {
+	b.metrics.published.on(subject).failed.Inc()
+	return publishError(subject, err)
 }
 
 // PublishEvent stores an event on its subject, under its id. An event without a trace gets that of ctx.
 func (b *Bus) PublishEvent(ctx context.Context, ev events.Event) (Ack, error) {
 	if ev.TraceParent == "" {
-		c := carrier{}
-		InjectTrace(ctx, c)
-		ev.TraceParent, ev.TraceState = c.Get(events.HeaderTraceParent), c.Get(events.HeaderTraceState)
+		if sc := trace.SpanContextFromContext(ctx); sc.IsValid() {
+			ev.TraceParent, ev.TraceState = formatTraceParent(sc), sc.TraceState().String()
+		}
 	}
 	subject, header, body, err := ev.Message(b.subjects)
 	if err != nil {
@@ -148,10 +174,10 @@ func (b *Bus) PublishEvent(ctx context.Context, ev events.Event) (Ack, error) {
 	return b.Publish(ctx, Msg{Subject: subject, ID: ev.ID, Header: header, Body: body})
 }
 
-// natsMsg checks the subject and the size, and adds the id and the trace context. A trace context that the message already
-// has stays.
-func (b *Bus) natsMsg(ctx context.Context, m Msg) (*nats.Msg, error) {
-	msg, err := b.unmeasured(ctx, m)
+// natsMsg checks the subject and the size, and adds the id and the trace context: that of span. Without one it is that of ctx, and
+// a trace context that the message already has stays.
+func (b *Bus) natsMsg(ctx context.Context, m Msg, span trace.SpanContext) (*nats.Msg, error) {
+	msg, err := b.unmeasured(ctx, m, span)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +193,7 @@ func (b *Bus) checkSize(msg *nats.Msg) error {
 }
 
 // unmeasured does what natsMsg does, but does not check the size: the client library does that too, and says less.
-func (b *Bus) unmeasured(ctx context.Context, m Msg) (*nats.Msg, error) {
+func (b *Bus) unmeasured(ctx context.Context, m Msg, span trace.SpanContext) (*nats.Msg, error) {
 	if err := checkSubject(m.Subject); err != nil {
 		return nil, err
 	}
@@ -179,7 +205,10 @@ func (b *Bus) unmeasured(ctx context.Context, m Msg) (*nats.Msg, error) {
 	if m.ID != "" {
 		msg.Header[events.HeaderMsgID] = []string{m.ID}
 	}
-	if trace.SpanContextFromContext(ctx).IsValid() && carrier(msg.Header).Get(events.HeaderTraceParent) == "" {
+	switch {
+	case span.IsValid():
+		inject(span, msg.Header)
+	case events.HeaderValue(msg.Header, events.HeaderTraceParent) == "":
 		InjectTrace(ctx, msg.Header)
 	}
 	return msg, nil
@@ -210,25 +239,6 @@ func subjectError(subject string) error {
 // sendable reports whether a name can be that of a header. What others sent may hold names that can only be read.
 func sendable(name string) bool {
 	return name != "" && !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' })
-}
-
-// publishSpan starts the span of one publish.
-func (b *Bus) publishSpan(ctx context.Context, m Msg) (context.Context, trace.Span) {
-	ctx = ContextFromHeaderIfNone(ctx, m.Header)
-	destination := b.template(m.Subject)
-	return b.tracer.Start(ctx, "publish "+destination, trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
-		attribute.String("messaging.system", "nats"), attribute.String("messaging.operation.name", "publish"),
-		attribute.String("messaging.operation.type", "send"), attribute.String("messaging.destination.template", destination),
-		attribute.String("messaging.message.id", cmp.Or(m.ID, events.HeaderValue(m.Header, events.HeaderMsgID))),
-	))
-}
-
-// ContextFromHeaderIfNone is [ContextFromHeader] for a ctx that has no trace of its own.
-func ContextFromHeaderIfNone(ctx context.Context, header map[string][]string) context.Context {
-	if trace.SpanContextFromContext(ctx).IsValid() {
-		return ctx
-	}
-	return ContextFromHeader(ctx, header)
 }
 
 // publishError gives a failed publish its code.

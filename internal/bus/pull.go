@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
 // Timings of the pull loop.
@@ -250,6 +252,10 @@ func (p *puller) refused(ctx context.Context, why string) {
 	}
 	if p.failing != why {
 		p.failing = why
+		if began := p.bus.clock(); !began.IsZero() {
+			p.bus.afterwards(ctx, began, receiving(p.worker.cfg.Stream), events.Errorf(events.CodeUnavailable, "%s", why),
+				keyGroup.String(p.worker.cfg.Durable), keyConsumer.String(p.worker.cfg.Durable), keyBatch.Int(0))
+		}
 		p.bus.log.WarnContext(ctx, "the server does not hand out messages; asking until it does",
 			"stream", p.worker.cfg.Stream, "consumer", p.worker.cfg.Durable, "err", why)
 	}

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
@@ -28,22 +26,29 @@ const requestTimeout = 30 * time.Second
 func (b *Bus) Request(ctx context.Context, m Msg) (Reply, error) {
 	ctx, cancel := withTimeout(ctx, requestTimeout)
 	defer cancel()
-	destination := b.template(m.Subject)
-	ctx, span := b.tracer.Start(ctx, "request "+destination, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
-		attribute.String("messaging.system", "nats"), attribute.String("messaging.operation.name", "request"),
-		attribute.String("messaging.operation.type", "send"), attribute.String("messaging.destination.template", destination),
-	))
+	if !b.tracing {
+		return b.request(ctx, m, trace.SpanContext{})
+	}
+	ctx, span := b.requestSpan(ctx, m)
 	defer span.End()
-	reply, err := b.request(ctx, m)
+	reply, err := b.request(ctx, m, span.SpanContext())
 	if err != nil {
-		span.SetStatus(codes.Error, string(events.CodeOf(err)))
+		failed(span, err)
 	}
 	return reply, err
 }
 
+// requestSpan starts the span of a request.
+func (b *Bus) requestSpan(ctx context.Context, m Msg) (context.Context, trace.Span) {
+	ctx, links := causeOf(ctx, m.Header, nil)
+	ctx, span := b.start(ctx, &b.templates.of(m.Subject).request, links...)
+	describe(span, m.Header, m.ID)
+	return ctx, span
+}
+
 // request does what Request says, without the span.
-func (b *Bus) request(ctx context.Context, m Msg) (Reply, error) {
-	msg, err := b.natsMsg(ctx, m)
+func (b *Bus) request(ctx context.Context, m Msg, span trace.SpanContext) (Reply, error) {
+	msg, err := b.natsMsg(ctx, m, span)
 	if err != nil {
 		return Reply{}, err
 	}

@@ -45,7 +45,10 @@ func (c ScanConfig) consumer(from uint64) jetstream.ConsumerConfig {
 // does not take the subjects, and unavailable when the connection is closed for good.
 func (b *Bus) Scan(ctx context.Context, cfg ScanConfig, visit func(*Message) (more bool, err error)) error {
 	s := &scan{bus: b, cfg: cfg, visit: visit, from: cfg.FromSequence}
-	return b.insist(ctx, "scanning "+cfg.Stream, s.read)
+	began := b.clock()
+	err := b.insist(ctx, "scanning "+cfg.Stream, s.read)
+	b.receives(ctx, began, cfg.Stream, s.visited, err)
+	return err
 }
 
 // scan is one call of [Bus.Scan].
@@ -55,6 +58,8 @@ type scan struct {
 	visit func(*Message) (bool, error)
 	from  uint64 // the next sequence to read; 0 while none is known
 	end   uint64 // the last sequence to read; 0 while it is not known
+
+	visited int
 }
 
 // read reads until the end, or until the feed breaks.
@@ -90,6 +95,7 @@ func (s *scan) read(ctx context.Context) error {
 		case at.sequence > s.end:
 			return nil
 		}
+		s.visited++
 		more, err := s.visit(at.message(msg))
 		if err != nil || !more {
 			return visitError(err)

@@ -10,8 +10,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
@@ -245,12 +243,24 @@ func (s *server) accept(e *endpoint, msg *nats.Msg) {
 	waiting, bytes := e.waiting.Add(1), e.bytes.Add(r.size)
 	if waiting > int64(waitingPerWorker*e.op.Workers+e.op.Workers) || waiting > 1 && bytes > waitingBytes {
 		e.leave(r)
-		_ = s.finish(e, r, &events.Error{ // answered, counted and logged there; no span waits for the outcome
+		s.refuse(e, r, &events.Error{
 			Code: events.CodeUnavailable, Message: "overloaded: too many requests are waiting", Retryable: true, RetryAfter: time.Second,
 		})
 		return
 	}
 	s.hands.give(job{e, r})
+}
+
+// refuse answers a request that nobody works on.
+func (s *server) refuse(e *endpoint, r *Request, why error) {
+	ctx := ContextFromHeader(s.work, r.Header)
+	if !s.bus.tracing {
+		_ = s.finish(ctx, e, r, why) // answered, counted and logged there
+		return
+	}
+	ctx, span := s.span(ctx, r)
+	defer span.End()
+	failed(span, s.finish(ctx, e, r, why))
 }
 
 // leave says that a request is not here any more.
@@ -259,18 +269,31 @@ func (e *endpoint) leave(r *Request) {
 	e.bytes.Add(-r.size)
 }
 
-// serve runs the handler on one request.
+// serve runs the handler on one request, under a span.
 func (s *server) serve(e *endpoint, r *Request) {
 	defer e.leave(r)
+	ctx := ContextFromHeader(s.work, r.Header)
+	if !s.bus.tracing {
+		_ = s.handle(ctx, e, r) // answered, counted and logged there
+		return
+	}
+	ctx, span := s.span(ctx, r)
+	defer span.End()
+	if err := s.handle(ctx, e, r); err != nil {
+		failed(span, err)
+	}
+}
+
+// handle runs the handler on one request when its turn comes, and returns what it ended with.
+func (s *server) handle(ctx context.Context, e *endpoint, r *Request) error {
 	deadline, impatient, err := events.Deadline(r.Header, r.arrived)
 	if err != nil {
-		_ = s.finish(e, r, err) // answered and counted there; there is no span yet
-		return
+		return s.finish(ctx, e, r, err)
 	}
 	if latest := time.Now().Add(e.op.Timeout); !impatient || latest.Before(deadline) {
 		deadline = latest
 	}
-	ctx, cancel := context.WithDeadline(s.work, deadline)
+	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	if e.controlled && (e.streams || events.HeaderValue(r.Header, events.HeaderRequestID) != "") { // of any other, nobody can say anything
 		var quit context.CancelCauseFunc
@@ -278,8 +301,7 @@ func (s *server) serve(e *endpoint, r *Request) {
 		defer quit(nil)
 		leave, err := s.control(ctx, quit, e, r)
 		if err != nil {
-			_ = s.finish(e, r, err) // answered and counted there; there is no span yet
-			return
+			return s.finish(ctx, e, r, err)
 		}
 		defer leave()
 	}
@@ -287,31 +309,20 @@ func (s *server) serve(e *endpoint, r *Request) {
 	case e.slots <- struct{}{}:
 		defer func() { <-e.slots }()
 	case <-ctx.Done():
-		_ = s.finish(e, r, ctx.Err()) // answered and counted there; there is no span yet
-		return
-	}
-	ctx = ContextFromHeader(ctx, r.Header)
-	if s.bus.tracing {
-		var span trace.Span
-		ctx, span = s.span(ctx, r)
-		defer span.End()
+		return s.finish(ctx, e, r, ctx.Err())
 	}
 	err = ctx.Err() // the caller's patience may have ended while the request waited
 	if err == nil {
 		err = safely(func() error { return e.op.Handler(ctx, r) })
 	}
-	if err = s.finish(e, r, err); err != nil && s.bus.tracing {
-		trace.SpanFromContext(ctx).SetStatus(codes.Error, string(events.CodeOf(err)))
-	}
+	return s.finish(ctx, e, r, err)
 }
 
-// span starts the span of one request.
+// span starts the span of one request, at its arrival: what it waited for is a part of it.
 func (s *server) span(ctx context.Context, r *Request) (context.Context, trace.Span) {
-	destination := s.bus.template(r.Subject)
-	return s.bus.tracer.Start(ctx, "process "+destination, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
-		attribute.String("messaging.system", "nats"), attribute.String("messaging.operation.name", "process"),
-		attribute.String("messaging.operation.type", "process"), attribute.String("messaging.destination.template", destination),
-	))
+	ctx, span := s.bus.start(ctx, &s.bus.templates.of(r.Subject).served, trace.WithTimestamp(r.arrived))
+	describe(span, r.Header, "", callerOf(r.Caller)...)
+	return ctx, span
 }
 
 // control lets the caller of a request cancel it, and pace its stream. leave must be called when the request has ended.
@@ -330,7 +341,7 @@ func (s *server) control(ctx context.Context, quit context.CancelCauseFunc, e *e
 }
 
 // finish answers what is still open, counts and logs the request and returns what it ended with.
-func (s *server) finish(e *endpoint, r *Request, err error) error {
+func (s *server) finish(ctx context.Context, e *endpoint, r *Request, err error) error {
 	said := partial(err)
 	if err != nil && r.ctx != nil { // whatever the handler made of it
 		if why, ended := errors.AsType[*events.Error](context.Cause(r.ctx)); ended {
@@ -342,23 +353,23 @@ func (s *server) finish(e *endpoint, r *Request, err error) error {
 	}
 	err, sendErr := r.finish(err, said)
 	if sendErr != nil {
-		s.bus.log.Warn("the end of an answer could not be sent", "subject", r.Subject, "err", sendErr)
+		s.bus.log.WarnContext(ctx, "the end of an answer could not be sent", "subject", r.Subject, "err", sendErr)
 	}
 	took := time.Since(r.arrived)
 	e.stats.count(took, err)
-	e.seconds.Observe(took.Seconds())
+	s.bus.observe(ctx, e.seconds, took)
 	if err == nil {
 		e.served.Inc()
 		return nil
 	}
 	coded := events.AsError(err)
-	s.logFailure(e, r, err, coded)
+	s.logFailure(ctx, e, r, err, coded)
 	s.bus.metrics.served.WithLabelValues(e.op.Name, string(coded.Code)).Inc()
 	return err
 }
 
 // logFailure writes a line for what is our fault, and only a debug line for what is the caller's.
-func (s *server) logFailure(e *endpoint, r *Request, err error, coded *events.Error) {
+func (s *server) logFailure(ctx context.Context, e *endpoint, r *Request, err error, coded *events.Error) {
 	attrs := []any{"operation", e.op.Name, "caller", r.Caller, "code", string(coded.Code), "err", err}
 	if coded.Err != nil {
 		attrs = append(attrs, "cause", coded.Err)
@@ -367,8 +378,8 @@ func (s *server) logFailure(e *endpoint, r *Request, err error, coded *events.Er
 		attrs = append(attrs, "stack", string(panicked.stack))
 	}
 	if coded.Code == events.CodeInternal {
-		s.bus.log.Error("a request failed", attrs...)
+		s.bus.log.ErrorContext(ctx, "a request failed", attrs...)
 		return
 	}
-	s.bus.log.Debug("a request was answered with an error", attrs...)
+	s.bus.log.DebugContext(ctx, "a request was answered with an error", attrs...)
 }

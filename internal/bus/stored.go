@@ -15,7 +15,9 @@ func (b *Bus) StoredMessage(ctx context.Context, stream string, seq uint64) (*Me
 	if seq == 0 { // for the server that is the absence of a sequence
 		return nil, fmt.Errorf("message 0 of %s: %w", stream, ErrNotFound)
 	}
+	began := b.clock()
 	m, err := b.stored(ctx, stream, storedQuery{Sequence: seq})
+	b.receives(ctx, began, stream, 1, err)
 	if err != nil {
 		return nil, fmt.Errorf("message %d of %s: %w", seq, stream, err)
 	}
@@ -24,7 +26,9 @@ func (b *Bus) StoredMessage(ctx context.Context, stream string, seq uint64) (*Me
 
 // LastOn returns the last message of a stream on a subject. Its error wraps [ErrNotFound] when there is none.
 func (b *Bus) LastOn(ctx context.Context, stream, subject string) (*Message, error) {
+	began := b.clock()
 	m, err := b.stored(ctx, stream, storedQuery{Last: subject})
+	b.receives(ctx, began, stream, 1, err)
 	if err != nil {
 		return nil, fmt.Errorf("the last message of %s on %s: %w", stream, subject, err)
 	}

@@ -5,20 +5,24 @@ import (
 	"fmt"
 
 	"github.com/nats-io/nats.go"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
 // Tell sends a message to whoever hears it now. Nobody says whether it has arrived, and nothing keeps it.
 func (b *Bus) Tell(ctx context.Context, m Msg) error {
-	msg, err := b.natsMsg(ctx, m)
-	if err != nil {
-		return err
+	began := b.clock()
+	msg, err := b.natsMsg(ctx, m, trace.SpanContext{})
+	if err == nil {
+		if err = b.nc.PublishMsg(msg); err != nil {
+			err = events.Errorf(events.CodeUnavailable, "the message on %s could not be sent: %w", m.Subject, err)
+		}
 	}
-	if err := b.nc.PublishMsg(msg); err != nil {
-		return events.Errorf(events.CodeUnavailable, "the message on %s could not be sent: %w", m.Subject, err)
+	if err != nil && b.notable(ctx, began, err) {
+		b.afterwards(ctx, began, &b.templates.of(m.Subject).publish, err)
 	}
-	return nil
+	return err
 }
 
 // Hear calls heard for every message on subject, one after the other, until ctx ends. Unlike [Bus.Listen] it returns at once, when it
@@ -35,7 +39,7 @@ func (b *Bus) Answer(ctx context.Context, subject, queue string, answer func(Hea
 		if m.Reply == "" {
 			return
 		}
-		body, err := answer(Heard{Subject: m.Subject, Header: m.Header, Body: m.Data})
+		body, err := b.answer(ctx, Heard{Subject: m.Subject, Header: m.Header, Body: m.Data}, answer)
 		reply := &nats.Msg{Subject: m.Reply, Data: body, Header: nats.Header{}}
 		if err != nil {
 			header, said := events.EncodeError(err)
@@ -45,6 +49,20 @@ func (b *Bus) Answer(ctx context.Context, subject, queue string, answer func(Hea
 			b.log.WarnContext(ctx, "a request could not be answered", "subject", m.Subject, "err", err)
 		}
 	})
+}
+
+// answer has a request answered, under a span.
+func (b *Bus) answer(ctx context.Context, m Heard, answer func(Heard) ([]byte, error)) ([]byte, error) {
+	if !b.tracing {
+		return answer(m)
+	}
+	_, span := b.start(ContextFromHeader(ctx, m.Header), &b.templates.of(m.Subject).served)
+	defer span.End()
+	body, err := answer(m)
+	if err != nil {
+		failed(span, err)
+	}
+	return body, err
 }
 
 // until subscribes until ctx ends.

@@ -7,14 +7,9 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-	"github.com/prometheus/client_golang/prometheus"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/retry"
-	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
 // worker handles the messages of one Consume call.
@@ -23,19 +18,11 @@ type worker struct {
 	cfg     ConsumeConfig
 	handler func(context.Context, *Message) error
 
-	// Looked up once, not for every message.
-	inFlight prometheus.Gauge
-	seconds  prometheus.Observer
-	acked    prometheus.Counter
+	metrics consumerMetrics
 }
 
 func newWorker(b *Bus, cfg ConsumeConfig, handler func(context.Context, *Message) error) *worker {
-	return &worker{
-		bus: b, cfg: cfg, handler: handler,
-		inFlight: b.metrics.inFlight.WithLabelValues(cfg.Stream, cfg.Durable),
-		seconds:  b.metrics.consumeS.WithLabelValues(cfg.Stream, cfg.Durable),
-		acked:    b.metrics.consumed.WithLabelValues(cfg.Stream, cfg.Durable, resultAck),
-	}
+	return &worker{bus: b, cfg: cfg, handler: handler, metrics: b.metrics.of(cfg.Stream, cfg.Durable)}
 }
 
 // handle runs the handler on one message and settles it.
@@ -46,38 +33,49 @@ func (w *worker) handle(ctx context.Context, raw *nats.Msg) {
 		return
 	}
 	m := at.message(raw)
-	w.inFlight.Inc()
-	defer w.inFlight.Dec()
-	ctx = ContextFromHeader(ctx, m.Header)
-	if w.bus.tracing {
-		var span trace.Span
-		ctx, span = w.span(ctx, m)
-		defer span.End()
-	}
-
-	var err error
 	start := time.Now()
+	w.metrics.begin(m, start)
+	defer w.metrics.inFlight.Dec()
+	if !w.bus.tracing {
+		w.process(ContextFromHeader(ctx, m.Header), raw, m, start)
+		return
+	}
+	ctx, span := w.span(ctx, m)
+	defer span.End()
+	s, err := w.process(ctx, raw, m, start)
+	s.tell(span, err)
+}
+
+// process runs the handler on one message and settles it. It returns what became of the message, and why.
+func (w *worker) process(ctx context.Context, raw *nats.Msg, m *Message, start time.Time) (settlement, error) {
+	var err error
 	if w.worn(ctx, m) {
 		err = retry.Permanent(fmt.Errorf("handed out %d times, and its handling never came to an end", m.Attempt))
 	} else {
 		err = safely(func() error { return w.handler(ctx, m) })
 	}
-	w.seconds.Observe(time.Since(start).Seconds())
-	if err != nil && w.bus.tracing {
-		trace.SpanFromContext(ctx).SetStatus(codes.Error, string(events.CodeOf(err)))
-	}
-	w.settle(ctx, raw, m, err)
+	w.bus.observe(ctx, w.metrics.seconds, time.Since(start))
+	return w.settle(ctx, raw, m, err), err
 }
 
-// span starts the span of handling one message.
+// span starts the span of handling one message: a part of the trace of what caused it, and linked to that, as the conventions
+// have it for whoever keeps traces apart.
 func (w *worker) span(ctx context.Context, m *Message) (context.Context, trace.Span) {
-	destination := w.bus.template(m.Subject)
-	return w.bus.tracer.Start(ctx, "process "+destination, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
-		attribute.String("messaging.system", "nats"), attribute.String("messaging.operation.name", "process"),
-		attribute.String("messaging.operation.type", "process"), attribute.String("messaging.destination.template", destination),
-		attribute.String("messaging.consumer.group.name", w.cfg.Durable),
-		attribute.Int("messaging.nats.attempt", m.Attempt),
-	))
+	shape := &w.bus.templates.of(m.Subject).consumed
+	var span trace.Span
+	if cause := remoteSpan(m.Header, m.Body); cause.IsValid() {
+		ctx = trace.ContextWithRemoteSpanContext(ctx, cause)
+		ctx, span = w.bus.start(ctx, shape, trace.WithLinks(trace.Link{SpanContext: cause}))
+	} else {
+		ctx, span = w.bus.start(ctx, shape)
+	}
+	if span.IsRecording() {
+		describe(span, m.Header, "", append(callerOf(w.bus.subjects.Caller(m.Subject)),
+			keyGroup.String(w.cfg.Durable), keyStream.String(m.Stream), keyConsumer.String(w.cfg.Durable),
+			keySequence.Int64(int64(m.Sequence)), keyDelivered.Int(m.Attempt), //nolint:gosec // the server's count
+		)...)
+	}
+	return ctx, span
 }
 
 // panicError is a panic of a handler as an error.
@@ -96,27 +94,4 @@ func safely(f func() error) (err error) {
 		}
 	}()
 	return f()
-}
-
-// watchBacklog publishes the consumer's backlog as metrics, so that a stalled consumer can be seen.
-func (w *worker) watchBacklog(ctx context.Context, consumer jetstream.Consumer) {
-	const every = 15 * time.Second
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		infoCtx, cancel := context.WithTimeout(ctx, apiTimeout)
-		info, err := consumer.Info(infoCtx)
-		cancel()
-		if err != nil { // the gauges keep their last value; the pull loop reports what is wrong
-			w.bus.log.DebugContext(ctx, "the consumer's state is not known", "consumer", w.cfg.Durable, "err", err)
-			continue
-		}
-		w.bus.metrics.pending.WithLabelValues(w.cfg.Stream, w.cfg.Durable).Set(float64(info.NumPending))
-		w.bus.metrics.waiting.WithLabelValues(w.cfg.Stream, w.cfg.Durable).Set(float64(info.NumWaiting))
-	}
 }

@@ -1,9 +1,13 @@
 package bus
 
-import "context"
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/trace"
+)
 
 // Writer stores messages one behind the other and does not wait for each ack: only so many are on their way at a time. It is
-// for one goroutine.
+// for one goroutine. Of its messages, which are pieces of something, only the first that could not be stored has a span.
 type Writer struct {
 	bus    *Bus
 	window int
@@ -29,9 +33,9 @@ func (w *Writer) Write(ctx context.Context, m Msg) error {
 	if w.err != nil {
 		return w.err
 	}
-	r, err := w.bus.send(ctx, m)
+	r, err := w.bus.send(w.bus.unseen(ctx), m, trace.SpanContext{})
 	if err != nil {
-		w.fail(m.Subject, err)
+		w.fail(ctx, m.Subject, err)
 		return w.err
 	}
 	w.sent = append(w.sent, writing{r, m.Subject})
@@ -51,14 +55,18 @@ func (w *Writer) settle(ctx context.Context) {
 	oldest := w.sent[0]
 	w.sent = w.sent[1:]
 	if _, err := w.bus.await(ctx, oldest.receipt); err != nil {
-		w.fail(oldest.subject, err)
+		w.fail(ctx, oldest.subject, err)
 	}
 }
 
 // fail notes the first failure.
-func (w *Writer) fail(subject string, err error) {
-	w.bus.metrics.failed.Inc()
-	if w.err == nil {
-		w.err = publishError(subject, err)
+func (w *Writer) fail(ctx context.Context, subject string, err error) {
+	err = w.bus.unpublished(subject, err)
+	if w.err != nil {
+		return
+	}
+	w.err = err
+	if began := w.bus.clock(); w.bus.notable(ctx, began, err) {
+		w.bus.afterwards(ctx, began, &w.bus.templates.of(subject).publish, err)
 	}
 }
