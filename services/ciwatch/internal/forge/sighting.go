@@ -8,6 +8,8 @@ type Sighting struct {
 	// Forge is the forge's name in the configuration, Repository "owner/name".
 	Forge      string `json:"forge"`
 	Repository string `json:"repository"`
+	// DefaultBranch is the repository's, if it was told.
+	DefaultBranch string `json:"default_branch,omitempty"`
 	// Run is a completed attempt.
 	Run *Run `json:"run,omitempty"`
 	// Job is a completed job.

@@ -62,6 +62,21 @@ func TestWebhooksAloneWithARuleForEvents(t *testing.T) {
 	eventually(t, func() bool { return r.status(t, "acme/one").Workflows[0].ConsecutiveFailures == 1 }) // it is written after it is told
 }
 
+// Which branch is the default one is told by webhooks, too: nothing else tells it where nobody asks.
+func TestWebhooksAloneWithARuleForTheDefaultBranch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	cfg := w.silent(t, "acme/one")
+	cfg.Rules[0].Branches = []policy.Pattern{pattern(t, "HEAD")}
+	r := w.run(t, cfg)
+	r.told(t, w.hook(t, w.fake.AddRun("failure", func(run *fakegithub.Run) { run.Branch = "topic" })))
+	r.told(t, w.hook(t, w.fake.AddRun("failure")))
+	eventually(t, func() bool { return w.types(t, "acme/one") == "ci.run_failed" })
+	eventually(t, func() bool { return len(r.status(t, "acme/one").Workflows) == 1 })
+	require.Equal(t, "main", r.status(t, "acme/one").Workflows[0].Branch)
+	require.Zero(t, w.asked())
+}
+
 // What GitHub has recorded of itself is taken as it says, twice and in any order.
 func TestRecordedWebhooks(t *testing.T) {
 	t.Parallel()

@@ -50,6 +50,9 @@ func (l *leader) takeSighting(ctx context.Context, r Repository, s forge.Sightin
 	switch {
 	case s.Run != nil:
 		s.Run.Repository = r.Name
+		if err := l.takeBranch(ctx, r, s.DefaultBranch); err != nil {
+			return err
+		}
 		return l.takeRun(ctx, r, *s.Run, s.At)
 	case s.Job != nil:
 		return l.takeJob(ctx, r, *s.Job)
@@ -59,6 +62,18 @@ func (l *leader) takeSighting(ctx context.Context, r Repository, s forge.Sightin
 		l.touch(r, time.Now())
 		return nil
 	}
+}
+
+// takeBranch notes a repository's default branch, which a webhook tells too: of one that is never polled, nothing else does.
+func (l *leader) takeBranch(ctx context.Context, r Repository, told string) error {
+	known := l.view.record(r.recordKey()).Branch
+	if told == "" || told == known || !l.cfg.Rules.AsksDefaultBranch() || known != "" && !l.forges[r.Forge].Silent {
+		return nil
+	}
+	return l.report(ctx, r, func(known record) record {
+		known.Branch = told
+		return known
+	})
 }
 
 // takeRun notes a run, and has its repository polled when what ended before it should be listed, too.

@@ -142,13 +142,6 @@ func (w *Watch) Run(ctx context.Context) error {
 		}
 		return err
 	}
-	leases, err := w.bus.KV(ctx, events.BucketCILeases)
-	if err != nil {
-		return err
-	}
-	w.mu.Lock()
-	w.leases = lease.New(leases, lease.Config{Shards: events.CIShards, Name: w.bus.Name(), TTL: w.cfg.LeaseTTL, Logger: w.log})
-	w.mu.Unlock()
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return w.view.run(running) })
 	group.Go(func() error {
@@ -167,12 +160,19 @@ func (w *Watch) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// open opens the bucket.
+// open opens the buckets.
 func (w *Watch) open(ctx context.Context) error {
 	kv, err := w.bus.KV(ctx, events.BucketCI)
 	if err != nil {
 		return err
 	}
+	leases, err := w.bus.KV(ctx, events.BucketCILeases)
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	w.leases = lease.New(leases, lease.Config{Shards: events.CIShards, Name: w.bus.Name(), TTL: w.cfg.LeaseTTL, Logger: w.log})
+	w.mu.Unlock()
 	w.kv, w.view = kv, newView(kv, w.log)
 	close(w.begun)
 	return nil

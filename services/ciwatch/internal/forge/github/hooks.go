@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
+	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/rest"
 )
 
 // Header names of a webhook.
@@ -69,6 +70,9 @@ func Sightings(event string, body []byte) ([]forge.Sighting, error) {
 		return nil, err
 	}
 	sighting.Repository = hook.Repository.FullName
+	if rest.CheckBranch(hook.Repository.DefaultBranch) == nil {
+		sighting.DefaultBranch = hook.Repository.DefaultBranch
+	}
 	return []forge.Sighting{sighting}, nil
 }
 

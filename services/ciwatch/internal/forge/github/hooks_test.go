@@ -76,7 +76,7 @@ func TestWebhooksAndAnswersTellTheSame(t *testing.T) {
 		require.NoError(t, err)
 		page, err := list(t, f)
 		require.NoError(t, err)
-		require.Equal(t, []forge.Sighting{{Repository: repository, Run: &page.Runs[0]}}, got)
+		require.Equal(t, []forge.Sighting{{Repository: repository, DefaultBranch: "main", Run: &page.Runs[0]}}, got)
 		jobs, err := f.Jobs(t.Context(), page.Runs[0])
 		require.NoError(t, err)
 		for i, job := range fake.Jobs(added.ID) {
@@ -84,13 +84,13 @@ func TestWebhooksAndAnswersTellTheSame(t *testing.T) {
 			require.NoError(t, err)
 			got, err = github.Sightings(header.Get(github.HeaderEvent), body)
 			require.NoError(t, err)
-			require.Equal(t, []forge.Sighting{{Repository: repository, Job: &jobs[i]}}, got)
+			require.Equal(t, []forge.Sighting{{Repository: repository, DefaultBranch: "main", Job: &jobs[i]}}, got)
 		}
 		header, body, err = fake.CheckSuiteWebhook(added, "key")
 		require.NoError(t, err)
 		got, err = github.Sightings(header.Get(github.HeaderEvent), body)
 		require.NoError(t, err)
-		require.Equal(t, []forge.Sighting{{Repository: repository, Poke: true}}, got)
+		require.Equal(t, []forge.Sighting{{Repository: repository, DefaultBranch: "main", Poke: true}}, got)
 	}
 }
 

@@ -59,6 +59,8 @@ type wireRepository struct {
 	FullName string `json:"full_name"`
 	Archived bool   `json:"archived"`
 	Disabled bool   `json:"disabled"`
+	// DefaultBranch is in webhooks.
+	DefaultBranch string `json:"default_branch"`
 }
 
 // wireJob is what is read of a job.

@@ -36,9 +36,10 @@ var errWebhook = errors.New("the body is not that of GitLab's webhook")
 type webhook struct {
 	Kind    string `json:"object_kind"`
 	Project *struct {
-		ID     int64  `json:"id"`
-		Path   string `json:"path_with_namespace"`
-		WebURL string `json:"web_url"`
+		DefaultBranch string `json:"default_branch"`
+		ID            int64  `json:"id"`
+		Path          string `json:"path_with_namespace"`
+		WebURL        string `json:"web_url"`
 	} `json:"project"`
 	// Of a pipeline:
 	Pipeline *struct {
@@ -84,6 +85,9 @@ func Sightings(event string, body []byte) ([]forge.Sighting, error) {
 		return nil, err
 	}
 	sighting.Repository = hook.Project.Path
+	if rest.CheckBranch(hook.Project.DefaultBranch) == nil {
+		sighting.DefaultBranch = hook.Project.DefaultBranch
+	}
 	return []forge.Sighting{sighting}, nil
 }
 
