@@ -44,8 +44,8 @@ func template(subject string) string {
 	return family + ".{id}"
 }
 
-// tree writes the spans below a parent, a line each, indented, in the order of their start.
-func (r recorded) tree(under string) string {
+// tree writes the spans below that of the publisher, a line each, indented, in the order of their names.
+func (r recorded) tree() string {
 	var b strings.Builder
 	stubs := r.spans.GetSpans()
 	slices.SortStableFunc(stubs, func(a, b tracetest.SpanStub) int { return strings.Compare(a.Name, b.Name) })
@@ -62,7 +62,7 @@ func (r recorded) tree(under string) string {
 			}
 		}
 	}
-	write(under, "")
+	write(spanID, "")
 	return b.String()
 }
 
@@ -78,7 +78,7 @@ func (r recorded) attributes(t *testing.T, name string) map[string]any {
 			return found
 		}
 	}
-	require.Fail(t, "no span", "%s in\n%s", name, r.tree(spanID))
+	require.Fail(t, "no span", "%s in\n%s", name, r.tree())
 	return nil
 }
 
@@ -100,7 +100,7 @@ func TestAMessageThatGoesIntoAStream(t *testing.T) {
 	t.Parallel()
 	r := record()
 	require.NoError(t, r.Handle(said(traced, in+","+stored)))
-	require.Equal(t, "store ORDERS\n", r.tree(spanID))
+	require.Equal(t, "store ORDERS\n", r.tree())
 	require.Equal(t, map[string]any{
 		"messaging.system": "nats", "messaging.operation.name": "store", "messaging.destination.template": "orders.{id}",
 		"messaging.message.id": "m-1", "messaging.message.envelope.size": int64(120), "messaging.nats.stream": "ORDERS", "messaging.nats.account": "A",
@@ -134,7 +134,7 @@ func TestAMessageThatIsRouted(t *testing.T) {
   deliver orders.{id} (client_closed)
   forward orders.{id}
   store ORDERS
-`, r.tree(spanID))
+`, r.tree())
 	route := r.attributes(t, "route orders.{id}")
 	require.EqualValues(t, 4, route["messaging.nats.egress.count"])
 	require.Equal(t, "archive.{id}", route["messaging.nats.mapped.template"])
@@ -181,7 +181,7 @@ func TestWhatAStreamRefuses(t *testing.T) {
 	}
 	r := record()
 	require.NoError(t, r.Handle(said(traced, strings.Replace(in, `"cid"`, `"error":"maximum payload exceeded","cid"`, 1))))
-	require.Equal(t, "route orders.{id} (message_too_large)\n", r.tree(spanID))
+	require.Equal(t, "route orders.{id} (message_too_large)\n", r.tree())
 }
 
 // Whoever publishes writes the header's name as they like, and other languages do.
@@ -190,12 +190,12 @@ func TestTheParentInAnyLetterCase(t *testing.T) {
 	for _, name := range []string{"traceparent", "Traceparent", "TRACEPARENT", "TraceParent"} {
 		r := record()
 		require.NoError(t, r.Handle(said(`"`+name+`":["`+parent+`"],"Tracestate":["x=1"]`, in+","+stored)), name)
-		require.Equal(t, "store ORDERS\n", r.tree(spanID))
+		require.Equal(t, "store ORDERS\n", r.tree())
 		require.Equal(t, "x=1", r.spans.GetSpans()[0].SpanContext.TraceState().String())
 	}
 	r := record() // the server looks for one that is sampled
 	require.NoError(t, r.Handle(said(`"traceparent":["00-`+traceID+`-1111111111111111-00","`+parent+`"]`, in+","+stored)))
-	require.Equal(t, "store ORDERS\n", r.tree(spanID))
+	require.Equal(t, "store ORDERS\n", r.tree())
 }
 
 func TestWhatIsNotSampledIsIgnored(t *testing.T) {
@@ -218,7 +218,7 @@ func TestWhatIsHandledTwiceIsOneSpan(t *testing.T) {
 		require.NoError(t, r.Handle(said(traced, in+","+stored)))
 	}
 	require.NoError(t, r.Handle(said(traced, strings.Replace(in, "05.000000001Z", "05.000000002Z", 1)+","+stored)))
-	require.Equal(t, "store ORDERS\nstore ORDERS\n", r.tree(spanID))
+	require.Equal(t, "store ORDERS\nstore ORDERS\n", r.tree())
 	require.EqualValues(t, 2, r.Counts().Duplicates)
 	for n := range 5000 { // the memory has an end
 		require.NoError(t, r.Handle(said(traced, strings.Replace(in, "05.000000001Z", fmt.Sprintf("05.1%08dZ", n), 1)+","+stored)))
@@ -252,7 +252,7 @@ func TestHopsOfSeveralServersInAnyOrder(t *testing.T) {
 		for _, one := range order {
 			require.NoError(t, r.Handle(one))
 		}
-		require.Equal(t, chained, r.tree(spanID))
+		require.Equal(t, chained, r.tree())
 		require.Zero(t, r.Counts().Held)
 		require.Zero(t, r.Counts().Orphans)
 	}
@@ -266,14 +266,14 @@ func TestAHopThatIsMissing(t *testing.T) {
 		r := record()
 		require.NoError(t, r.Handle(a))
 		require.NoError(t, r.Handle(c))
-		require.Equal(t, "route orders.{id}\n  forward orders.{id}\n", r.tree(spanID))
+		require.Equal(t, "route orders.{id}\n  forward orders.{id}\n", r.tree())
 		require.EqualValues(t, 1, r.Counts().Held)
 		<-time.After(natstrace.DefaultPatience)
 		synctest.Wait()
-		require.Equal(t, "route orders.{id}\n  forward orders.{id}\nstore ORDERS\n", r.tree(spanID))
+		require.Equal(t, "route orders.{id}\n  forward orders.{id}\nstore ORDERS\n", r.tree())
 		require.EqualValues(t, 1, r.Counts().Orphans)
 		require.NoError(t, r.Handle(b))
-		require.Contains(t, r.tree(spanID), "    route orders.{id}\n      forward orders.{id}\n", "late, and in its place")
+		require.Contains(t, r.tree(), "    route orders.{id}\n      forward orders.{id}\n", "late, and in its place")
 	})
 }
 
@@ -282,9 +282,9 @@ func TestCloseWaitsForNothing(t *testing.T) {
 	_, b, c := chain()
 	r := record(natstrace.Patience(time.Hour))
 	require.NoError(t, r.Handle(c))
-	require.Empty(t, r.tree(spanID))
+	require.Empty(t, r.tree())
 	r.Close()
-	require.Equal(t, "store ORDERS\n", r.tree(spanID))
+	require.Equal(t, "store ORDERS\n", r.tree())
 	require.NoError(t, r.Handle(b))
 	require.Zero(t, r.Counts().Held)
 }
@@ -294,7 +294,7 @@ func TestAPublishersHopIsItsOwnInvention(t *testing.T) {
 	t.Parallel()
 	r := record(natstrace.Patience(time.Hour))
 	require.NoError(t, r.Handle(said(traced+`,"Nats-Trace-Hop":["1"]`, in+","+stored)))
-	require.Equal(t, "store ORDERS\n", r.tree(spanID))
+	require.Equal(t, "store ORDERS\n", r.tree())
 }
 
 func TestCompressedEvents(t *testing.T) {
@@ -309,7 +309,7 @@ func TestCompressedEvents(t *testing.T) {
 	}
 	r := record()
 	require.NoError(t, r.Handle(zip(said(traced, in+","+stored))))
-	require.Equal(t, "store ORDERS\n", r.tree(spanID))
+	require.Equal(t, "store ORDERS\n", r.tree())
 	require.ErrorIs(t, r.Handle(zip(bytes.Repeat([]byte(" "), 64<<20))), natstrace.ErrTooLarge, "a bomb")
 	require.ErrorIs(t, r.Handle([]byte("\x1f\x8bgarbage, that is")), natstrace.ErrInvalid)
 	require.ErrorIs(t, r.Handle([]byte("\xff\x06\x00\x00sNaPpY...")), natstrace.ErrCompressed)
