@@ -2,12 +2,12 @@ package embedder
 
 import (
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/cohere"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/genai"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/huggingface"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/local/uselite"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/ollama"
@@ -29,16 +29,17 @@ type place struct {
 	pooling  catalog.Pooling
 }
 
-// upstreams makes what asks each provider. It connects to nothing.
-func upstreams(t *catalog.Table, client *http.Client, metrics *upstream.Metrics, log *slog.Logger) (map[place]*upstream.Upstream, error) {
+// upstreams makes what asks each provider, with what common says of all of them. It connects to nothing.
+func upstreams(t *catalog.Table, by genai.Clients, common upstream.Options) (map[place]*upstream.Upstream, error) {
 	all := make(map[place]*upstream.Upstream)
 	for _, p := range t.Providers() {
 		for _, pooling := range poolings(t, p) {
-			adapter, err := adapter(p, pooling, client)
+			adapter, err := adapter(p, pooling, by)
 			if err != nil {
 				return nil, fmt.Errorf("provider %s: %w", p.Name, err)
 			}
-			opts := upstream.Options{Retries: defaultRetries, InFlight: p.InFlight, Timeout: p.Timeout, Logger: log, Metrics: metrics}
+			opts := common
+			opts.Retries, opts.InFlight, opts.Timeout, opts.Target = defaultRetries, p.InFlight, p.Timeout, target(p)
 			if p.Retries != nil {
 				opts.Retries = *p.Retries
 			}
@@ -48,6 +49,18 @@ func upstreams(t *catalog.Table, client *http.Client, metrics *upstream.Metrics,
 		}
 	}
 	return all, nil
+}
+
+// target is how spans and metrics name a provider.
+func target(p catalog.Provider) *genai.Target {
+	t := genai.TargetOf(&p.Provider, vendors.Embeddings)
+	switch {
+	case p.Base64:
+		t.Formats = []string{events.EncodingBase64}
+	case p.Protocol == vendors.Cohere:
+		t.Formats = []string{events.EncodingFloat}
+	}
+	return t
 }
 
 // poolings are the rules by which models of a provider make one vector of many. Only some providers need one.
@@ -67,11 +80,14 @@ func poolings(t *catalog.Table, p catalog.Provider) []catalog.Pooling {
 }
 
 // adapter makes what speaks a provider's protocol.
-func adapter(p catalog.Provider, pooling catalog.Pooling, client *http.Client) (llm.EmbedAdapter, error) {
+func adapter(p catalog.Provider, pooling catalog.Pooling, by genai.Clients) (llm.EmbedAdapter, error) {
 	if len(p.Header) > 0 && slices.Contains([]vendors.Protocol{vendors.Local, vendors.Cohere, vendors.Ollama}, p.Protocol) {
 		return nil, fmt.Errorf("headers cannot be sent by the protocol %s", p.Protocol)
 	}
-	o := providers.NewOptions(p.Options)
+	o, client := providers.NewOptions(p.Options), by.Quiet
+	if p.Protocol != vendors.Local {
+		client = by.Of(o)
+	}
 	made, err := speaks(p, o, pooling, client)
 	if err != nil {
 		return nil, err

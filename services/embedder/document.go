@@ -6,6 +6,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/genai"
 	"github.com/neuron7x/mlsdm-integrations/internal/section"
 	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/catalog"
 )
@@ -63,14 +64,14 @@ func pick(r *section.Reader, root *yaml.Node) (sections catalog.Sections) {
 
 // checkAdapters checks what only those know who speak to the providers.
 func checkAdapters(r *section.Reader, providers *yaml.Node, table *catalog.Table) {
-	client := llm.NewHTTPClient() // which is asked for nothing
+	by := genai.NewClients(llm.NewHTTPClient(), nil) // which are asked for nothing
 	for key := range r.Pairs(providers, "providers") {
 		for _, p := range table.Providers() {
 			if p.Name != key.Value {
 				continue
 			}
 			for _, pooling := range poolings(table, p) {
-				if _, err := adapter(p, pooling, client); err != nil {
+				if _, err := adapter(p, pooling, by); err != nil {
 					r.Complain(key, "provider %s: %w", p.Name, err)
 					break
 				}

@@ -17,6 +17,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/door"
 	"github.com/neuron7x/mlsdm-integrations/internal/health"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/genai"
 	"github.com/neuron7x/mlsdm-integrations/internal/service"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/batch"
@@ -55,7 +56,12 @@ func build(cfg Config, deps service.Deps, patience batch.Options) (*Service, err
 			return nil, err
 		}
 	}
-	asked, err := upstreams(table, llm.NewHTTPClient(), metrics, deps.Logger)
+	recorder, err := genai.New(genai.Config{Tracer: deps.Tracer, Content: deps.CaptureContent, Metrics: deps.Metrics})
+	if err != nil {
+		return nil, err
+	}
+	patience.GenAI = recorder
+	asked, err := upstreams(table, genai.NewClients(llm.NewHTTPClient(), deps.Tracer), upstream.Options{Metrics: metrics, GenAI: recorder, Logger: deps.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("embedder-config: %w", err)
 	}

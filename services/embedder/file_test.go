@@ -42,7 +42,7 @@ func TestWrongFiles(t *testing.T) {
 		},
 		"option of a protocol without": {
 			"providers:\n  q: {protocol: ollama, base_url: http://localhost:1, options: {num_ctx: \"1\"}}\n",
-			[]string{`:2: provider q: there is no option "num_ctx": the protocol has none`},
+			[]string{`:2: provider q: there is no option "num_ctx"; there are: trace_context`},
 		},
 		"header":      {"providers:\n  q: {protocol: ollama, base_url: http://localhost:1, headers: {X-A: b}}\n", []string{":2: provider q: headers cannot be sent by the protocol ollama"}},
 		"pooling":     {provider + "models:\n  p/m: {pooling: median}\n", []string{`:4: unknown pooling "median"; there are mean, cls, max and last`}},

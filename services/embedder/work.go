@@ -34,6 +34,7 @@ func (w *worker) work(ctx context.Context, call *door.Call) ([]byte, error) {
 		req.Model = w.table.Default()
 	}
 	call.Report.Model, call.Report.Inputs = req.Model, req.Count()
+	asked(ctx, call)
 	ask, err := w.asks(req.Model, &req)
 	if err != nil {
 		return nil, err
@@ -57,6 +58,7 @@ func (w *worker) work(ctx context.Context, call *door.Call) ([]byte, error) {
 		}
 	}
 	got.report(call)
+	answered(ctx, call, ask.cached && w.cache != nil)
 	if got.failed == len(got.items) {
 		return nil, whole(got)
 	}

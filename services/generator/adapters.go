@@ -8,6 +8,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/anthropic"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/cohere"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/genai"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/huggingface"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/local"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/ollama"
@@ -19,24 +20,27 @@ import (
 )
 
 // adapters makes what speaks to each provider. It connects to nothing.
-func adapters(t *route.Table, client *http.Client) ([]engine.Provider, error) {
+func adapters(t *route.Table, by genai.Clients) ([]engine.Provider, error) {
 	var all []engine.Provider
 	for _, p := range t.All() {
-		adapter, err := adapter(p, client)
+		adapter, err := adapter(p, by)
 		if err != nil {
 			return nil, fmt.Errorf("provider %s: %w", p.Name, err)
 		}
-		all = append(all, engine.Provider{Name: p.Name, Adapter: adapter, Keys: p.Keys})
+		all = append(all, engine.Provider{Name: p.Name, Adapter: adapter, Keys: p.Keys, Target: genai.TargetOf(&p, vendors.Chat)})
 	}
 	return all, nil
 }
 
 // adapter makes what speaks a provider's protocol.
-func adapter(p providers.Provider, client *http.Client) (llm.Adapter, error) {
+func adapter(p providers.Provider, by genai.Clients) (llm.Adapter, error) {
 	if len(p.Header) > 0 && slices.Contains([]vendors.Protocol{vendors.Local, vendors.Anthropic, vendors.Cohere, vendors.Ollama}, p.Protocol) {
 		return nil, fmt.Errorf("headers cannot be sent by the protocol %s", p.Protocol)
 	}
-	o := providers.NewOptions(p.Options)
+	o, client := providers.NewOptions(p.Options), by.Quiet
+	if p.Protocol != vendors.Local {
+		client = by.Of(o)
+	}
 	made, err := speaks(p, o, client)
 	if err != nil {
 		return nil, err

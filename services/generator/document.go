@@ -7,6 +7,7 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/config"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/genai"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
 	"github.com/neuron7x/mlsdm-integrations/internal/section"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
@@ -80,9 +81,9 @@ func (d *document) check(r *section.Reader, sections map[string]*yaml.Node) {
 	if sections["providers"] == nil {
 		return
 	}
-	client := llm.NewHTTPClient() // which is asked for nothing
+	by := genai.NewClients(llm.NewHTTPClient(), nil) // which are asked for nothing
 	for key := range r.Pairs(sections["providers"], "providers") {
-		if _, err := adapter(*d.table.Get(key.Value), client); err != nil {
+		if _, err := adapter(*d.table.Get(key.Value), by); err != nil {
 			r.Complain(key, "provider %s: %w", key.Value, err)
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/door"
 	"github.com/neuron7x/mlsdm-integrations/internal/health"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/genai"
 	"github.com/neuron7x/mlsdm-integrations/internal/retry"
 	"github.com/neuron7x/mlsdm-integrations/internal/service"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
@@ -49,21 +50,25 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := llm.NewHTTPClient()
-	providers, err := adapters(doc.table, client)
+	by := genai.NewClients(llm.NewHTTPClient(), deps.Tracer)
+	recorder, err := genai.New(genai.Config{Tracer: deps.Tracer, Content: deps.CaptureContent, Metrics: deps.Metrics})
+	if err != nil {
+		return nil, err
+	}
+	providers, err := adapters(doc.table, by)
 	if err != nil {
 		return nil, fmt.Errorf("generator-config: %w", err)
 	}
 	s := &Service{deps: deps}
 	if s.filter, err = moral.New(doc.moral, moral.Deps{
-		Bus: deps.Bus, HTTP: client, Source: "/mlsdm/" + events.ServiceGenerator, Metrics: deps.Metrics, Logger: deps.Logger,
+		Bus: deps.Bus, HTTP: by.Quiet, Source: "/mlsdm/" + events.ServiceGenerator, Metrics: deps.Metrics, Logger: deps.Logger,
 	}); err != nil {
 		return nil, err
 	}
 	s.limiter = limits.New(doc.limits, deps.Bus, limits.Options{Logger: deps.Logger})
 	settings := engine.Config{
 		Answer: cfg.Answer, FirstToken: cfg.FirstChunk, Idle: cfg.Idle, Retries: cfg.Retries,
-		Backoff: retry.Backoff{}, Metrics: deps.Metrics, Logger: deps.Logger,
+		Backoff: retry.Backoff{}, Metrics: deps.Metrics, GenAI: recorder, Logger: deps.Logger,
 	}
 	if s.limiter != nil {
 		settings.Gate = &gate{limiter: s.limiter, prices: doc.prices}

@@ -48,6 +48,8 @@ func (w *worker) work(ctx context.Context, call *door.Call) ([]byte, error) {
 	if req.Stream && call.Streams != nil {
 		call.Streams()
 	}
+	span := traced(ctx)
+	span.asked(call, asked)
 	about := moral.Subject{RequestID: call.ID, Caller: call.Caller, Model: asked}
 	if err := w.filter.Prompt(ctx, about, &req); err != nil {
 		return nil, err
@@ -57,7 +59,9 @@ func (w *worker) work(ctx context.Context, call *door.Call) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if answer := cached.get(ctx); answer != nil {
+	answer := cached.get(ctx)
+	span.cache(cached, answer != nil)
+	if answer != nil {
 		call.Report.Cached, call.Report.AnsweredBy = true, answer.Model
 		return w.tell(ctx, call, about, &req, answer)
 	}
@@ -91,6 +95,7 @@ func (w *worker) ask(ctx context.Context, call *door.Call, about moral.Subject, 
 		err = w.filter.Completion(ctx, about, result.Response)
 	}
 	w.note(call, result, time.Since(begun))
+	traced(ctx).answered(call, result, w.engine.Limited())
 	if err != nil {
 		return nil, w.brokenOff(ctx, about, err)
 	}

@@ -2,6 +2,7 @@
 package vendors
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -93,6 +94,26 @@ func Lookup(name string, api API) (v Vendor, known bool) {
 		}
 	}
 	return Vendor{}, false
+}
+
+// At returns the vendor that is at the host of a base URL. Servers that an operator runs himself are nobody's.
+func At(baseURL string) (v Vendor, known bool) {
+	host := hostOf(baseURL)
+	for _, v := range table() {
+		if !v.Open && host != "" && hostOf(v.BaseURL) == host {
+			return v, true
+		}
+	}
+	return Vendor{}, false
+}
+
+// hostOf is the host of a URL, without the port.
+func hostOf(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(u.Hostname())
 }
 
 // Names lists the names that [Lookup] knows, in words: "openai, cohere and xai".

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/genai"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
@@ -67,6 +68,8 @@ type Options struct {
 	InFlight int
 	// Queued is the number of texts that may wait, of all groups together; default 65,536. Requests beyond it are refused.
 	Queued int
+	// GenAI records attempts: it is told whose texts a call carries. Nil: nobody is.
+	GenAI *genai.Recorder
 	// Logger hears of panics in [Calls]; nil: nobody does.
 	Logger *slog.Logger
 }

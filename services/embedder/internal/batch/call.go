@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/genai"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/embedder/internal/tokenids"
 )
@@ -23,6 +24,8 @@ type call struct {
 	texts  []*text
 	// live counts the texts that are in this call, and that somebody waits for.
 	live int
+	// part says that it repeats one that has failed, for some of its texts.
+	part bool
 	// latest is the last deadline of those who wait; endless says that one of them has none.
 	latest  time.Time
 	endless bool
@@ -94,6 +97,7 @@ func (b *Batcher) part(base context.Context, g *group, texts []*text) *call {
 		default:
 			if c == nil {
 				c = newCall(base, &b.mu, len(texts))
+				c.part = true
 			}
 			c.take(t)
 		}
@@ -114,7 +118,9 @@ func (b *Batcher) ask(c *call, g Group, truncate bool) (embedded *llm.Embedded, 
 			fault = lost()
 		}
 	}()
-	embedded, answered, err := b.calls.Call(c, g, texts, truncate)
+	ctx, load := b.carry(c)
+	defer load.Done()
+	embedded, answered, err := b.calls.Call(ctx, g, texts, truncate)
 	switch {
 	case err != nil:
 		return nil, "", llm.FaultOf(err)
@@ -122,6 +128,31 @@ func (b *Batcher) ask(c *call, g Group, truncate bool) (embedded *llm.Embedded, 
 		return nil, "", &llm.Fault{Class: llm.ClassAnswer, Err: llm.BadAnswer("", "it does not hold %d vectors", len(texts))}
 	}
 	return embedded, answered, nil
+}
+
+// carry says in the context of a call whose texts it carries, if there is somebody who wants to know.
+func (b *Batcher) carry(c *call) (context.Context, *genai.Load) {
+	if !b.opts.GenAI.Traces(c) {
+		return c, nil
+	}
+	return b.opts.GenAI.Carry(c, b.carried(c), c.part)
+}
+
+// carried are the contexts of the requests that wait for the texts of a call, in the order of its texts.
+func (b *Batcher) carried(c *call) []context.Context {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var all []context.Context
+	seen := make(map[*request]struct{})
+	for _, t := range c.texts {
+		for _, w := range t.waiters {
+			if _, known := seen[w]; !known && !w.gone {
+				seen[w] = struct{}{}
+				all = append(all, w.ctx)
+			}
+		}
+	}
+	return all
 }
 
 // lost is the fault of a call that ended without a word. It is nobody's text's.

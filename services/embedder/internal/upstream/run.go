@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/genai"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/keyring"
 	"github.com/neuron7x/mlsdm-integrations/internal/retry"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
@@ -26,6 +27,7 @@ type run struct {
 	last *llm.Fault
 	// retries counts those that followed a failure of the server, slow those that followed one that is repeated only once.
 	retries, slow, waits int
+	made                 int // attempts
 	use                  keyring.Use
 }
 
@@ -94,6 +96,13 @@ func (r *run) ask(ctx context.Context, t *keyring.Turn) (*llm.Embedded, *llm.Fau
 	}()
 	call := r.call
 	call.Key = t.Key()
+	asking, span := r.record(asking, t)
+	ended := false
+	defer func() {
+		if !ended { // the adapter has panicked
+			span.End(time.Since(t.Began()), nil, &llm.Fault{Class: llm.ClassCanceled})
+		}
+	}()
 	embedded, err := u.adapter.Embed(asking, &call)
 	var fault *llm.Fault
 	switch {
@@ -103,8 +112,28 @@ func (r *run) ask(ctx context.Context, t *keyring.Turn) (*llm.Embedded, *llm.Fau
 	default:
 		fault = llm.FaultIn(asking, err)
 	}
-	u.opts.Metrics.attempt(u.name, fault, time.Since(t.Began()), len(call.Texts))
+	ended = true
+	took := time.Since(t.Began())
+	u.opts.Metrics.attempt(u.name, fault, took, len(call.Texts))
+	span.End(took, embedded, fault)
 	return embedded, fault
+}
+
+// record begins the span of an attempt. The context is that of the attempt.
+func (r *run) record(ctx context.Context, t *keyring.Turn) (context.Context, genai.Embedding) {
+	u := r.upstream
+	if u.opts.GenAI == nil {
+		return ctx, genai.Embedding{}
+	}
+	r.made++
+	about := genai.About{
+		Target: u.opts.Target, Name: u.name + "/" + r.call.Model, Model: r.call.Model, Key: t.KeyName(),
+		Number: r.made, Place: 1, Why: genai.First, Began: t.Began(),
+	}
+	if r.made > 1 {
+		about.Why = genai.Retry
+	}
+	return u.opts.GenAI.Embed(ctx, &about, &r.call)
 }
 
 // slow is the fault of a server that has let its time pass.

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/genai"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/keyring"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
 	"github.com/neuron7x/mlsdm-integrations/internal/retry"
@@ -48,6 +49,10 @@ type Options struct {
 	Timeout time.Duration
 	// MaxWait is the longest that is waited for a limit to end; what takes longer is told to the caller. Default 1m.
 	MaxWait time.Duration
+	// Target is how spans and metrics name the provider; nil: by its name.
+	Target *genai.Target
+	// GenAI records attempts; nil: nobody does.
+	GenAI *genai.Recorder
 	// Logger hears when keys and the provider are left alone, and when no longer. It must be set.
 	Logger *slog.Logger
 	// Metrics takes the counts; nil: nobody does. Upstreams share one.
@@ -96,6 +101,9 @@ func New(name string, adapter llm.EmbedAdapter, keys []providers.Key, o Options)
 	}
 	if o.Random == nil {
 		o.Random = rand.Float64
+	}
+	if o.Target == nil {
+		o.Target = &genai.Target{Provider: name}
 	}
 	if o.Metrics == nil {
 		o.Metrics = newMetrics()

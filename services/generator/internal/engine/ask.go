@@ -37,6 +37,9 @@ type Result struct {
 	FirstOutput time.Duration
 	// Finish is the finish reason of the first choice.
 	Finish string
+	// Skipped counts how often a target was passed over because it was to be left alone, and Held how often because the [Gate] did not
+	// let it be asked.
+	Skipped, Held int
 }
 
 // Tried is one attempt that was made.

@@ -2,9 +2,11 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/genai"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/keyring"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
@@ -13,19 +15,21 @@ import (
 func (r *run) attempt(ctx context.Context, a *attempts, t *keyring.Turn, lease Lease) (o outcome) {
 	began := time.Now()
 	r.call = llm.Call{Model: r.Target.Model, Request: r.ask.Request, Key: t.Key()}
+	asking := r.record(ctx, a, t, began)
 	ended := false
 	defer func() {
 		if !ended { // the adapter has panicked, and others may wait for this turn
 			unknown := &llm.Fault{Class: llm.ClassCanceled}
 			t.End(ctx, unknown, time.Now())
 			settle(lease, outcome{fault: unknown}, nil)
+			r.chat.End(&genai.ChatEnd{Took: time.Since(began), Fault: unknown})
 		}
 	}()
 	var usage *events.ChatUsage
 	if r.ask.Emit == nil {
-		o, usage = r.plain(ctx, a, t)
+		o, usage = r.plain(asking, a, t)
 	} else {
-		o, usage = r.stream(ctx, a, t)
+		o, usage = r.stream(asking, a, t)
 	}
 	now := time.Now()
 	tried := Tried{Target: r.Target, Key: t.KeyName(), Waited: began.Sub(r.last), Took: now.Sub(began), Usage: usage}
@@ -47,11 +51,45 @@ func (r *run) attempt(ctx context.Context, a *attempts, t *keyring.Turn, lease L
 	}
 	t.End(ctx, blamed, now)
 	r.engine.metrics.attempt(&tried, o.fault == nil)
+	r.chat.End(&genai.ChatEnd{Took: tried.Took, Fault: o.fault, Response: r.said(&o), Usage: usage})
 	settle(lease, o, usage)
 	if o.fault == nil || o.begun {
 		r.Usage = usage
 	}
 	return o
+}
+
+// record begins the span of an attempt. The context is that of the attempt.
+func (r *run) record(ctx context.Context, a *attempts, t *keyring.Turn, began time.Time) context.Context {
+	if r.engine.cfg.GenAI == nil {
+		return ctx
+	}
+	about := genai.About{
+		Target: a.provider.target, Name: r.Target.ID, Model: r.Target.Model, Number: len(r.Attempts) + 1, Place: a.number + 1, Why: genai.First, Began: began,
+	}
+	if n := len(r.Attempts); n > 0 {
+		switch last := &r.Attempts[n-1]; {
+		case last.Target.ID != r.Target.ID:
+			about.Why = genai.Fallback
+		case last.Key != t.KeyName():
+			about.Why = genai.NextKey
+		default:
+			about.Why = genai.Retry
+		}
+	}
+	ctx, r.chat = r.engine.cfg.GenAI.Chat(ctx, &about, r.ask.Request, r.ask.Emit != nil)
+	return ctx
+}
+
+// said is what an attempt has been told, as far as it is known.
+func (r *run) said(o *outcome) *events.ChatResponse {
+	if o.fault == nil {
+		return r.Response
+	}
+	if partial, ok := errors.AsType[*PartialError](o.err); ok {
+		return partial.Partial
+	}
+	return nil
 }
 
 // plain asks for an answer in one piece.
@@ -73,6 +111,7 @@ func (r *run) plain(ctx context.Context, a *attempts, _ *keyring.Turn) (outcome,
 		fault := llm.FaultIn(asking, err)
 		return outcome{fault: fault, hurried: hurried, brief: r.brief(limit, usual, 2.0/3)}, fault.Usage
 	}
+	r.chat.Answered(res.ID, res.Model)
 	res.Model = r.Target.ID
 	r.Response, r.FirstOutput = res, time.Since(r.begin)
 	if len(res.Choices) > 0 {

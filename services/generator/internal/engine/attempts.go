@@ -39,6 +39,7 @@ func (a *attempts) once(ctx context.Context, t *keyring.Turn) (step, error) {
 		if events.CodeOf(err) != events.CodeRateLimited {
 			return finish, events.AsError(err)
 		}
+		r.Held++
 		r.verdict.limited(a.number, events.AsError(err), time.Now())
 		return next, nil
 	}

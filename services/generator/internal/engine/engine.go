@@ -29,6 +29,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/genai"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/keyring"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
 	"github.com/neuron7x/mlsdm-integrations/internal/retry"
@@ -42,6 +43,8 @@ type Provider struct {
 	Adapter llm.Adapter
 	// Keys are its API keys, at most [providers.MaxKeys]; none: it is asked without one.
 	Keys []providers.Key
+	// Target is how spans and metrics name it; nil: by Name.
+	Target *genai.Target
 }
 
 // Config says how patient an engine is. The zero value of a field is its default, but for Retries.
@@ -65,6 +68,8 @@ type Config struct {
 	Gate Gate
 	// Metrics takes the counters; nil: they are counted for nobody.
 	Metrics prometheus.Registerer
+	// GenAI records attempts; nil: nobody does.
+	GenAI *genai.Recorder
 	// Logger hears when keys and providers are left alone, and when no longer.
 	Logger *slog.Logger
 	// Random returns a number in [0, 1) and is safe for concurrent use; nil is [rand.Float64].
@@ -129,7 +134,10 @@ func New(cfg Config, list []Provider) (*Engine, error) {
 		if err != nil {
 			return nil, fmt.Errorf("engine: %w", err)
 		}
-		e.providers[p.Name] = &provider{adapter: p.Adapter, ring: ring}
+		if p.Target == nil {
+			p.Target = &genai.Target{Provider: p.Name}
+		}
+		e.providers[p.Name] = &provider{adapter: p.Adapter, ring: ring, target: p.Target}
 	}
 	return e, nil
 }
@@ -138,7 +146,11 @@ func New(cfg Config, list []Provider) (*Engine, error) {
 type provider struct {
 	adapter llm.Adapter
 	ring    *keyring.Ring
+	target  *genai.Target
 }
+
+// Limited reports whether attempts need the consent of a [Gate].
+func (e *Engine) Limited() bool { return e.cfg.Gate != nil }
 
 // Available says whether a model of a provider can be asked now.
 func (e *Engine) Available(name, model string) keyring.Availability {

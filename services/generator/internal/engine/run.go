@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/llm"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/genai"
 	"github.com/neuron7x/mlsdm-integrations/internal/retry"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/route"
@@ -27,6 +28,7 @@ type run struct {
 	room  [1]Tried // most requests need no more
 	order [1]route.Target
 	call  llm.Call
+	chat  genai.Chat // the attempt that is under way
 }
 
 // step is what follows an attempt.
@@ -83,6 +85,7 @@ func (r *run) target(ctx context.Context, i int) (until time.Time, s step, err e
 		t, why := a.use.Take(r.Target.Model, time.Now())
 		if why != nil {
 			r.verdict.blocked(why)
+			r.Skipped++
 			if why.Waits {
 				return why.Until, next, nil
 			}

@@ -94,6 +94,7 @@ func (s *stream) alive() { s.watch.alive(notOn) }
 
 // chunk takes one piece of the answer.
 func (s *stream) chunk(c *events.ChatChunk) error {
+	s.run.chat.Chunk(c)
 	c.Model = s.run.Target.ID
 	s.said.add(c)
 	if !s.begun {

@@ -34,15 +34,16 @@ func (f *Filter) tell(ctx context.Context, d *decision, accepted bool) error {
 	if f.cfg.IncludeText {
 		text = shorten(d.text, maxEventText)
 	}
+	traced(ctx, d.stage, d.by, decisionOf(accepted))
 	if accepted {
-		f.metrics.decisions.WithLabelValues(d.stage, "accept").Inc()
+		f.metrics.decisions.WithLabelValues(d.stage, accepts).Inc()
 		f.reports.Report(ctx, d.RequestID, events.MoralFilterAccept{
 			RequestID: d.RequestID, Caller: d.Caller, Model: d.Model, Stage: d.stage, Score: d.score, Threshold: d.threshold,
 			Reason: f.reason(d, "not below"), Categories: d.categories, Text: text,
 		})
 		return nil
 	}
-	f.metrics.decisions.WithLabelValues(d.stage, "reject").Inc()
+	f.metrics.decisions.WithLabelValues(d.stage, rejects).Inc()
 	f.reports.Report(ctx, d.RequestID, events.MoralFilterReject{
 		RequestID: d.RequestID, Caller: d.Caller, Model: d.Model, Stage: d.stage, Score: d.score, Threshold: d.threshold,
 		Reason: f.reason(d, "below"), Categories: d.categories, Text: text,

@@ -162,12 +162,12 @@ func (f *Filter) Prompt(ctx context.Context, s Subject, req *events.ChatRequest)
 		if f.cfg.Enabled == On {
 			return events.Errorf(events.CodeInvalidArgument, "%s is missing: every request must bring its score, a number of 0 to 1", wholeField)
 		}
-		f.unjudged(events.StagePrompt, noScore)
+		f.unjudged(ctx, events.StagePrompt, noScore)
 		return nil
 	}
 	d.by = string(f.cfg.Scorer.Kind)
 	if d.text, d.other = promptText(req); strings.TrimSpace(d.text) == "" {
-		f.unjudged(events.StagePrompt, noText)
+		f.unjudged(ctx, events.StagePrompt, noText)
 		return nil
 	}
 	if len(d.text) > f.cfg.MaxText {
@@ -197,11 +197,11 @@ func (f *Filter) Completion(ctx context.Context, s Subject, res *events.ChatResp
 func (f *Filter) ask(ctx context.Context, d *decision) (judged bool, err error) {
 	switch {
 	case strings.TrimSpace(d.text) == "":
-		f.unjudged(d.stage, noText)
+		f.unjudged(ctx, d.stage, noText)
 		return false, nil
 	case len(d.text) > f.cfg.MaxText:
 		if f.cfg.OnScorerError == Accept {
-			f.unjudged(d.stage, tooMuchText)
+			f.unjudged(ctx, d.stage, tooMuchText)
 			return false, nil
 		}
 		return false, events.Errorf(events.CodeContentRejected,
@@ -214,7 +214,7 @@ func (f *Filter) ask(ctx context.Context, d *decision) (judged bool, err error) 
 	case ctx.Err() != nil:
 		return false, events.AsError(context.Cause(ctx))
 	case f.cfg.OnScorerError == Accept:
-		f.unjudged(d.stage, noScorer)
+		f.unjudged(ctx, d.stage, noScorer)
 		return false, nil
 	default:
 		return false, unscored(d.stage, err)
@@ -231,6 +231,8 @@ func unscored(stage string, err error) error {
 	return told
 }
 
-func (f *Filter) unjudged(stage, reason string) {
+// unjudged takes note of what is not judged, and why.
+func (f *Filter) unjudged(ctx context.Context, stage, reason string) {
+	traced(ctx, stage, "", reason)
 	f.metrics.unjudged.WithLabelValues(stage, reason).Inc()
 }
