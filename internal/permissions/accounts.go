@@ -47,7 +47,9 @@ func (i Installation) Accounts(keys Keys) (string, error) {
 	var w strings.Builder
 	fmt.Fprintf(&w, "system_account: %s\n\naccounts {\n", systemAccount)
 	fmt.Fprintf(&w, "  %s {\n    exports: [\n      { service: %q }\n      { service: %q }\n    ]\n  }\n\n", systemAccount, apiPrefix+">", nowhere)
-	fmt.Fprintf(&w, "  %s {\n    jetstream: enabled\n\n    imports: [\n", account)
+	fmt.Fprintf(&w, "  %s {\n    jetstream: enabled\n\n", account)
+	w.WriteString("    # What becomes of messages whose trace is sampled is said there:\n")
+	fmt.Fprintf(&w, "    %s\n\n    imports: [\n", i.Tracing())
 	w.WriteString("      # Instead of all of JetStream's API, nothing:\n")
 	writeImport(&w, nowhere, apiPrefix+">")
 	i.writeImports(&w, users, keys)
@@ -71,6 +73,12 @@ func (i Installation) Accounts(keys Keys) (string, error) {
 	}
 	w.WriteString("    ]\n  }\n}\n")
 	return w.String(), nil
+}
+
+// Tracing is what the configuration of an account says, so that the server tells of every message whose trace is sampled by who
+// publishes it. It says nothing about any other.
+func (i Installation) Tracing() string {
+	return fmt.Sprintf("msg_trace: { dest: %q, sampling: 100 }", i.Subjects.Hops())
 }
 
 // apiPrefix is the usual place of JetStream's API.

@@ -120,6 +120,8 @@ func (i Installation) Users() []User {
 	for _, name := range names {
 		u := User{Name: name}
 		u.Subscribe.add(Inbox(name) + ".>")
+		// Who may not publish there has its messages dropped by the server as soon as their traces are sampled.
+		u.Publish.add(i.Subjects.Hops())
 		switch {
 		case name == Admin:
 			i.admin(&u)

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/permissions"
@@ -29,6 +30,7 @@ type Server struct {
 	dir       string
 	port      int
 	configure func(*server.Options)
+	traced    bool
 	closed    *closed // nil: anyone may do anything
 }
 
@@ -38,6 +40,7 @@ type Option func(*settings)
 type settings struct {
 	bare      bool
 	closed    *permissions.Installation
+	traced    bool
 	configure func(*server.Options)
 }
 
@@ -55,7 +58,7 @@ func Start(t testing.TB, opts ...Option) *Server {
 	for _, o := range opts {
 		o(&set)
 	}
-	s := &Server{dir: t.TempDir(), port: server.RANDOM_PORT, configure: set.configure}
+	s := &Server{dir: t.TempDir(), port: server.RANDOM_PORT, configure: set.configure, traced: set.traced}
 	if set.closed != nil {
 		s.closed = newClosed(t, *set.closed)
 	}
@@ -77,6 +80,9 @@ func (s *Server) start(t testing.TB) {
 	o.ServerName, o.Host, o.Port, o.JetStream, o.StoreDir = "bustest", "127.0.0.1", s.port, true, s.dir
 	o.JetStreamMaxStore = 1 << 40 // streams reserve their bounds, which a test does not fill: a small disk is no reason to refuse them
 	o.NoLog, o.NoSigs, o.MaxPayload = true, true, maxPayload
+	if s.traced && s.closed == nil {
+		o.Accounts = append(o.Accounts, tracedAccount(t))
+	}
 	if s.configure != nil {
 		s.configure(o)
 	}
@@ -133,10 +139,16 @@ func (s *Server) URL() string { return s.ClientURL() }
 // Config is the bus configuration that reaches the server.
 func (s *Server) Config() bus.Config { return bus.Config{URLs: []string{s.URL()}} }
 
-// Connect connects a bus that is closed when the test ends. On a closed server, name is the user.
+// Connect connects a bus that is closed when the test ends. On a closed server, name is the user. Its spans are checked; see [Tracer].
 func (s *Server) Connect(t testing.TB, name string) *bus.Bus {
 	t.Helper()
-	o := bus.Options{Logger: Logger(t)}
+	return s.ConnectTraced(t, name, Tracer(t))
+}
+
+// ConnectTraced is [Server.Connect] with a tracer of the test's own.
+func (s *Server) ConnectTraced(t testing.TB, name string, tracer trace.TracerProvider) *bus.Bus {
+	t.Helper()
+	o := bus.Options{Logger: Logger(t), Tracer: tracer}
 	if s.closed != nil {
 		o.Key = s.Key(t, name)
 	}

@@ -22,6 +22,19 @@ func Closed(callers ...string) Option {
 	return func(s *settings) { s.closed = &permissions.Installation{Callers: callers} }
 }
 
+// Traced has the server tell of messages whose trace is sampled, on [events.Subjects.Hops], as a closed one always does.
+func Traced() Option { return func(s *settings) { s.traced = true } }
+
+// tracedAccount is the account of who brings no name, which only a configuration can have told of messages.
+func tracedAccount(t testing.TB) *server.Account {
+	t.Helper()
+	var o server.Options
+	require.NoError(t, o.ProcessConfigString("accounts { A { "+permissions.Installation{}.Tracing()+" } }"))
+	require.Len(t, o.Accounts, 1)
+	o.Accounts[0].Name = server.DEFAULT_GLOBAL_ACCOUNT
+	return o.Accounts[0]
+}
+
 // closed is what a closed server and its users know.
 type closed struct {
 	installation permissions.Installation

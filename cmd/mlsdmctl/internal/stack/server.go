@@ -12,6 +12,8 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/permissions"
 )
 
 // Limits of the embedded server.
@@ -41,13 +43,17 @@ func startServer(o Options, u users) (srv *server.Server, stop func(), err error
 	if err := checkPortFree(host, port); err != nil {
 		return nil, nil, err
 	}
+	account, err := newAccount()
+	if err != nil {
+		return nil, nil, err
+	}
 	srv, err = server.NewServer(&server.Options{
 		ServerName: "mlsdm", Host: host, Port: port, JetStream: true, StoreDir: dir, MaxPayload: maxPayload,
 		// Streams reserve their bounds, some gigabytes together. By default the server has three quarters of what is free, and a
 		// small disk would be refused though nothing is on it.
 		JetStreamMaxStore: 1 << 40,
 		NoSigs:            true, NoSystemAccount: false, JetStreamMaxMemory: 256 << 20,
-		Nkeys: u.nkeys, NoAuthUser: u.anyone,
+		Nkeys: u.nkeys, NoAuthUser: u.anyone, Accounts: []*server.Account{account},
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("the embedded NATS server: %w", err)
@@ -73,6 +79,17 @@ func startServer(o Options, u users) (srv *server.Server, stop func(), err error
 		return nil, nil, fmt.Errorf("the embedded NATS server did not start on %s within %s", o.Addr, readyTimeout)
 	}
 	return srv, stop, nil
+}
+
+// newAccount makes the account of all users, which has the server tell of messages whose trace is sampled. Only a configuration can
+// say so.
+func newAccount() (*server.Account, error) {
+	var o server.Options
+	if err := o.ProcessConfigString("accounts { ALL { " + permissions.Installation{}.Tracing() + " } }"); err != nil {
+		return nil, fmt.Errorf("the account of the embedded NATS server: %w", err)
+	}
+	o.Accounts[0].Name = server.DEFAULT_GLOBAL_ACCOUNT
+	return o.Accounts[0], nil
 }
 
 // splitAddr refuses addresses that others could reach, unless insecure: the embedded server asks nobody who they are.
