@@ -15,7 +15,6 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	dto "github.com/prometheus/client_model/go"
 	"go.opentelemetry.io/otel/trace"
 
@@ -118,7 +117,7 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	}
 	intake, stopping := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Stack{
-		server: srv, users: users, logger: o.Logger, loggers: o.LoggerFor, tracer: o.Tracer, content: o.CaptureContent, checks: health.NewChecks(), process: prometheus.NewRegistry(),
+		server: srv, users: users, logger: o.Logger, loggers: o.LoggerFor, tracer: o.Tracer, content: o.CaptureContent, checks: health.NewChecks(),
 		failed: make(chan error, len(o.Units)+1), intake: intake, stopping: stopping, running: map[string]*running{},
 		stopServer: stopServer,
 	}
@@ -145,7 +144,11 @@ func (s *Stack) start(ctx context.Context, o Options, instances []service.Instan
 	if err := s.provision(ctx); err != nil {
 		return err
 	}
-	s.process.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	process, err := service.NewRegistry("up")
+	if err != nil {
+		return err
+	}
+	s.process = process
 	if o.AdminAddr != "" && o.AdminAddr != "off" {
 		admin, err := health.Listen(ctx, o.AdminAddr, health.Handler(s.checks, prometheus.GathererFunc(s.gather)))
 		if err != nil {
