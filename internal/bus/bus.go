@@ -61,6 +61,8 @@ type Bus struct {
 	closed  chan struct{}
 	closing atomic.Bool // Close was called
 
+	pullers pullers
+
 	mu          sync.Mutex
 	onReconnect map[int]func()
 	nextHook    int

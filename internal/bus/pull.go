@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -65,6 +66,7 @@ func (b *Bus) pull(intake, work context.Context, cancelWork context.CancelFunc, 
 	}
 	remove := b.afterReconnect(func() { notify(p.again) })
 	defer remove()
+	defer b.pullers.add(p)()
 	over := make(chan struct{})
 	defer close(over)
 	go p.crew.keepAlive(extend, over)
@@ -96,7 +98,8 @@ type puller struct {
 	changed  chan struct{} // so many places became free that it is worth looking whether to ask
 	again    chan struct{} // the connection was made again
 	crew     *crew
-	grant    int64 // bytes that one request may bring; 0 is no bound
+	grant    int64       // bytes that one request may bring; 0 is no bound
+	paused   atomic.Bool // nothing more is asked for, see [Bus.Pause]
 
 	verdicts chan error // of looking whether the consumer is gone: why it is, or nil
 
@@ -167,7 +170,7 @@ func (p *puller) ask(ctx context.Context) (few int) {
 	if worth := max(owed, 1); free < worth {
 		return p.places - owed - worth
 	}
-	if ctx.Err() != nil || !p.bus.nc.IsConnected() { // the reconnect asks again
+	if ctx.Err() != nil || p.paused.Load() || !p.bus.nc.IsConnected() { // the reconnect, and the end of the pause, ask again
 		return never
 	}
 	now := time.Now()

@@ -51,6 +51,35 @@ func (b *Bus) Answer(ctx context.Context, subject, queue string, answer func(Hea
 	})
 }
 
+// Attend calls heard for every request on subject, one after the other, until ctx ends, and so does everyone else who attends to it.
+// reply sends the answer, a body or an error, and waits until the server has it; who is not meant leaves it uncalled. Attend returns at
+// once, when it has subscribed.
+func (b *Bus) Attend(ctx context.Context, subject string, heard func(m Heard, reply func(body []byte, err error))) error {
+	return b.until(ctx, subject, "", func(m *nats.Msg) {
+		if m.Reply == "" {
+			return
+		}
+		_, err := b.answer(ctx, Heard{Subject: m.Subject, Header: m.Header, Body: m.Data}, func(h Heard) ([]byte, error) {
+			var failure error
+			heard(h, func(body []byte, err error) {
+				reply := &nats.Msg{Subject: m.Reply, Data: body, Header: nats.Header{}}
+				if err != nil {
+					failure = err
+					reply.Header, reply.Data = events.EncodeError(err)
+				}
+				if err := b.nc.PublishMsg(reply); err != nil {
+					b.log.WarnContext(ctx, "a request could not be answered", "subject", m.Subject, "err", err)
+				}
+				b.flush(ctx)
+			})
+			return nil, failure
+		})
+		if err != nil {
+			b.log.DebugContext(ctx, "a request was refused", "subject", m.Subject, "err", err)
+		}
+	})
+}
+
 // answer has a request answered, under a span.
 func (b *Bus) answer(ctx context.Context, m Heard, answer func(Heard) ([]byte, error)) ([]byte, error) {
 	if !b.tracing {

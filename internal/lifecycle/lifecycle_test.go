@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"testing"
@@ -230,4 +231,7 @@ func TestExitCode(t *testing.T) {
 	require.Equal(t, 0, lifecycle.ExitCode(nil))
 	require.Equal(t, lifecycle.ExitFailure, lifecycle.ExitCode(errMain))
 	require.Equal(t, lifecycle.ExitUsage, lifecycle.ExitCode(errors.Join(errMain, codedError(2))))
+	emergency := fmt.Errorf("emergency: %w", &lifecycle.EmergencyError{Reason: "no memory"})
+	require.Equal(t, 75, lifecycle.ExitCode(errors.Join(errMain, emergency)))
+	require.EqualError(t, emergency, "emergency: emergency shutdown: no memory")
 }

@@ -11,10 +11,25 @@ import (
 
 // The statuses that a process ends with, beside 0.
 const (
-	ExitFailure = 1   // it could not do its work
-	ExitUsage   = 2   // it was called in a wrong way, or configured so
-	ExitKilled  = 130 // somebody lost patience with its stop
+	ExitFailure = 1 // it could not do its work
+	ExitUsage   = 2 // it was called in a wrong way, or configured so
+	// ExitEmergency is the end of a process that has published system.emergency_shutdown: its memory could not be freed, or an operator
+	// said so. To start it again is worth a try (EX_TEMPFAIL of sysexits.h).
+	ExitEmergency = 75
+	ExitKilled    = 130 // somebody lost patience with its stop
 )
+
+// EmergencyError ends a process that has published system.emergency_shutdown.
+type EmergencyError struct {
+	// Reason is that of the event.
+	Reason string
+}
+
+// Error implements error.
+func (e *EmergencyError) Error() string { return "emergency shutdown: " + e.Reason }
+
+// ExitCode returns [ExitEmergency].
+func (e *EmergencyError) ExitCode() int { return ExitEmergency }
 
 // WithSignals returns a context that ends at the first SIGINT or SIGTERM, with the signal as its cause. At the second
 // one kill is called, which should end the process at once. stop gives the signals back.

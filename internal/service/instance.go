@@ -54,6 +54,11 @@ func (i Instance) Run(ctx context.Context, deps Deps) error {
 	if err := i.complete(&deps); err != nil {
 		return err
 	}
+	attending, done := context.WithCancel(context.WithoutCancel(ctx)) // while it drains, too
+	defer done()
+	if err := i.attend(attending, deps); err != nil {
+		return err
+	}
 	refs, err := config.References(&i.settings)
 	if err != nil {
 		return err
@@ -72,11 +77,13 @@ func (i Instance) Run(ctx context.Context, deps Deps) error {
 	if err := assets.wait(ctx, deps.Logger); err != nil {
 		return nil //nolint:nilerr // to be told to stop is no failure
 	}
+	go deps.Emergency.Replay(attending)
 	return secrets.run(ctx, deps.Bus, deps.Logger, func() error {
 		runner, err := i.unit.build(i.settings.Service, deps)
 		if err != nil {
 			return fmt.Errorf("%s does not start: %w", i.unit.Name, err)
 		}
+		followHops(ctx, deps)
 		deps.Logger.InfoContext(ctx, "running")
 		return runner.Run(ctx)
 	})
@@ -103,6 +110,7 @@ func (i Instance) complete(deps *Deps) error {
 	if deps.DrainTimeout == 0 {
 		deps.DrainTimeout = i.settings.Common.DrainTimeout
 	}
+	i.completeControl(deps)
 	if deps.Secrets != nil {
 		return nil
 	}

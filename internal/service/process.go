@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/config"
+	"github.com/neuron7x/mlsdm-integrations/internal/control"
 	"github.com/neuron7x/mlsdm-integrations/internal/health"
 	"github.com/neuron7x/mlsdm-integrations/internal/lifecycle"
+	"github.com/neuron7x/mlsdm-integrations/internal/memory"
 	"github.com/neuron7x/mlsdm-integrations/internal/telemetry"
 	"github.com/neuron7x/mlsdm-integrations/internal/version"
 )
@@ -84,7 +85,7 @@ func (u Unit) run(ctx context.Context, s settings, tel *telemetry.Telemetry) err
 	})()
 	return lifecycle.Run(working, tel.Logger, s.Common.DrainTimeout+stopMargin, func(ctx context.Context, rt *lifecycle.Runtime) error {
 		context.AfterFunc(ctx, checks.Stop) // for the ends that do not come from outside
-		registry, err := newRegistry(u.Name)
+		registry, err := NewRegistry(u.Name)
 		if err != nil {
 			return err
 		}
@@ -101,8 +102,15 @@ func (u Unit) run(ctx context.Context, s settings, tel *telemetry.Telemetry) err
 			return err
 		}
 		tel.Logger.InfoContext(ctx, "connected", "version", version.String(), "nats_url", b.ServerURL())
+		ended := make(chan error, 1)
+		line := NewLine(b, u.Name, NewInstance(), s.Common.SpoolDir, tel.Logger, ended)
+		parts := new(memory.Parts)
+		HoldMemory(parts, b)
+		rt.Go("emergency", func(ctx context.Context) error { return await(ctx, ended) })
+		rt.Go("memory", control.Memory{Config: s.Common.Memory, Parts: parts, Line: line, Metrics: metrics, Log: tel.Logger}.Run)
 		return Instance{unit: u, settings: s}.Run(ctx, Deps{
 			Bus: b, Logger: tel.Logger, Metrics: metrics, Tracer: tel.Tracer, Health: checks, CaptureContent: s.Common.Telemetry.CaptureContent,
+			Instance: line.Instance, Level: tel.Level(u.Name), Memory: parts, Emergency: line,
 		})
 	})
 }
@@ -150,22 +158,4 @@ func serveAdmin(ctx context.Context, rt *lifecycle.Runtime, c Common, log *slog.
 	rt.OnStop("admin listener", server.Shutdown)
 	rt.Go("admin listener", func(context.Context) error { return server.Serve() })
 	return nil
-}
-
-// newRegistry returns the metrics of a process.
-func newRegistry(name string) (*prometheus.Registry, error) {
-	registry := prometheus.NewRegistry()
-	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "mlsdm_build_info", Help: "Always 1; its labels say which build is running.",
-		ConstLabels: prometheus.Labels{"service": name, "version": version.String()},
-	})
-	build.Set(1)
-	for _, c := range []prometheus.Collector{
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build,
-	} {
-		if err := registry.Register(c); err != nil {
-			return nil, fmt.Errorf("metrics: %w", err)
-		}
-	}
-	return registry, nil
 }

@@ -29,8 +29,10 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/config"
+	"github.com/neuron7x/mlsdm-integrations/internal/emergency"
 	"github.com/neuron7x/mlsdm-integrations/internal/health"
 	"github.com/neuron7x/mlsdm-integrations/internal/lifecycle"
+	"github.com/neuron7x/mlsdm-integrations/internal/memory"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret/remote"
 )
 
@@ -45,6 +47,16 @@ type Deps struct {
 	Health       *health.Checks
 	Secrets      *remote.Client // asks secretd, under the service's name
 	DrainTimeout time.Duration  // how long work that has begun may go on after Run's context has ended
+
+	// Instance names this replica, and Level is what its logger logs; see [NewInstance].
+	Instance string
+	Level    *slog.LevelVar
+	// Memory is where the parts of the service say what they hold, and what they can do without.
+	Memory *memory.Parts
+	// Emergency is the way out of the process: it tells why, and ends it.
+	Emergency *emergency.Line
+	// Others are the other services of the same process.
+	Others []string
 
 	// CaptureContent says that the operator wants what people and models write in the traces (telemetry.Config): without it no
 	// service puts any of that into an attribute.

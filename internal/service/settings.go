@@ -7,6 +7,7 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/config"
+	"github.com/neuron7x/mlsdm-integrations/internal/memory"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret/remote"
 	"github.com/neuron7x/mlsdm-integrations/internal/telemetry"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
@@ -17,9 +18,11 @@ type Common struct {
 	Bus       bus.Config       `embed:"" group:"NATS"`
 	Secrets   remote.Config    `embed:"" group:"Secrets"`
 	Telemetry telemetry.Config `embed:"" group:"Logs and traces"`
+	Memory    memory.Config    `embed:"" group:"Memory"`
 
 	AdminAddr    string        `name:"admin-addr" env:"MLSDM_ADMIN_ADDR" default:"127.0.0.1:9090" placeholder:"HOST:PORT" group:"Process" help:"Where /livez, /readyz and /metrics are served; off for nowhere."`
 	DrainTimeout time.Duration `name:"drain-timeout" env:"MLSDM_DRAIN_TIMEOUT" default:"25s" placeholder:"DURATION" group:"Process" help:"How long work that has begun may go on after a signal to stop, up to 1h."`
+	SpoolDir     string        `name:"spool-dir" env:"MLSDM_SPOOL_DIR" placeholder:"DIR" group:"Process" help:"Folder that keeps a system.emergency_shutdown that the stream has not taken; the next start publishes it. Empty: one of the user's own among the temporary files, which a container loses with its end."`
 }
 
 // maxDrainTimeout bounds the setting: whoever waits longer has mistaken the unit.

@@ -17,6 +17,8 @@ const MaxReason = 1024
 type LogLevelRequest struct {
 	// Level is "debug", "info", "warn" or "error"; without one nothing is changed.
 	Level string `json:"level,omitempty"`
+	// Instance is the one replica that is meant; without one all are.
+	Instance string `json:"instance,omitempty"`
 }
 
 // Validate checks the request. Its errors are of code invalid_argument.
@@ -61,4 +63,6 @@ type ShutdownReply struct {
 	// EventID is the id of its system.emergency_shutdown, and Stored whether the stream has it already.
 	EventID string `json:"event_id"`
 	Stored  bool   `json:"stored"`
+	// Others are the other services of the same process, which end with it.
+	Others []string `json:"others,omitempty"`
 }

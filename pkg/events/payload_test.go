@@ -26,12 +26,15 @@ func TestPayloadValidate(t *testing.T) {
 	for eventType, broken := range map[string]map[string][]any{
 		events.TypeMoralFilterReject:       moral,
 		events.TypeMoralFilterAccept:       moral,
-		events.TypeSystemEmergencyShutdown: {"service": {nil, ""}, "reason": {nil, ""}},
+		events.TypeSystemEmergencyShutdown: {"service": {nil, ""}, "reason": {nil, ""}, "used_bytes": {-1}, "limit_bytes": {-1}},
 		events.TypeSystemRecoveryTriggered: {
 			"trigger": {nil, ""}, "action": {nil, ""}, "run_id": {-1}, "consecutive_failures": {-1}, "cooldown_seconds": {-1, 1e12},
 		},
 		events.TypeMemoryThresholdExceeded: {
 			"service": {nil}, "level": {nil, "panic"}, "used_bytes": {-1}, "limit_bytes": {nil, 0, -1}, "threshold": {nil, 0, 1.01},
+			"trend_bytes_per_second": {1e19, -1e19}, "top_consumers": {
+				[]any{map[string]any{"bytes": 1}}, []any{map[string]any{"name": "cache", "bytes": -1}}, slices.Repeat([]any{map[string]any{"name": "cache", "bytes": 1}}, 6),
+			},
 		},
 		events.TypeRequestProcessed: {
 			"request_id": {nil}, "caller": {nil}, "kind": {nil, "sing"}, "door": {nil, "back"}, "outcome": {nil, "maybe"}, "latency_ms": {-1, 1e16},

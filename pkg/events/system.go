@@ -6,14 +6,28 @@ type SystemEmergencyShutdown struct {
 	Service string `json:"service" jsonschema:"minLength=1"`
 	// Reason says why, for a person.
 	Reason string `json:"reason" jsonschema:"minLength=1"`
+	// Instance is the name of the replica.
+	Instance string `json:"instance,omitempty"`
+	// Trigger is what caused it, for a program: [TriggerMemory], [TriggerOperator], or a word of whoever else publishes the event.
+	Trigger string `json:"trigger,omitempty"`
+	// UsedBytes and LimitBytes are the memory that was in use, and that might have been, when memory was the trigger.
+	UsedBytes  int64 `json:"used_bytes,omitempty" jsonschema:"minimum=0"`
+	LimitBytes int64 `json:"limit_bytes,omitempty" jsonschema:"minimum=0"`
 }
+
+// Triggers of [SystemEmergencyShutdown] that the services have.
+const (
+	TriggerMemory   = "memory"
+	TriggerOperator = "operator"
+)
 
 // EventType returns "system.emergency_shutdown".
 func (SystemEmergencyShutdown) EventType() string { return TypeSystemEmergencyShutdown }
 
 // Validate implements [Payload].
 func (p SystemEmergencyShutdown) Validate() error {
-	return firstError(required("service", p.Service), required("reason", p.Reason))
+	return firstError(required("service", p.Service), required("reason", p.Reason),
+		atLeast("used_bytes", p.UsedBytes, 0), atLeast("limit_bytes", p.LimitBytes, 0))
 }
 
 // SystemRecoveryTriggered says that a recovery was started, and by what.
@@ -58,6 +72,9 @@ func (p SystemRecoveryTriggered) Validate() error {
 // minThreshold is the least share of a limit that makes sense as a threshold.
 const minThreshold = 0.001
 
+// maxTrend bounds how fast memory grows or shrinks, in bytes per second.
+const maxTrend = 1e18
+
 // Levels of [MemoryThresholdExceeded].
 const (
 	LevelWarning  = "warning"
@@ -76,6 +93,31 @@ type MemoryThresholdExceeded struct {
 	LimitBytes int64 `json:"limit_bytes" jsonschema:"minimum=1"`
 	// Threshold is the share of the limit that was passed: 0.001 to 1.
 	Threshold float64 `json:"threshold" jsonschema:"minimum=0.001,maximum=1"`
+	// Instance is the name of the replica.
+	Instance string `json:"instance,omitempty"`
+	// LimitFrom says where the limit is from: "configured", "gomemlimit" or "cgroup", or a word of whoever else publishes the event.
+	LimitFrom string `json:"limit_from,omitempty"`
+	// TrendBytesPerSecond is how fast the use has grown of late; negative is that it shrank.
+	TrendBytesPerSecond float64 `json:"trend_bytes_per_second,omitempty" jsonschema:"minimum=-1e18,maximum=1e18"`
+	// TopConsumers are the parts of the process that hold most, at most [MaxMemoryConsumers], the largest first. They are what the
+	// process knows of, and do not add up to UsedBytes.
+	TopConsumers []MemoryConsumer `json:"top_consumers,omitempty" jsonschema:"maxItems=5"`
+}
+
+// MaxMemoryConsumers is how many parts a [MemoryThresholdExceeded] names.
+const MaxMemoryConsumers = 5
+
+// MemoryConsumer is a part of a process that holds memory.
+type MemoryConsumer struct {
+	// Name is what the part is called, for example "cache emb".
+	Name string `json:"name" jsonschema:"minLength=1"`
+	// Bytes is about how much it holds.
+	Bytes int64 `json:"bytes" jsonschema:"minimum=0"`
+}
+
+// validate checks a part.
+func (c MemoryConsumer) validate() error {
+	return firstError(required("top_consumers.name", c.Name), atLeast("top_consumers.bytes", c.Bytes, 0))
 }
 
 // EventType returns "memory.threshold_exceeded".
@@ -83,6 +125,15 @@ func (MemoryThresholdExceeded) EventType() string { return TypeMemoryThresholdEx
 
 // Validate implements [Payload].
 func (p MemoryThresholdExceeded) Validate() error {
+	if n := len(p.TopConsumers); n > MaxMemoryConsumers {
+		return Errorf(CodeInvalidArgument, "top_consumers are %d; at most %d are allowed", n, MaxMemoryConsumers)
+	}
+	for _, c := range p.TopConsumers {
+		if err := c.validate(); err != nil {
+			return err
+		}
+	}
 	return firstError(required("service", p.Service), oneOf("level", p.Level, LevelWarning, LevelCritical),
-		atLeast("used_bytes", p.UsedBytes, 0), atLeast("limit_bytes", p.LimitBytes, 1), inRange("threshold", p.Threshold, minThreshold, 1))
+		atLeast("used_bytes", p.UsedBytes, 0), atLeast("limit_bytes", p.LimitBytes, 1), inRange("threshold", p.Threshold, minThreshold, 1),
+		inRange("trend_bytes_per_second", p.TrendBytesPerSecond, -maxTrend, maxTrend))
 }

@@ -92,11 +92,11 @@ func FindType(name string) (EventType, bool) {
 	case TypeMoralFilterAccept:
 		return EventType{name, MoralFilterAccept{}, "generator, the engine, anyone", "the filter let a content pass", false}, true
 	case TypeSystemEmergencyShutdown:
-		return EventType{name, SystemEmergencyShutdown{}, "any service", "it is going down because it must", false}, true
+		return EventType{name, SystemEmergencyShutdown{}, "any service, the engine, anyone", "it is going down because it must", false}, true
 	case TypeSystemRecoveryTriggered:
 		return EventType{name, SystemRecoveryTriggered{}, "ciwatch, anyone", "recovery started, and what was done", false}, true
 	case TypeMemoryThresholdExceeded:
-		return EventType{name, MemoryThresholdExceeded{}, "any service", "its memory passed a threshold", false}, true
+		return EventType{name, MemoryThresholdExceeded{}, "any service, the engine, anyone", "its memory passed a threshold", false}, true
 	case TypeRequestProcessed:
 		return EventType{name, RequestProcessed{}, "embedder, generator", "a request ended", false}, true
 	case TypeCIRunFailed:
