@@ -19,11 +19,11 @@ func newBacklogMetrics(labels []string) backlogMetrics {
 		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "mlsdm_bus_consumer_" + name, Help: help}, labels)
 	}
 	return backlogMetrics{
-		pending: gauge("pending", "Messages that wait in the stream and were not handed out yet (num_pending)."),
-		oldest:  gauge("oldest_seconds", "How long the oldest of them has waited, to within 15 seconds; 0 when none does."),
-		unacked: gauge("ack_pending", "Messages that were handed out and are not settled: at work, or put off (num_ack_pending)."),
+		pending:     gauge("pending", "Messages that wait in the stream and were not handed out yet (num_pending)."),
+		oldest:      gauge("oldest_seconds", "How long the oldest of them has waited, to within 15 seconds; 0 when none does."),
+		unacked:     gauge("ack_pending", "Messages that were handed out and are not settled: at work, or put off (num_ack_pending)."),
 		redelivered: gauge("redelivered", "Messages of these that were handed out more than once (num_redelivered)."),
-		waiting: gauge("waiting", "Pull requests that wait at the server (num_waiting)."),
+		waiting:     gauge("waiting", "Pull requests that wait at the server (num_waiting)."),
 	}
 }
 
