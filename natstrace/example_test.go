@@ -1,7 +1,8 @@
 package natstrace_test
 
 import (
-	"log"
+	"fmt"
+	"os"
 
 	"github.com/nats-io/nats.go"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -19,16 +20,16 @@ func Example() {
 
 	nc, err := nats.Connect(nats.DefaultURL)
 	if err != nil {
-		log.Print(err)
+		fmt.Fprintln(os.Stderr, err)
 		return
 	}
 	defer nc.Close()
 	_, err = nc.QueueSubscribe("trace.hops", "natstrace", func(m *nats.Msg) {
 		if err := bridge.Handle(m.Data); err != nil {
-			log.Print(err)
+			fmt.Fprintln(os.Stderr, err)
 		}
 	})
 	if err != nil {
-		log.Print(err)
+		fmt.Fprintln(os.Stderr, err)
 	}
 }

@@ -19,11 +19,11 @@ const patience = 30 * time.Second
 func start(t *testing.T, config string) *server.Server {
 	t.Helper()
 	o := &server.Options{}
-	require.NoError(t, o.ProcessConfigString(fmt.Sprintf(`
+	require.NoError(t, o.ProcessConfigString(`
 		listen: 127.0.0.1:-1
 		accounts: { A: { users: [ { user: a, password: a }, { user: narrow, password: a, permissions: { publish: "orders.>" } } ],
 		                 msg_trace: { dest: "trace.hops", sampling: 100 } } }
-		%s`, config)))
+		`+config))
 	o.NoLog, o.NoSigs = true, true
 	s, err := server.NewServer(o)
 	require.NoError(t, err)
