@@ -27,6 +27,7 @@ type commands struct {
 	Models     modelsCommand     `cmd:"" help:"List the models: which can answer now, what they cost, what is left of limits."`
 	Publish    publishCommand    `cmd:"" help:"Publish an event."`
 	Events     eventsCommand     `cmd:"" help:"Show events as they happen."`
+	Trace      traceCommand      `cmd:"" help:"Show the whole journey of one message: request, result, events, deliveries and every attempt."`
 	CI         ciCommand         `cmd:"" name:"ci" help:"Show CI health and history, have it looked at now, and recover what is broken."`
 	Webhooks   webhooksCommand   `cmd:"" help:"List, make, change and test webhook endpoints."`
 	Secrets    secretsCommand    `cmd:"" help:"List, read and refresh secrets, and see who asked for them."`
