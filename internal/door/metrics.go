@@ -14,6 +14,8 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	tokens   *prometheus.CounterVec
+	cost     *prometheus.CounterVec
+	unpriced *prometheus.CounterVec
 	inputs   *prometheus.CounterVec
 	lost     prometheus.Counter
 
@@ -54,6 +56,12 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mlsdm_tokens_total", Help: "Tokens, as the providers counted them.",
 		}, []string{"kind", "model", "type"}),
+		cost: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mlsdm_cost_total", Help: "What requests cost, in the currency of the price table.",
+		}, []string{"kind", "model"}),
+		unpriced: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mlsdm_unpriced_total", Help: "Requests whose cost is not known, as the price table does not have their model.",
+		}, []string{"kind", "model"}),
 		inputs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mlsdm_embedded_inputs_total", Help: "Texts of embed requests, by whether the cache had their vectors.",
 		}, []string{"model", "cache"}),
@@ -64,7 +72,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.tokens, m.inputs, m.lost} {
+	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.tokens, m.cost, m.unpriced, m.inputs, m.lost} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("request metrics: %w", err)
 		}
@@ -127,6 +135,12 @@ func (m *metrics) count(r *events.RequestProcessed) {
 	}
 	if r.CompletionTokens > 0 {
 		c.completion.Add(float64(r.CompletionTokens))
+	}
+	if r.Cost > 0 {
+		m.cost.WithLabelValues(r.Kind, model).Add(r.Cost)
+	}
+	if r.Unpriced {
+		m.unpriced.WithLabelValues(r.Kind, model).Inc()
 	}
 	if r.Inputs > 0 {
 		c.hit.Add(float64(r.CachedInputs))

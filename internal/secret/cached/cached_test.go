@@ -199,6 +199,9 @@ mlsdm_secret_cache_gets_total{answer="limited",store="vault"} 0
 mlsdm_secret_cache_gets_total{answer="miss",store="vault"} 7
 mlsdm_secret_cache_gets_total{answer="negative",store="vault"} 1
 mlsdm_secret_cache_gets_total{answer="stale",store="vault"} 1
+# HELP mlsdm_secret_cache_oldest_seconds How long ago a store gave the secret that has been kept longest, of those that are in the cache.
+# TYPE mlsdm_secret_cache_oldest_seconds gauge
+mlsdm_secret_cache_oldest_seconds{store="vault"} 600
 # HELP mlsdm_secret_store_calls_total Calls to stores of secrets, by what came of them.
 # TYPE mlsdm_secret_store_calls_total counter
 mlsdm_secret_store_calls_total{outcome="denied",store="vault"} 0
@@ -210,7 +213,8 @@ mlsdm_secret_store_calls_total{outcome="unusable",store="vault"} 0
 # HELP mlsdm_secret_store_failing Whether a store of secrets has failed so often that it is left alone (1) or not (0).
 # TYPE mlsdm_secret_store_failing gauge
 mlsdm_secret_store_failing{store="vault"} 1
-`), "mlsdm_secret_cache_entries", "mlsdm_secret_cache_gets_total", "mlsdm_secret_store_calls_total", "mlsdm_secret_store_failing"))
+`), "mlsdm_secret_cache_entries", "mlsdm_secret_cache_gets_total", "mlsdm_secret_cache_oldest_seconds",
+			"mlsdm_secret_store_calls_total", "mlsdm_secret_store_failing"))
 		_, err = cached.New(stores, cached.Config{Metrics: reg}, nil)
 		require.ErrorContains(t, err, "metrics of the cache of secrets")
 	})

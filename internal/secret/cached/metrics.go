@@ -47,7 +47,7 @@ func newMetrics(c *Cache) (*metrics, error) {
 	bytes := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "mlsdm_secret_cache_bytes", Help: "What the cache of secrets holds, roughly.",
 	}, func() float64 { _, n := c.holds(); return float64(n) })
-	for _, collector := range []prometheus.Collector{m.gets, m.calls, m.seconds, m.broken, m.evicted, entries, bytes} {
+	for _, collector := range []prometheus.Collector{m.gets, m.calls, m.seconds, m.broken, m.evicted, entries, bytes, newAges(c)} {
 		if err := c.cfg.Metrics.Register(collector); err != nil {
 			return nil, fmt.Errorf("metrics of the cache of secrets: %w", err)
 		}
