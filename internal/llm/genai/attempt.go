@@ -32,11 +32,15 @@ func (r *Recorder) attempt(operation string, about *About) attempt {
 // start starts the span, with what is known of every attempt and with more.
 func (a *attempt) start(ctx context.Context, more []attribute.KeyValue, links ...trace.Link) context.Context {
 	about := &a.about
+	model := about.Model
+	if len(model) > maxModel { // there are servers that take every name that a caller thinks up
+		model = llm.Bound(model, maxModel)
+	}
 	to := append(more,
 		attribute.String("gen_ai.operation.name", a.operation),
 		attribute.String("gen_ai.provider.name", about.Target.Provider),
-		attribute.String("gen_ai.request.model", about.Model),
-		attribute.String("mlsdm.model", about.Name),
+		attribute.String("gen_ai.request.model", model),
+		attribute.String("mlsdm.model", word(about.Name)),
 		attribute.Int("mlsdm.attempt", about.Number),
 		attribute.Int("mlsdm.attempt.target", about.Place),
 		attribute.String("mlsdm.attempt.why", string(about.Why)),
@@ -53,12 +57,15 @@ func (a *attempt) start(ctx context.Context, more []attribute.KeyValue, links ..
 	if len(links) > 0 {
 		options = append(options, trace.WithLinks(links...))
 	}
-	ctx, a.span = a.recorder.tracer.Start(ctx, a.operation+" "+about.Model, options...)
+	ctx, a.span = a.recorder.tracer.Start(ctx, a.operation+" "+model, options...)
 	if !a.span.IsRecording() {
 		a.span = nil
 	}
 	return ctx
 }
+
+// maxModel bounds the name of a model in the name of a span, in bytes.
+const maxModel = 120
 
 // Traces reports whether a span below that of ctx can be one that somebody sees.
 func (r *Recorder) Traces(ctx context.Context) bool {
