@@ -12,6 +12,7 @@ func (i Installation) service(u *User) {
 	i.answers(u)
 	i.asks(u)
 	i.tells(u)
+	i.obeys(u)
 	u.Subscribe.add(i.Subjects.Hops()) // one of them makes spans of what the server says
 	for _, s := range events.Streams() {
 		if slices.Contains(s.UsedBy, u.Name) {
@@ -99,12 +100,11 @@ func (i Installation) tells(u *User) {
 	}
 }
 
-// obeys lets a service hear what operators tell its replicas, and what the server tells of the messages whose trace is sampled.
+// obeys lets a service hear what operators tell its replicas.
 func (i Installation) obeys(u *User) {
 	for _, verb := range []string{events.ControlLogLevel, events.ControlShutdown} {
 		u.Subscribe.add(i.Subjects.Control(u.Name, verb))
 	}
-	u.Subscribe.add(i.Subjects.Hops())
 }
 
 // works lets a service answer durable requests of a kind, once each, give them up, and hear that an interactive one is canceled.
