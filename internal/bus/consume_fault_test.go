@@ -219,7 +219,7 @@ func TestConsumeNeverGivesUpWithoutALimit(t *testing.T) {
 func TestConsumeGivesUpWhatIsHardToStore(t *testing.T) {
 	t.Parallel()
 	s := bustest.Start(t)
-	b := s.Connect(t, "test")
+	b := s.ConnectTraced(t, "test", nil) // whose messages have the size that is reckoned with here
 	nc := s.Conn(t)
 	dead, err := nc.SubscribeSync("mlsdm.deadletters.>")
 	require.NoError(t, err)

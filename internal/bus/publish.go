@@ -27,6 +27,8 @@ type Msg struct {
 	GiveHeader bool
 	// Body is the payload.
 	Body []byte
+	// Unseen says that a Publish of it is worth no span: what is of a trace stays a part of it.
+	Unseen bool
 }
 
 // Ack is JetStream's word that a message is stored.
@@ -44,7 +46,7 @@ type Ack struct {
 // Errors are an [events.Error]: failed_precondition when no stream takes the subject, invalid_argument when the message is
 // larger than the server takes, unavailable otherwise; it may then be published again with the same ID.
 func (b *Bus) Publish(ctx context.Context, m Msg) (Ack, error) {
-	if !b.tracing {
+	if !b.tracing || m.Unseen {
 		return b.publishCounted(ctx, m, trace.SpanContext{})
 	}
 	ctx, span := b.publishSpan(ctx, m)

@@ -64,7 +64,7 @@ func TestPublishAllStoresMoreThanTheWindow(t *testing.T) {
 func TestTraceContextTravelsInLowerCase(t *testing.T) {
 	t.Parallel()
 	s := bustest.Start(t)
-	b := s.Connect(t, "test")
+	b := s.ConnectTraced(t, "test", nil)
 	nc := s.Conn(t)
 	sub, err := nc.SubscribeSync("mlsdm.events.>")
 	require.NoError(t, err)

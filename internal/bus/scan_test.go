@@ -168,7 +168,7 @@ func TestScanOutlivesTheServer(t *testing.T) {
 
 func TestStoredMessage(t *testing.T) {
 	t.Parallel()
-	b := bustest.Start(t).Connect(t, "test")
+	b := bustest.Start(t).ConnectTraced(t, "test", nil)
 	publishEvents(t, b, 2, []byte("body"))
 	m, err := b.StoredMessage(t.Context(), eventsStream, 2)
 	require.NoError(t, err)

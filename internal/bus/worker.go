@@ -37,7 +37,7 @@ func (w *worker) handle(ctx context.Context, raw *nats.Msg) {
 	w.metrics.begin(m, start)
 	defer w.metrics.inFlight.Dec()
 	if !w.bus.tracing {
-		w.process(ContextFromHeader(ctx, m.Header), raw, m, start)
+		_, _ = w.process(ContextFromHeader(ctx, m.Header), raw, m, start) // settled, counted and logged there
 		return
 	}
 	ctx, span := w.span(ctx, m)

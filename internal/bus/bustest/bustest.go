@@ -145,7 +145,7 @@ func (s *Server) Connect(t testing.TB, name string) *bus.Bus {
 	return s.ConnectTraced(t, name, Tracer(t))
 }
 
-// ConnectTraced is [Server.Connect] with a tracer of the test's own.
+// ConnectTraced is [Server.Connect] with a tracer of the test's own; nil is none.
 func (s *Server) ConnectTraced(t testing.TB, name string, tracer trace.TracerProvider) *bus.Bus {
 	t.Helper()
 	o := bus.Options{Logger: Logger(t), Tracer: tracer}
