@@ -35,7 +35,9 @@ func NewSpool(dir string) *Spool {
 }
 
 // DefaultDir is a folder of the user's own among those for temporary files.
-func DefaultDir() string { return filepath.Join(os.TempDir(), "mlsdm-spool-"+strconv.Itoa(os.Getuid())) }
+func DefaultDir() string {
+	return filepath.Join(os.TempDir(), "mlsdm-spool-"+strconv.Itoa(os.Getuid()))
+}
 
 // open opens the folder. Nobody but the user may write there: what is there is published in the name of the service.
 func (s *Spool) open() (*os.Root, error) {

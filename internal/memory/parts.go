@@ -8,8 +8,8 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
-// Parts are the parts of a process that hold memory, and those that can do with less. The zero value has none. It is safe for
-// concurrent use. What is registered under a name takes the place of what was registered under it before.
+// Parts are the parts of a process that hold memory, and those that can do with less. The zero value has none, and a nil one takes
+// none. It is safe for concurrent use. What is registered under a name takes the place of what was registered under it before.
 type Parts struct {
 	root   *Parts // where everything is kept; nil is here
 	prefix string
@@ -38,6 +38,9 @@ func (p *Parts) top() *Parts {
 
 // Holds registers a part that holds memory. size says about how many bytes; it is called now and then, and must be quick.
 func (p *Parts) Holds(name string, size func() int64) {
+	if p == nil {
+		return
+	}
 	top := p.top()
 	top.mu.Lock()
 	defer top.mu.Unlock()
@@ -50,6 +53,9 @@ func (p *Parts) Holds(name string, size func() int64) {
 // Sheds registers a load that the process can do without when its memory is critical: shed is called then, and resume when that is
 // over. Neither may block, or call the parts. If memory is critical now, shed is called at once.
 func (p *Parts) Sheds(name string, shed, resume func()) {
+	if p == nil {
+		return
+	}
 	top := p.top()
 	top.mu.Lock()
 	defer top.mu.Unlock()

@@ -75,7 +75,7 @@ func (i Instance) Run(ctx context.Context, deps Deps) error {
 	assets := newAssets(deps.Bus, i.unit.Name)
 	deps.Health.Register("streams", assets.check)
 	if err := assets.wait(ctx, deps.Logger); err != nil {
-		return nil //nolint:nilerr // to be told to stop is no failure
+		return nil // to be told to stop is no failure
 	}
 	go deps.Emergency.Replay(attending)
 	return secrets.run(ctx, deps.Bus, deps.Logger, func() error {

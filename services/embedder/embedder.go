@@ -69,6 +69,7 @@ func build(cfg Config, deps service.Deps, patience batch.Options) (*Service, err
 	if err != nil {
 		return nil, err
 	}
+	vectors.Register(deps.Memory)
 	kept, err := vectors.Namespace("emb", cache.Options{})
 	if err != nil {
 		return nil, errors.Join(err, vectors.Close())

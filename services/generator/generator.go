@@ -80,6 +80,7 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 	if s.cache, err = cache.New(cfg.Cache, deps.Logger, deps.Metrics); err != nil {
 		return nil, err
 	}
+	s.cache.Register(deps.Memory)
 	w := &worker{table: doc.table, defaultModel: cfg.defaultModel(doc), engine: made, filter: s.filter, prices: doc.prices}
 	if s.cache != nil {
 		space, err := s.cache.Namespace("chat", cache.Options{})
