@@ -3,14 +3,8 @@ package dispatcher
 import (
 	"context"
 	"math/rand/v2"
-	"net/http"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/trace"
-
-	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/egress"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/delivery"
@@ -20,48 +14,17 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/target"
 )
 
-// attempt posts the webhook.
-func (s *Service) attempt(ctx context.Context, to *target.Endpoint, d delivery.Delivery) sender.Result {
+// attempt posts the webhook. Whoever asks for it ends its span, when it is known what becomes of the delivery.
+func (s *Service) attempt(ctx context.Context, to *target.Endpoint, d delivery.Delivery) (sender.Result, attemptSpan) {
 	s.metrics.inFlight.Inc()
 	defer s.metrics.inFlight.Dec()
-	traceParent, end := s.span(ctx, to, d)
-	result := s.send(ctx, to, d, traceParent)
-	end(result)
-	return result
-}
-
-// span begins the span of an attempt. It returns what the receiver may continue, and what ends it.
-func (s *Service) span(ctx context.Context, to *target.Endpoint, d delivery.Delivery) (traceParent string, end func(sender.Result)) {
-	ctx, span := s.tracer.Start(ctx, "POST", trace.WithSpanKind(trace.SpanKindClient))
-	if span.IsRecording() {
-		span.SetAttributes(
-			attribute.String("http.request.method", http.MethodPost),
-			attribute.String("mlsdm.endpoint.id", to.ID()), attribute.String("mlsdm.event.type", d.Event.Type),
-			attribute.Int("http.request.resend_count", d.Attempt-1),
-		)
-		if u := to.URL(); u != nil { // a broken endpoint has none
-			span.SetAttributes(attribute.String("server.address", u.Hostname()))
-		}
-	}
-	traceParent = d.Event.TraceParent
-	if span.SpanContext().IsValid() {
-		header := make(map[string][]string, 2)
-		bus.InjectTrace(ctx, header)
-		traceParent = events.HeaderValue(header, events.HeaderTraceParent)
-	}
-	return traceParent, func(result sender.Result) {
-		defer span.End()
-		if result.Status != 0 {
-			span.SetAttributes(attribute.Int("http.response.status_code", result.Status))
-		}
-		if result.Err != nil {
-			span.SetStatus(codes.Error, result.Err.Error())
-		}
-	}
+	span := s.beginSpan(ctx, to, d)
+	result := s.send(ctx, to, d, span.continued(d.Event))
+	return result, span
 }
 
 // send renders, signs and posts.
-func (s *Service) send(ctx context.Context, to *target.Endpoint, d delivery.Delivery, traceParent string) sender.Result {
+func (s *Service) send(ctx context.Context, to *target.Endpoint, d delivery.Delivery, trace traceContext) sender.Result {
 	at := time.Now()
 	if err := to.Broken(); err != nil {
 		return sender.Result{At: at, Verdict: sender.Misconfigured, Class: events.ErrorClassEndpoint, Err: err}
@@ -71,12 +34,10 @@ func (s *Service) send(ctx context.Context, to *target.Endpoint, d delivery.Deli
 		return sender.Result{At: at, Verdict: sender.Abort, Class: events.ErrorClassProtocol, Err: err}
 	}
 	own := to.Fields()
-	header := make([]egress.Field, 0, len(own)+7) // with room for ours
+	header := make([]egress.Field, 0, len(own)+8) // with room for ours
 	header = append(append(header, own...),
 		egress.Field{Name: "Content-Type", Value: contentType}, egress.Field{Name: "User-Agent", Value: s.userAgent})
-	if isTraceParent(traceParent) { // it was the publisher's to choose: nothing else gets into our headers
-		header = append(header, egress.Field{Name: "Traceparent", Value: traceParent})
-	}
+	header = trace.append(header)
 	if header, err = to.Sign(ctx, delivery.WebhookID(d.Event), at, body, header); err != nil {
 		return sender.Result{At: at, Verdict: sender.Misconfigured, Class: events.ErrorClassEndpoint, Err: err}
 	}

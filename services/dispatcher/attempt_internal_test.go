@@ -20,10 +20,11 @@ func TestTheSpanOfABrokenEndpoint(t *testing.T) {
 	m, err := newMetrics(nil)
 	require.NoError(t, err)
 	spans := tracetest.NewSpanRecorder()
-	s := &Service{metrics: m, tracer: trace.NewTracerProvider(trace.WithSpanProcessor(spans)).Tracer("test")}
+	s := &Service{metrics: m, tracing: true, tracer: trace.NewTracerProvider(trace.WithSpanProcessor(spans)).Tracer("test")}
 	broken, err := target.New(target.Parts{Spec: events.EndpointSpec{ID: "shop", URL: "secret:webhook.shop"}, Broken: errors.New("gone")})
 	require.NoError(t, err)
-	result := s.attempt(t.Context(), broken, delivery.Delivery{EndpointID: "shop", Attempt: 1})
+	result, span := s.attempt(t.Context(), broken, delivery.Delivery{EndpointID: "shop", Attempt: 1})
+	span.end(result, events.AttemptRetry)
 	require.Equal(t, sender.Misconfigured, result.Verdict)
 	require.Len(t, spans.Ended(), 1)
 }

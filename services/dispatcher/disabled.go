@@ -117,7 +117,8 @@ func (s *Service) probe(ctx context.Context, d delivery.Delivery) error {
 	if !ok || to.Disabled() || !health.Disabled || health.Generation != d.Probe {
 		return nil // it is gone, its operator disabled it too, or it works again
 	}
-	result := s.attempt(ctx, to, d)
+	result, span := s.attempt(ctx, to, d)
+	span.end(result, plainOutcome(result))
 	switch result.Verdict {
 	case sender.Interrupted:
 		return result.Err
@@ -145,7 +146,8 @@ func (s *Service) test(ctx context.Context, to *target.Endpoint) (events.Deliver
 		return events.DeliveryAttempt{}, err
 	}
 	d := delivery.New(ev, to.ID(), time.Time{})
-	result := s.attempt(ctx, to, d)
+	result, span := s.attempt(ctx, to, d)
+	span.end(result, plainOutcome(result))
 	if ctx.Err() != nil {
 		return events.DeliveryAttempt{}, result.Err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
@@ -49,6 +50,7 @@ type Service struct {
 	history  *history.History
 	metrics  *metrics
 	tracer   trace.Tracer
+	tracing  bool // somebody looks at the spans
 	secrets  *remote.Client
 
 	pace       pace          // of what comes back to endpoints that are held back
@@ -85,6 +87,8 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 		attempts: attemptlog.New(deps.Bus, deps.Bus.Subjects(), deps.Logger, func(n int) { m.lost.Add(float64(n)) }),
 		tracer:   deps.Tracer.Tracer("github.com/neuron7x/mlsdm-integrations/services/dispatcher"),
 	}
+	_, untraced := deps.Tracer.(noop.TracerProvider)
+	s.tracing = !untraced
 	s.history = history.New(deps.Bus, s.deliverable)
 	if s.sealer, err = keyring.NewSealer(used.SealKeys); err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ func (s *Service) later(ctx context.Context, m *bus.Message, w wait) error {
 	if err != nil {
 		return err
 	}
-	header = traced(ctx, header, d.Event)
+	header = traced(ctx, header, m.Header, d.Event)
 	header[events.HeaderSchedule] = []string{"@at " + w.at.UTC().Format(time.RFC3339Nano)}
 	header[events.HeaderScheduleTarget] = []string{s.bus.Subjects().DeliveryAgain(d.EndpointID)}
 	// Where the message lies tells apart this attempt, handed out twice, and the same attempt of a delivery that was put back
@@ -31,6 +31,7 @@ func (s *Service) later(ctx context.Context, m *bus.Message, w wait) error {
 	}
 	_, err = s.bus.Publish(ctx, bus.Msg{
 		Subject: s.bus.Subjects().DeliveryLater(d.ID + "-" + place), ID: d.MessageID() + "-" + place, Header: header, GiveHeader: true, Body: body,
+		Unseen: !w.attempted, // what is held back, perhaps many times, is told of by the span of its handling
 	})
 	return err
 }

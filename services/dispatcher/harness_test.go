@@ -16,7 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/otel/trace/noop"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/bus/bustest"
@@ -60,13 +60,19 @@ type running struct {
 // run starts a dispatcher on a connection of its own. It is stopped when the test ends, if not before.
 func run(t testing.TB, srv *bustest.Server, cfg dispatcher.Config, change ...func(*dispatcher.Service)) *running {
 	t.Helper()
-	r := &running{bus: srv.Connect(t, "dispatcher"), registry: prometheus.NewRegistry(), checks: health.NewChecks(), log: &log{}}
+	return runTraced(t, srv, bustest.Tracer(t), cfg, change...)
+}
+
+// runTraced is run with a tracer of the test's own.
+func runTraced(t testing.TB, srv *bustest.Server, tracer trace.TracerProvider, cfg dispatcher.Config, change ...func(*dispatcher.Service)) *running {
+	t.Helper()
+	r := &running{bus: srv.ConnectTraced(t, "dispatcher", tracer), registry: prometheus.NewRegistry(), checks: health.NewChecks(), log: &log{}}
 	asker, err := remote.New(r.bus, events.ServiceDispatcher)
 	require.NoError(t, err)
 	svc, err := dispatcher.New(cfg, service.Deps{
 		Name: "dispatcher", Bus: r.bus, Secrets: asker, Metrics: r.registry, Health: r.checks,
 		Logger:  slog.New(slog.NewMultiHandler(bustest.Logger(t).Handler(), slog.NewTextHandler(r.log, nil))),
-		Version: "1.2.3", DrainTimeout: 2 * time.Second, Tracer: noop.NewTracerProvider(),
+		Version: "1.2.3", DrainTimeout: 2 * time.Second, Tracer: tracer,
 	})
 	require.NoError(t, err)
 	for _, c := range change {

@@ -42,6 +42,8 @@ type head struct {
 	FirstAttemptAt time.Time `json:"first_attempt_at,omitzero"`
 	NextAt         time.Time `json:"next_at,omitzero"`
 	Slot           time.Time `json:"slot,omitzero"`
+	// Trace is the trace context of the attempt before, as a traceparent.
+	Trace string `json:"trace,omitempty"`
 }
 
 // errWaits is what a lane tells the bus when the event at its head has to wait. It is no failure.
@@ -149,6 +151,7 @@ func (s *Service) deliverHead(ctx context.Context, id string, m *bus.Message) er
 	if stored.Header, stored.Body, err = d.Message(); err != nil {
 		return err
 	}
+	ctx = s.inTraceOf(ctx, d)
 	var back time.Duration
 	later := func(w wait) error {
 		back = max(time.Until(w.at), time.Millisecond)
@@ -169,7 +172,12 @@ func (s *Service) deliverHead(ctx context.Context, id string, m *bus.Message) er
 // remember writes down what is known of the head of a lane.
 func (s *Service) remember(ctx context.Context, w wait, sequence uint64) error {
 	d := w.delivery
-	body, err := json.Marshal(head{Sequence: sequence, Attempt: d.Attempt, FirstAttemptAt: d.FirstAttemptAt, NextAt: w.at, Slot: d.Slot})
+	if d.Trace == "" { // it was not attempted yet: its next attempts belong to where it was held back first
+		d.Trace = s.traceOf(ctx)
+	}
+	body, err := json.Marshal(head{
+		Sequence: sequence, Attempt: d.Attempt, FirstAttemptAt: d.FirstAttemptAt, NextAt: w.at, Slot: d.Slot, Trace: d.Trace,
+	})
 	if err != nil {
 		return fmt.Errorf("writing what is known of the head of a lane: %w", err)
 	}
@@ -190,7 +198,7 @@ func (s *Service) recall(ctx context.Context, d delivery.Delivery, sequence uint
 	if err := json.Unmarshal(body, &h); err != nil || h.Sequence != sequence || h.Attempt < 1 {
 		return d, nil //nolint:nilerr // of another event, or written by hand: then it begins anew
 	}
-	d.Attempt, d.FirstAttemptAt, d.NextAt, d.Slot = h.Attempt, h.FirstAttemptAt, h.NextAt, h.Slot
+	d.Attempt, d.FirstAttemptAt, d.NextAt, d.Slot, d.Trace = h.Attempt, h.FirstAttemptAt, h.NextAt, h.Slot, h.Trace
 	return d, nil
 }
 

@@ -46,7 +46,7 @@ func (s *Service) deliveries(ctx context.Context, m *bus.Message, ev events.Even
 			return nil, err
 		}
 		msgs[i] = bus.Msg{
-			Subject: s.bus.Subjects().DeliveryReady(e.ID()), ID: d.MessageID(), Header: traced(ctx, header, ev), GiveHeader: true, Body: body,
+			Subject: s.bus.Subjects().DeliveryReady(e.ID()), ID: d.MessageID(), Header: traced(ctx, header, m.Header, ev), GiveHeader: true, Body: body,
 		}
 	}
 	return msgs, nil
@@ -71,16 +71,4 @@ func (s *Service) wanting(ev events.Event) []*target.Endpoint {
 		}
 	}
 	return wanting
-}
-
-// traced adds the trace of the event to the headers of its delivery, unless the bus knows of a span to continue.
-func traced(ctx context.Context, header map[string][]string, ev events.Event) map[string][]string {
-	bus.InjectTrace(ctx, header)
-	if ev.TraceParent != "" && events.HeaderValue(header, events.HeaderTraceParent) == "" {
-		header[events.HeaderTraceParent] = []string{ev.TraceParent}
-		if ev.TraceState != "" {
-			header[events.HeaderTraceState] = []string{ev.TraceState}
-		}
-	}
-	return header
 }

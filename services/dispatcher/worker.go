@@ -71,10 +71,11 @@ func (s *Service) pass(ctx context.Context, m *bus.Message, to *target.Endpoint,
 			d.Slot = decision.At
 		}
 		s.metrics.of(to.ID()).held.Inc()
+		s.tellHeld(ctx, d, decision.At)
 		return later(wait{delivery: d, at: decision.At})
 	}
 	defer decision.Ticket.Leave() // should it not come to an outcome
-	result := s.attempt(ctx, to, d)
+	result, span := s.attempt(ctx, to, d)
 	disabled, err := decision.Ticket.Done(context.WithoutCancel(ctx), outcomeOf(result))
 	if err != nil { // the next attempts find out the same
 		s.log.WarnContext(ctx, "what came of an attempt could not be written down for its endpoint", "endpoint", to.ID(), "err", err)
@@ -82,38 +83,47 @@ func (s *Service) pass(ctx context.Context, m *bus.Message, to *target.Endpoint,
 	if disabled {
 		s.disabled(ctx, to.ID())
 	}
-	return s.settle(ctx, m, to, d, result, later)
+	d.Trace = span.trace
+	outcome, err := s.settle(ctx, m, to, d, result, later)
+	span.end(result, outcome)
+	return err
 }
 
-// settle does with a delivery what the result of its attempt asks for.
-func (s *Service) settle(ctx context.Context, m *bus.Message, to *target.Endpoint, d delivery.Delivery, result sender.Result, later func(wait) error) error {
+// outcomeInterrupted is what the span of an attempt tells that does not count: it is made again. The other outcomes are those of
+// [events.DeliveryAttempt].
+const outcomeInterrupted = "interrupted"
+
+// settle does with a delivery what the result of its attempt asks for, and says what that was.
+func (s *Service) settle(
+	ctx context.Context, m *bus.Message, to *target.Endpoint, d delivery.Delivery, result sender.Result, later func(wait) error,
+) (outcome string, err error) {
 	if d.FirstAttemptAt.IsZero() {
 		d.FirstAttemptAt = result.At
 	}
 	switch result.Verdict {
 	case sender.Delivered:
 		s.record(d, result, end{}, time.Time{})
-		return nil
+		return events.AttemptDelivered, nil
 	case sender.Interrupted: // the shutdown cut it short, so it does not count; another replica may have it at once
-		return result.Err
+		return outcomeInterrupted, result.Err
 	case sender.Retry, sender.Refused, sender.Misconfigured, sender.Gone, sender.Disable, sender.Abort:
 	}
 	again, more := next(to, d, result)
 	if !more {
 		last := end{fault: faultOf(result), status: result.Status, class: result.Class, err: result.Err}
 		if err := s.giveUp(ctx, m, d, last); err != nil {
-			return err
+			return outcomeInterrupted, err
 		}
 		s.record(d, result, last, time.Time{})
-		return nil
+		return events.AttemptDead, nil
 	}
 	at := time.Now().Add(again)
 	if err := later(wait{delivery: d.Next(), at: at, attempted: true}); err != nil {
-		return err
+		return outcomeInterrupted, err
 	}
 	s.log.InfoContext(ctx, "a webhook was not taken; it is tried again", logAttrs(d, result, "next_at", at)...)
 	s.record(d, result, end{}, at)
-	return nil
+	return events.AttemptRetry, nil
 }
 
 // limitsOf returns what an endpoint's gate goes by.

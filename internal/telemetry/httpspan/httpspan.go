@@ -7,6 +7,7 @@ package httpspan
 
 import (
 	"context"
+	"encoding/hex"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -81,6 +82,20 @@ func (t *transport) CloseIdleConnections() {
 	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
 	}
+}
+
+// TraceParent returns the value of the header traceparent that continues a span, of version 00 of W3C Trace Context; nothing for a
+// span context that is none.
+func TraceParent(sc trace.SpanContext) string {
+	if !sc.IsValid() {
+		return ""
+	}
+	traceID, spanID := sc.TraceID(), sc.SpanID()
+	const length = len("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	text := append(make([]byte, 0, length), "00-"...)
+	text = append(hex.AppendEncode(text, traceID[:]), '-')
+	text = append(hex.AppendEncode(text, spanID[:]), '-')
+	return string(hex.AppendEncode(text, []byte{byte(sc.TraceFlags() & (trace.FlagsSampled | trace.FlagsRandom))}))
 }
 
 // Name returns the name of the span of a request: its method, and the template if there is one.

@@ -148,6 +148,7 @@ func (l *Log) publish(ctx context.Context, b *batch) {
 		Subject: l.subjects.Attempts(b.endpoint),
 		Header:  map[string][]string{events.HeaderContentType: {events.ContentTypeJSON}},
 		Body:    b.body,
+		Unseen:  true, // it tells of attempts of many traces, which have their own spans
 	})
 	if err != nil {
 		l.lose(ctx, b, err)

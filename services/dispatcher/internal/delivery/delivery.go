@@ -31,6 +31,9 @@ type Delivery struct {
 	Slot time.Time
 	// NextAt is when this attempt is due, where that is not the scheduler's business; zero is now.
 	NextAt time.Time
+	// Trace is the trace context of the attempt before this one, as a traceparent, where a message does not carry that of the
+	// delivery; empty is none.
+	Trace string
 	// ReplayID is that of the replay that made it; empty is none.
 	ReplayID string
 	// Probe is which disabling of the endpoint this tests; 0 is no probe.

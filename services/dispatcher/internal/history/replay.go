@@ -175,10 +175,10 @@ func (p *page) take(m *bus.Message, d delivery.Delivery) step {
 		return 0
 	}
 	msg := bus.Msg{Subject: p.h.subjects.DeliveryReady(d.EndpointID), ID: p.messageID(m, d.EndpointID), Header: header, Body: body}
-	if d.Event.TraceParent != "" {
-		msg.Header[events.HeaderTraceParent] = []string{d.Event.TraceParent}
-		if d.Event.TraceState != "" {
-			msg.Header[events.HeaderTraceState] = []string{d.Event.TraceState}
+	if parent, state := traceOf(m, d.Event); parent != "" {
+		msg.Header[events.HeaderTraceParent] = []string{parent}
+		if state != "" {
+			msg.Header[events.HeaderTraceState] = []string{state}
 		}
 	}
 	if most := p.h.streams.MaxPayload(); most > 0 && size(msg) > most {
@@ -186,6 +186,15 @@ func (p *page) take(m *bus.Message, d delivery.Delivery) step {
 	}
 	p.msgs, p.bytes = append(p.msgs, msg), p.bytes+len(body)
 	return p.counted()
+}
+
+// traceOf returns the trace that a delivery belongs to which is made of a message: that of what became of it so far, or, without one,
+// that of its event.
+func traceOf(m *bus.Message, ev events.Event) (parent, state string) {
+	if parent, state = events.TraceContext(m.Header, nil); parent != "" {
+		return parent, state
+	}
+	return ev.TraceParent, ev.TraceState
 }
 
 // messageID is the same whenever a page is asked for again.

@@ -68,7 +68,7 @@ func TestReplayToAnotherEndpoint(t *testing.T) {
 	m := next()
 	d := fresh(t, m, "b", "again")
 	require.Equal(t, delivery.New(ev, "b", time.Time{}).ID, d.ID)
-	require.Equal(t, ev.TraceParent, events.HeaderValue(m.header, events.HeaderTraceParent))
+	require.Contains(t, events.HeaderValue(m.header, events.HeaderTraceParent), "-0123456789abcdef0123456789abcdef-", "the same trace")
 	require.Equal(t, "2", fresh(t, next(), "b", "again").Event.ID)
 
 	// The same replay to a third endpoint is not taken for a copy.
