@@ -39,7 +39,7 @@ func start(t *testing.T, environment map[string]string) (*doortest.Street, *llmt
 	s, checks := doortest.Start(t), health.NewChecks()
 	e, err := embedder.New(cfg, service.Deps{
 		Name: "embedder", Version: "1.0.0", Bus: s.Server.Connect(t, "embedder"), Logger: bustest.Logger(t),
-		Metrics: prometheus.NewRegistry(), Health: checks, DrainTimeout: 5 * time.Second,
+		Metrics: prometheus.NewRegistry(), Health: checks, Tracer: bustest.Tracer(t), DrainTimeout: 5 * time.Second,
 	})
 	require.NoError(t, err)
 	s.Run(t, "embedder", e)

@@ -14,6 +14,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/bus/bustest"
 	"github.com/neuron7x/mlsdm-integrations/internal/door/doortest"
 	"github.com/neuron7x/mlsdm-integrations/internal/health"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/genai/genaitest"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/llmtest"
 	"github.com/neuron7x/mlsdm-integrations/internal/service"
 	"github.com/neuron7x/mlsdm-integrations/internal/spaces"
@@ -28,6 +29,7 @@ type rig struct {
 
 	models map[string]*model
 	dir    string
+	spans  *genaitest.Spans
 }
 
 // program is the embedder as its command runs it.
@@ -44,7 +46,7 @@ func (f running) Run(ctx context.Context) error { return f(ctx) }
 // newRig starts a bus; embedders come with [rig.start].
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	r := &rig{Street: doortest.Start(t), models: make(map[string]*model), dir: t.TempDir()}
+	r := &rig{Street: doortest.Start(t), models: make(map[string]*model), dir: t.TempDir(), spans: genaitest.New(t)}
 	require.NoError(t, os.WriteFile(filepath.Join(r.dir, "key"), []byte(llmtest.Key+"\n"), 0o600))
 	return r
 }
@@ -89,10 +91,10 @@ func (r *rig) start(t *testing.T, file string, environment ...map[string]string)
 	}
 	instance, err := program().Load(service.Source{Lookup: lookup(all)})
 	require.NoError(t, err)
-	connected := r.Server.Connect(t, "embedder")
+	connected := r.Server.ConnectTraced(t, "embedder", r.spans.Provider)
 	return r.Run(t, "embedder", running(func(ctx context.Context) error {
 		return instance.Run(ctx, service.Deps{
-			Bus: connected, Logger: bustest.Logger(t), Health: health.NewChecks(), DrainTimeout: 5 * time.Second,
+			Bus: connected, Tracer: r.spans.Provider, Logger: bustest.Logger(t), Health: health.NewChecks(), DrainTimeout: 5 * time.Second,
 		})
 	}))
 }

@@ -39,7 +39,7 @@ func start(t *testing.T, environment map[string]string) (*doortest.Street, *llmt
 	s := doortest.Start(t)
 	e, err := generator.New(cfg, service.Deps{
 		Name: "generator", Version: "1.0.0", Bus: s.Server.Connect(t, "generator"), Logger: bustest.Logger(t),
-		Metrics: prometheus.NewRegistry(), Health: health.NewChecks(), DrainTimeout: 5 * time.Second,
+		Metrics: prometheus.NewRegistry(), Health: health.NewChecks(), Tracer: bustest.Tracer(t), DrainTimeout: 5 * time.Second,
 	})
 	require.NoError(t, err)
 	s.Run(t, "generator", e)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/door/doortest"
 	"github.com/neuron7x/mlsdm-integrations/internal/health"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/genai/genaitest"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/llmtest"
 	"github.com/neuron7x/mlsdm-integrations/internal/service"
 	"github.com/neuron7x/mlsdm-integrations/pkg/client"
@@ -40,12 +41,14 @@ type rig struct {
 	servers map[string]*llmtest.Server
 	dir     string
 	log     logged
+	spans   *genaitest.Spans
+	content bool // what is said is recorded
 }
 
 // newRig starts a bus; generators come with [rig.start].
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	r := &rig{Street: doortest.Start(t), servers: make(map[string]*llmtest.Server), dir: t.TempDir()}
+	r := &rig{Street: doortest.Start(t), servers: make(map[string]*llmtest.Server), dir: t.TempDir(), spans: genaitest.New(t)}
 	require.NoError(t, os.WriteFile(filepath.Join(r.dir, "key"), []byte(llmtest.Key+"\n"), 0o600))
 	return r
 }
@@ -95,11 +98,11 @@ func (r *rig) start(t *testing.T, file string, environment ...string) {
 		return value, ok
 	}})
 	require.NoError(t, err)
-	connected := r.Server.Connect(t, "generator")
+	connected := r.Server.ConnectTraced(t, "generator", r.spans.Provider)
 	logger := slog.New(slog.NewJSONHandler(&r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	r.Run(t, "generator", running(func(ctx context.Context) error {
 		return instance.Run(ctx, service.Deps{
-			Bus: connected, Logger: logger, Health: health.NewChecks(), DrainTimeout: 5 * time.Second,
+			Bus: connected, Tracer: r.spans.Provider, CaptureContent: r.content, Logger: logger, Health: health.NewChecks(), DrainTimeout: 5 * time.Second,
 		})
 	}))
 }

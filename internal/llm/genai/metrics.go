@@ -3,6 +3,7 @@ package genai
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,7 +44,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	labels := []string{"gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "server_address"}
 	seconds := prometheus.ExponentialBuckets(0.01, 2, 14) // to 81.92
 	histogram := func(name, help string, buckets []float64, more ...string) *prometheus.HistogramVec {
-		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, append(labels[:len(labels):len(labels)], more...))
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, append(slices.Clip(labels), more...))
 	}
 	m := &metrics{
 		models: make(map[answered]*series),

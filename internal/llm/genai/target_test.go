@@ -26,8 +26,10 @@ func TestProvidersHaveTheNamesOfTheConventions(t *testing.T) {
 		{"openai", vendors.OpenAI, vendors.OpenAIBaseURL, genai.Target{Provider: "openai", Address: "api.openai.com", Port: 443, OpenAI: true}},
 		{"our-own-name", vendors.OpenAI, "https://api.groq.com/openai/v1", genai.Target{Provider: "groq", Address: "api.groq.com", Port: 443, OpenAI: true}},
 		{"mistral", vendors.OpenAI, "http://proxy:8080/v1", genai.Target{Provider: "mistral_ai", Address: "proxy", Port: 8080, OpenAI: true}},
-		{"gemini", vendors.OpenAI, "https://generativelanguage.googleapis.com/v1beta/openai",
-			genai.Target{Provider: "gcp.gemini", Address: "generativelanguage.googleapis.com", Port: 443, OpenAI: true}},
+		{
+			"gemini", vendors.OpenAI, "https://generativelanguage.googleapis.com/v1beta/openai",
+			genai.Target{Provider: "gcp.gemini", Address: "generativelanguage.googleapis.com", Port: 443, OpenAI: true},
+		},
 		{"x", vendors.OpenAI, "https://api.x.ai/v1", genai.Target{Provider: "x_ai", Address: "api.x.ai", Port: 443, OpenAI: true}},
 		{"vllm", vendors.OpenAI, "http://localhost:8000/v1", genai.Target{Provider: "vllm", Address: "localhost", Port: 8000, OpenAI: true}},
 		{"a", vendors.OpenAI, "http://[::1]/v1", genai.Target{Provider: "openai", Address: "::1", Port: 80, OpenAI: true}},

@@ -57,6 +57,17 @@ func (s *Spans) Named(name string) []sdktrace.ReadOnlySpan {
 	return list
 }
 
+// Open counts the spans of that name that have begun and not ended.
+func (s *Spans) Open(name string) int {
+	n := -len(s.Named(name))
+	for _, span := range s.recorder.Started() {
+		if span.Name() == name {
+			n++
+		}
+	}
+	return n
+}
+
 // Wait waits until so many spans of that name have ended, and returns them; it is an error if there are more.
 func (s *Spans) Wait(t testing.TB, name string, n int) []sdktrace.ReadOnlySpan {
 	t.Helper()
