@@ -61,7 +61,7 @@ test: bin/nats ## Run all tests of both modules, with the race detector where th
 	  echo '!!! Install gcc (Debian: apt-get install gcc libc6-dev) to have it.' >&2; }; \
 	echo "$(GO) test $$race -shuffle=on $(TESTFLAGS) work"; \
 	$(GO) test $$race -shuffle=on $(TESTFLAGS) work
-	@$(MAKE) test-sdk
+	@$(MAKE) test-sdk test-observability
 
 # The race detector needs cgo: Go has it on, and the compiler finds its headers.
 HAS_CC = { [ "$$($(GO) env CGO_ENABLED)" = 1 ] && \
@@ -71,6 +71,11 @@ HAS_CC = { [ "$$($(GO) env CGO_ENABLED)" = 1 ] && \
 .PHONY: test-sdk
 test-sdk: ## Run the adapters of models against the official SDKs (make test does it too): a minute at first
 	cd test/sdk && GOWORK=off $(GO) vet ./... && GOWORK=off $(GO) test -shuffle=on $(TESTFLAGS) ./...
+
+# A module of its own, so that no program has Prometheus. After a change of go.mod: (cd test/observability && GOWORK=off go mod tidy).
+.PHONY: test-observability
+test-observability: ## Hold alert rules and dashboards against a running stack (make test does it too): a minute at first
+	cd test/observability && GOWORK=off $(GO) vet ./... && GOWORK=off $(GO) test -shuffle=on $(TESTFLAGS) ./...
 
 .PHONY: test-integration
 test-integration: ## Run the tests that need Docker (build tag: integration)
@@ -144,8 +149,10 @@ lint: bin/golangci-lint ## Run the linters, import fences included (.golangci.ym
 	bin/golangci-lint run $(PATTERNS)
 
 .PHONY: generate
-generate: ## Write schemas, AsyncAPI and the generated tables of the docs anew
+generate: ## Write schemas, AsyncAPI, dashboards and the generated tables of the docs anew
 	$(GO) run ./cmd/eventsgen
+	$(GO) run ./cmd/dashboards
+	$(GO) test -count=1 -run '^TestDocument$$' ./test/metrics -update
 
 .PHONY: weights
 weights: ## Download and convert the weights of the local embedding model again; they are in the repository
@@ -154,6 +161,7 @@ weights: ## Download and convert the weights of the local embedding model again;
 .PHONY: generate-check
 generate-check: ## Fail where a generated file is not what `make generate` writes
 	$(GO) run ./cmd/eventsgen -check
+	$(GO) run ./cmd/dashboards -check
 
 .PHONY: vuln
 vuln: bin/govulncheck ## Look for known vulnerabilities that the code can reach

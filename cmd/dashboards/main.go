@@ -1,4 +1,4 @@
-// Command gen writes the dashboards of Grafana, deploy/grafana/dashboards: a dashboard is a list of panels here, and hundreds of lines of
+// Command dashboards writes the dashboards of Grafana, deploy/grafana/dashboards: a dashboard is a list of panels here, and hundreds of lines of
 // JSON there.
 //
 // It runs at the root of the repository. With -check it writes nothing, and fails if a dashboard is stale.
@@ -17,7 +17,7 @@ func main() {
 	check := flag.Bool("check", false, "write nothing; fail if a dashboard is stale")
 	flag.Parse()
 	if err := run(filepath.Join("deploy", "grafana", "dashboards"), *check); err != nil {
-		fmt.Fprintln(os.Stderr, "deploy/grafana/gen:", err)
+		fmt.Fprintln(os.Stderr, "dashboards:", err)
 		os.Exit(1)
 	}
 }
@@ -37,7 +37,7 @@ func run(dir string, check bool) error {
 		case check:
 			return fmt.Errorf("%s is stale: run `make generate`", name)
 		}
-		fmt.Println(name)
+		fmt.Fprintln(os.Stdout, name)
 		if err := os.MkdirAll(dir, 0o750); err != nil {
 			return err
 		}
