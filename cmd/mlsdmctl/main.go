@@ -27,6 +27,7 @@ type commands struct {
 	Models     modelsCommand     `cmd:"" help:"List the models: which can answer now, what they cost, what is left of limits."`
 	Publish    publishCommand    `cmd:"" help:"Publish an event."`
 	Events     eventsCommand     `cmd:"" help:"Show events as they happen."`
+	Top        topCommand        `cmd:"" help:"Show live how services, streams, consumers and webhook endpoints do."`
 	Trace      traceCommand      `cmd:"" help:"Show the whole journey of one message: request, result, events, deliveries and every attempt."`
 	CI         ciCommand         `cmd:"" name:"ci" help:"Show CI health and history, have it looked at now, and recover what is broken."`
 	Webhooks   webhooksCommand   `cmd:"" help:"List, make, change and test webhook endpoints."`
@@ -67,6 +68,8 @@ func run(ctx context.Context, args []string, t terminal) int {
 			"  mlsdmctl generate \"a question\"         an answer, streamed\n"+
 			"  mlsdmctl events 'ci.*' --since 1h      what happened\n"+
 			"  mlsdmctl publish custom.deploy '{\"version\":\"1.2.3\"}'\n"+
+			"  mlsdmctl trace order-1                 what became of a message\n"+
+			"  mlsdmctl top                           how everything does, live\n"+
 			"  mlsdmctl doctor                        what is wrong, and what to do about it"),
 		kong.UsageOnError(), kong.Writers(t.out, t.err), kong.Exit(func(int) { answered = true }),
 		kong.ConfigureHelp(kong.HelpOptions{NoAppDescFormat: true, NoExpandSubcommands: true, FlagsLast: true}),

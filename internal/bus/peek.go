@@ -21,6 +21,8 @@ type PeekConfig struct {
 	Subject string
 	// FromSequence is the first sequence to look at; 0 is the start of the stream.
 	FromSequence uint64
+	// Most is how many messages are wanted, so that no more are read; 0 is no bound.
+	Most int
 }
 
 // How many messages, and bytes of them, are asked for at a time.
@@ -48,8 +50,12 @@ func (b *Bus) Peek(ctx context.Context, cfg PeekConfig, visit func(*Message) (mo
 	if subject == "" {
 		subject = ">"
 	}
+	size, seen := peekBatch, 0
+	if cfg.Most > 0 {
+		size = min(size, cfg.Most)
+	}
 	for {
-		batch, left, err := b.peekBatch(ctx, cfg.Stream, subject, next)
+		batch, left, err := b.peekBatch(ctx, cfg.Stream, peekQuery{Sequence: next, Next: subject, Batch: size, MaxBytes: peekBytes})
 		if err != nil {
 			return fmt.Errorf("looking into %s: %w", cfg.Stream, err)
 		}
@@ -58,8 +64,9 @@ func (b *Bus) Peek(ctx context.Context, cfg PeekConfig, visit func(*Message) (mo
 				return err
 			}
 			next = m.Sequence + 1
+			seen++
 		}
-		if len(batch) == 0 || left == 0 {
+		if len(batch) == 0 || left == 0 || seen == cfg.Most {
 			return nil
 		}
 	}
@@ -73,11 +80,11 @@ type peekQuery struct {
 	MaxBytes int    `json:"max_bytes"`
 }
 
-// peekBatch asks for some messages from a sequence on; left is how many follow.
-func (b *Bus) peekBatch(ctx context.Context, stream, subject string, from uint64) (batch []*Message, left uint64, err error) {
+// peekBatch asks for some messages; left is how many follow.
+func (b *Bus) peekBatch(ctx context.Context, stream string, q peekQuery) (batch []*Message, left uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
-	query, err := json.Marshal(peekQuery{Sequence: from, Next: subject, Batch: peekBatch, MaxBytes: peekBytes})
+	query, err := json.Marshal(q)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -45,6 +45,7 @@ func TestPeekLooksIntoAWorkQueueAndTakesNothing(t *testing.T) {
 	require.Len(t, look(bus.PeekConfig{Subject: b.Subjects().DeliveryReady("e1")}, many+1), many/2)
 	require.Equal(t, []string{"body 9"}, look(bus.PeekConfig{FromSequence: 10}, 1))
 	require.Empty(t, look(bus.PeekConfig{FromSequence: many + 1}, 1))
+	require.Len(t, look(bus.PeekConfig{Most: 3}, many), 3)
 
 	state, found, err := b.StreamState(t.Context(), stream)
 	require.NoError(t, err)
