@@ -18,6 +18,7 @@ const (
 	publishTimeout = 10 * time.Second
 	publishPause   = 2 * time.Second
 	maxWaiting     = 16 // events that wait for the stream
+	lastWords      = 3 * time.Second
 )
 
 // Memory is what the watch of a process's memory needs; all fields are required.
@@ -44,9 +45,7 @@ func (m Memory) Run(ctx context.Context) error {
 		Emergency: func(ctx context.Context, why events.SystemEmergencyShutdown) {
 			if _, err := m.Line.Announce(ctx, why); err != nil {
 				m.Log.ErrorContext(ctx, "the event cannot be made", "err", err)
-				return
 			}
-			m.Line.End()
 		},
 	})
 	if err != nil {
@@ -64,9 +63,14 @@ func (m Memory) Run(ctx context.Context) error {
 	}()
 	err = w.Run(ctx)
 	close(waiting)
-	if ctx.Err() == nil { // it is over by itself: what waits is still told
-		<-told
+	if ctx.Err() == nil { // it is over by itself: what waits is still told, but not for ever
+		select {
+		case <-told:
+		case <-ctx.Done():
+		case <-time.After(lastWords):
+		}
 	}
+	m.Line.End() // unless it has nothing to say
 	return err
 }
 
