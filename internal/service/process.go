@@ -89,7 +89,13 @@ func (u Unit) run(ctx context.Context, s settings, tel *telemetry.Telemetry) err
 		if err != nil {
 			return err
 		}
-		if err := serveAdmin(ctx, rt, s.Common, tel.Logger, health.Handler(checks, registry)); err != nil {
+		if err := tel.Register(registry); err != nil {
+			return err
+		}
+		if err := tel.ExportMetrics(ctx, registry); err != nil {
+			return err
+		}
+		if err := serveAdmin(ctx, rt, s.Common, tel.Logger, health.Handler(checks, tel.Metrics(registry))); err != nil {
 			return err
 		}
 		rt.OnStop("telemetry", func(ctx context.Context) error {

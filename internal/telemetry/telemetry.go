@@ -6,41 +6,59 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
-	"net/url"
+	"slices"
+	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 	"golang.org/x/time/rate"
+
+	"github.com/neuron7x/mlsdm-integrations/internal/telemetry/scrub"
 )
 
 const (
-	// flushTimeout bounds what a stop waits for a collector.
+	// flushTimeout bounds what a stop waits for collectors, all together.
 	flushTimeout = 2 * time.Second
+	// shutdownTimeout bounds what a connection may take to close, after that.
+	shutdownTimeout = 100 * time.Millisecond
 	// complainEvery is how often a collector that does not work is worth a line in the log.
 	complainEvery = time.Minute
 	// serviceKey is the key of the log that names the service.
 	serviceKey = "service"
 )
 
+// errRedirect ends a request that the collector sends elsewhere: the headers of the operator, such as an API key, would go along.
+var errRedirect = errors.New("the collector answers with a redirect, which is not followed")
+
 // Telemetry is the logger and the tracer of one process.
 type Telemetry struct {
-	// Logger writes to what [New] was given.
+	// Logger writes to what [New] was given, and to the collector if the log goes there too.
 	Logger *slog.Logger
-	// Tracer sends to the collector, or is a no-op if there is none.
+	// Tracer sends to the exporters, or is a no-op if there is none.
 	Tracer trace.TracerProvider
 
-	handler  slog.Handler // of all levels, without the name of a service
-	levels   levels
-	provider *sdktrace.TracerProvider // nil if nothing is traced
+	config    Config
+	handler   slog.Handler // of all levels, without the name of a service
+	levels    levels
+	scrubber  *scrub.Scrubber
+	resource  *resource.Resource
+	dropped   *prometheus.CounterVec
+	complain  *complainer
+	closersMu sync.Mutex
+	closers   []closer
+}
+
+// closer ends the sending of one signal.
+type closer struct {
+	signal string
+	close  func(context.Context) error
 }
 
 // LoggerFor returns a logger like Logger that names another service, for a process that runs several. It logs what is not
@@ -53,70 +71,160 @@ func (t *Telemetry) LoggerFor(service string) *slog.Logger {
 // settings at first.
 func (t *Telemetry) Level(service string) *slog.LevelVar { return t.levels.level(service) }
 
-// New makes the logger, which writes to stderr, and the tracer. A collector need not be there: traces that it does not
-// take are lost, and the log says so now and then. service is the short name; traces carry it as mlsdm-<service>.
+// New makes the logger, which writes to stderr, and the tracer. A collector need not be there: what it does not take is lost and
+// counted, and the log says so now and then. service is the short name; traces carry it as mlsdm-<service>.
 func New(ctx context.Context, c Config, service, version string, stderr io.Writer) (*Telemetry, error) {
-	t := &Telemetry{Tracer: noop.NewTracerProvider(), handler: newHandler(c, stderr), levels: levels{of: map[string]*slog.LevelVar{}}}
+	t := &Telemetry{Tracer: noop.NewTracerProvider(), config: c, levels: levels{of: map[string]*slog.LevelVar{}}, dropped: newDropped()}
 	if err := t.levels.initial.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		return nil, fmt.Errorf("log-level: %w", err)
 	}
+	if err := t.describe(ctx, service, version); err != nil {
+		return nil, err
+	}
+	local := newHandler(c, stderr)
+	t.handler = scrub.Logs(t.scrubber, local)
+	// What does not work is told on stderr alone: the collector of the log may be what does not work.
+	t.complain = &complainer{log: slog.New(t.handler).With(serviceKey, service), sometimes: rate.Sometimes{First: 1, Interval: complainEvery}}
+	if len(c.tracesTo()) > 0 || c.sends(c.LogsExporter) || c.sends(c.MetricsExporter) {
+		otel.SetErrorHandler(t.complain) // the SDK reports here and nowhere else
+	}
+	if c.sends(c.LogsExporter) {
+		if err := t.startLogs(ctx, local); err != nil {
+			return nil, err
+		}
+	}
 	t.Logger = t.LoggerFor(service)
-	target, err := c.target()
-	if err != nil {
-		return nil, fmt.Errorf("otlp-endpoint: %w", err)
-	}
-	if target == "" {
-		return t, nil
-	}
-	exporter, err := newExporter(ctx, c.Protocol, target)
-	if err != nil {
-		return nil, fmt.Errorf("traces to %s: %w", target, err)
-	}
-	res, err := resource.New(ctx,
-		resource.WithTelemetrySDK(),
-		resource.WithAttributes(attribute.String("service.name", "mlsdm-"+service), attribute.String("service.version", version)),
-		resource.WithFromEnv(), // last, so that the operator has the last word
-	)
+	return t, t.startTraces(ctx, stderr)
+}
+
+// describe makes the resource and the scrubber.
+func (t *Telemetry) describe(ctx context.Context, service, version string) error {
+	operator, err := resource.New(ctx, resource.WithFromEnv())
 	if err != nil && !errors.Is(err, resource.ErrPartialResource) {
-		return nil, fmt.Errorf("trace resource: %w", err)
+		return fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
 	}
-	t.provider = sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(res))
-	t.Tracer = t.provider
-	// The SDK reports failed exports here and nowhere else.
-	otel.SetErrorHandler(&complainer{log: t.Logger, sometimes: rate.Sometimes{First: 1, Interval: complainEvery}})
-	return t, nil
+	var keys []string
+	for _, a := range operator.Attributes() {
+		keys = append(keys, string(a.Key))
+	}
+	t.scrubber = scrub.New(scrub.Options{Content: t.config.CaptureContent, ResourceKeys: keys})
+	res, err := resource.New(ctx, resource.WithTelemetrySDK(), resource.WithAttributes(
+		attribute.String("service.name", "mlsdm-"+service), attribute.String("service.version", version),
+	), resource.WithFromEnv()) // last, so that the operator has the last word
+	if err != nil && !errors.Is(err, resource.ErrPartialResource) {
+		return fmt.Errorf("trace resource: %w", err)
+	}
+	if t.config.ServiceName != "" {
+		if res, err = resource.Merge(res, resource.NewSchemaless(attribute.String("service.name", t.config.ServiceName))); err != nil {
+			return fmt.Errorf("trace resource: %w", err)
+		}
+	}
+	t.resource = t.scrubber.Resource(res)
+	return nil
 }
 
-func newExporter(ctx context.Context, protocol, target string) (*otlptrace.Exporter, error) {
-	if protocol == ProtocolGRPC {
-		return otlptracegrpc.New(ctx, otlptracegrpc.WithEndpointURL(target))
+// startLogs sends the log to the collector too.
+func (t *Telemetry) startLogs(ctx context.Context, local slog.Handler) error {
+	to, err := t.config.targetOf(t.config.LogsEndpoint, t.config.LogsProtocol, "v1/logs")
+	if err != nil {
+		return fmt.Errorf("otlp-logs-endpoint: %w", err)
 	}
-	return otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(target), otlptracehttp.WithProxy(proxy))
+	exporter, err := newLogExporter(ctx, to)
+	if err != nil {
+		return fmt.Errorf("logs to %s: %w", to.url, err)
+	}
+	q := newQueue(func(ctx context.Context, records []sdklog.Record) error { return exporter.Export(ctx, records) }, t.lose(signalLogs), t.complain.Handle)
+	t.onClose(signalLogs, q.close, exporter.Shutdown)
+	t.handler = scrub.Logs(t.scrubber, slog.NewMultiHandler(local, newLogHandler(q, t.resource)))
+	return nil
 }
 
-// errRedirect ends a request that the collector sends elsewhere: the headers of the operator, such as an API key, would go along.
-var errRedirect = errors.New("the collector answers with a redirect, which is not followed")
-
-// proxy says by which proxy a request goes. It is also where a request that follows a redirect is seen before it leaves; the
-// exporter takes an HTTP client of ours only at the price of its own settings of TLS.
-func proxy(req *http.Request) (*url.URL, error) {
-	if req.Response != nil {
-		return nil, errRedirect
+// startTraces makes the tracer, if traces go anywhere.
+func (t *Telemetry) startTraces(ctx context.Context, stderr io.Writer) error {
+	to := t.config.tracesTo()
+	if len(to) == 0 {
+		return nil
 	}
-	return http.ProxyFromEnvironment(req)
+	sampler, keeps, err := t.config.sampler()
+	if err != nil {
+		return err
+	}
+	p := &spanProcessor{}
+	if keeps {
+		p.tail = &tail{buffer: newTraceBuffer(), keep: func(spans []sdktrace.ReadOnlySpan) bool { return worthKeeping(spans, t.config.Slow) }}
+	}
+	if slices.Contains(to, exporterConsole) {
+		out := scrub.Spans(t.scrubber, console{stderr})
+		q := newQueue(func(ctx context.Context, traces [][]sdktrace.ReadOnlySpan) error {
+			for _, spans := range traces {
+				if err := out.ExportSpans(ctx, spans); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, t.lose(signalTraces), t.complain.Handle)
+		p.show, p.read = newTraceBuffer(), q.add
+		t.onClose(signalTraces, p.Shutdown, q.close)
+	}
+	resting := func() bool { return false }
+	if slices.Contains(to, exporterOTLP) {
+		target, err := t.config.targetOf(t.config.TracesEndpoint, t.config.TracesProtocol, "v1/traces")
+		if err != nil {
+			return fmt.Errorf("otlp-endpoint: %w", err)
+		}
+		exporter, err := newExporter(ctx, target.protocol, target.url)
+		if err != nil {
+			return fmt.Errorf("traces to %s: %w", target.url, err)
+		}
+		q := newQueue(scrub.Spans(t.scrubber, exporter).ExportSpans, t.lose(signalTraces), t.complain.Handle)
+		t.onClose(signalTraces, q.close, exporter.Shutdown)
+		p.out = append(p.out, q.add)
+		if p.show == nil { // else the person who reads wants them all the same
+			resting = q.resting.Load
+		}
+	}
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSampler(sampler), sdktrace.WithSpanProcessor(p), sdktrace.WithResource(t.resource))
+	t.Tracer = &gate{on: provider, resting: resting, dropped: t.lose(signalTraces)}
+	return nil
+}
+
+// onClose has Close call these, one after the other.
+func (t *Telemetry) onClose(signal string, steps ...func(context.Context) error) {
+	t.closersMu.Lock()
+	defer t.closersMu.Unlock()
+	t.closers = append(t.closers, closer{signal, func(ctx context.Context) error {
+		var errs []error
+		for _, step := range steps {
+			stepCtx, cancel := ctx, context.CancelFunc(func() {})
+			if ctx.Err() != nil { // it did not get that far, and closes what is open
+				stepCtx, cancel = context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+			}
+			errs = append(errs, step(stepCtx))
+			cancel()
+		}
+		return errors.Join(errs...)
+	}})
 }
 
 // Close sends what is left, for two seconds at most. That a collector does not take it is logged and no error: a
 // process that stops cleanly has stopped cleanly.
 func (t *Telemetry) Close(ctx context.Context) {
-	if t.provider == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	t.closersMu.Lock()
+	closers := t.closers
+	t.closers = nil
+	t.closersMu.Unlock()
+	// The last of it is for the connections.
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout-3*shutdownTimeout)
 	defer cancel()
-	if err := t.provider.Shutdown(ctx); err != nil {
-		t.Logger.WarnContext(ctx, "the last traces are lost", "err", err)
+	var all sync.WaitGroup
+	for _, c := range closers {
+		all.Go(func() {
+			if err := c.close(ctx); err != nil {
+				t.complain.log.WarnContext(ctx, "the last of it is lost", "signal", c.signal, "err", err)
+			}
+		})
 	}
+	all.Wait()
 }
 
 // complainer is an [otel.ErrorHandler] that does not repeat itself.

@@ -97,7 +97,7 @@ func TestCloseIsBounded(t *testing.T) {
 	defer cancel()
 	tel.Close(ctx)
 	require.Less(t, time.Since(start), 20*time.Second)
-	require.Contains(t, out.String(), "the last traces are lost")
+	require.Contains(t, out.String(), "the last of it is lost")
 }
 
 func TestGRPC(t *testing.T) {

@@ -151,6 +151,7 @@ func Keys() []string {
 		"messaging.nats.stream.sequence",
 		"messaging.nats.stream_exports",
 		"messaging.nats.subject",
+		"messaging.nats.wait_ms",
 
 		// Ours.
 		"mlsdm.answered_by",

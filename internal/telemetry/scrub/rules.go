@@ -39,27 +39,27 @@ const pairPattern = `(?i)(pass(?:word|wd|phrase)?|pwd|secret|token|api[-_. ]?key
 
 // rules returns what texts are searched for, in this order.
 func rules() []rule {
-	redact := func(string, []int) string { return Redacted }
+	redact := func(string, []int) (string, bool) { return Redacted, true }
 	return []rule{
 		{signs: signToken, pattern: regexp.MustCompile(tokenPattern), mask: redact},
-		{signs: signScheme | signAt, pattern: regexp.MustCompile(`://[^/\s?#]*@`), mask: func(string, []int) string { return "://" + Redacted + "@" }},
+		{signs: signScheme | signAt, pattern: regexp.MustCompile(`://[^/\s?#]*@`), mask: func(string, []int) (string, bool) { return "://" + Redacted + "@", true }},
 		{signs: signPair, pattern: regexp.MustCompile(pairPattern), mask: maskPair},
 		{signs: signAt, pattern: regexp.MustCompile(`(?i)[\p{L}\p{N}._%+'!#$&*/=?^{|}~-]+(?:@|%40)(?:[\p{L}\p{N}-]+\.)+[\p{L}]{2,}`), mask: redact},
-		{signs: signDigits, pattern: regexp.MustCompile(`[2-6][0-9](?:[ .-]?[0-9]){10,17}`), mask: maskCard},
+		{signs: signDigits, pattern: regexp.MustCompile(`[0-9](?:[ .-]?[0-9]){12,}`), mask: maskCard},
 		{signs: signDigits, pattern: regexp.MustCompile(phonePattern), mask: maskPhone},
 	}
 }
 
 // maskPair keeps the name. References to secrets (secret:NAME) and numbers of tokens are none, nor is what is redacted already.
-func maskPair(text string, g []int) string {
+func maskPair(text string, g []int) (string, bool) {
 	name, between, value := text[g[2]:g[3]], text[g[4]:g[5]], text[g[8]:g[9]]
 	switch {
 	case strings.HasPrefix(value, Redacted[:len(Redacted)-1]),
 		strings.EqualFold(name, "secret") && between == ":" && isReference(value),
 		(strings.EqualFold(name, "code") || strings.EqualFold(name, "key") || strings.EqualFold(name, "auth")) && !strings.Contains(between, "="):
-		return text[g[0]:g[1]]
+		return "", false
 	}
-	return text[g[0]:g[8]] + Redacted
+	return text[g[0]:g[8]] + Redacted, true
 }
 
 // isReference reports whether a text looks like the name of a secret: small letters, digits and a few signs.
@@ -67,22 +67,51 @@ func isReference(text string) bool {
 	return strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789_.#/") == "" && len(text) <= 64 && strings.ContainsAny(text, "_abcdefghijklmnopqrstuvwxyz")
 }
 
-// maskCard masks what is the number of a card: 13 to 19 digits that stand by themselves, the last of which is right (ISO/IEC 7812).
-func maskCard(text string, g []int) string {
+// maskCard masks what are numbers of cards among digits: 13 to 19 of them that are whole groups, the last of which is right
+// (ISO/IEC 7812).
+func maskCard(text string, g []int) (string, bool) {
 	match := text[g[0]:g[1]]
-	if g[0] > 0 && isDigit(text[g[0]-1]) || g[1] < len(text) && isDigit(text[g[1]]) {
-		return match
+	if !strings.Contains(match, " ") && (g[0] > 0 && isLetter(text[g[0]-1]) || g[1] < len(text) && isLetter(text[g[1]])) {
+		return match, true // all of it is part of an id
 	}
-	// A number may begin or end within the match, where other digits stand beside it.
-	for _, words := range []string{match, strings.TrimRight(strings.TrimRight(match, "0123456789"), " .-"), strings.TrimLeft(strings.TrimLeft(match, "0123456789"), " .-")} {
-		if luhn(words) {
-			return strings.Replace(match, words, Redacted, 1)
+	var b strings.Builder
+	for at := 0; at < len(match); {
+		n := 0
+		if startsGroup(match, at) && match[at] >= '2' && match[at] <= '6' {
+			n = cardLength(match[at:])
 		}
+		if n > 0 {
+			b.WriteString(Redacted)
+			at += n
+			continue
+		}
+		b.WriteByte(match[at])
+		at++
 	}
-	return match
+	return b.String(), true
 }
 
-// luhn reports whether the digits of a text are 13 to 19 and have the sum that those of cards have.
+// cardLength returns how many bytes of the number of a card text begins with, 0 for none.
+func cardLength(text string) int {
+	digits := 0
+	for i := 0; i < len(text) && digits < 19; i++ {
+		if !isDigit(text[i]) {
+			continue
+		}
+		digits++
+		if digits >= 13 && (i+1 == len(text) || !isDigit(text[i+1])) && luhn(text[:i+1]) {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// startsGroup reports whether a group of digits begins there.
+func startsGroup(text string, at int) bool {
+	return isDigit(text[at]) && (at == 0 || !isDigit(text[at-1]))
+}
+
+// luhn reports whether the digits of a text have the sum that those of cards have.
 func luhn(text string) bool {
 	sum, n := 0, 0
 	for i := len(text) - 1; i >= 0; i-- {
@@ -98,31 +127,31 @@ func luhn(text string) bool {
 		sum += d
 		n++
 	}
-	return n >= 13 && n <= 19 && sum%10 == 0
+	return sum%10 == 0
 }
 
 // phonePattern finds +49 170 1234567, (555) 123-4567, 555-123-4567 and 0170 1234567; digits alone are an id as likely.
 const phonePattern = `\+[1-9][0-9](?:[ ().\-/]{0,2}[0-9]){5,13}` +
 	`|\([0-9]{2,5}\)[ ]?[0-9]{3,5}(?:[ .-][0-9]{2,5}){1,3}` +
 	`|[2-9][0-9]{2}[ .-][2-9][0-9]{2}[ .-][0-9]{4}` +
-	`|00[1-9][0-9]{0,2}[ ./-][0-9](?:[ ./-]?[0-9]){5,12}` +
-	`|0[1-9][0-9]{1,4}[ /-][0-9](?:[ -]?[0-9]){4,9}`
+	`|00[1-9][0-9]{0,2}[ ./-][0-9](?:[ ./-]?[0-9]){5,}` +
+	`|0[1-9][0-9]{1,4}[ /-][0-9](?:[ -]?[0-9]){4,}`
 
 // maskPhone masks what stands by itself: parts of ids, versions and times do not.
-func maskPhone(text string, g []int) string {
-	match := text[g[0]:g[1]]
-	if match[0] == '+' || match[0] == '(' {
-		return Redacted
+func maskPhone(text string, g []int) (string, bool) {
+	if first := text[g[0]]; first == '+' || first == '(' {
+		return Redacted, true
 	}
-	if g[0] > 0 && isWord(text[g[0]-1]) || g[1] < len(text) && isWord(text[g[1]]) {
-		return match
-	}
-	return Redacted
+	begins := g[0] == 0 || !isWord(text[g[0]-1])
+	ends := g[1] == len(text) || !isWord(text[g[1]]) || strings.Contains(text[g[0]:g[1]], " ") // no id has a space
+	return Redacted, begins && ends
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 // isWord reports whether c belongs to the id or the number that it stands beside.
 func isWord(c byte) bool {
-	return isDigit(c) || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '-' || c == '_'
+	return isDigit(c) || isLetter(c) || c == '-'
 }
+
+func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' }

@@ -148,25 +148,37 @@ func (s *Scrubber) signs(text string) sign {
 type rule struct {
 	signs   sign
 	pattern *regexp.Regexp
-	// mask returns what stands in the place of a match, given where it and its groups are; the match itself if it is none.
-	mask func(text string, groups []int) string
+	// mask returns what stands in the place of a match, given where it and its groups are, and whether it is one at all.
+	mask func(text string, groups []int) (string, bool)
 }
 
 // apply returns text with each match masked.
 func (r rule) apply(text string) string {
-	matches := r.pattern.FindAllStringSubmatchIndex(text, -1)
-	if matches == nil {
+	var b strings.Builder
+	end, from := 0, 0 // of what is written; where the next match is looked for
+	for from < len(text) {
+		m := r.pattern.FindStringSubmatchIndex(text[from:])
+		if m == nil {
+			break
+		}
+		for i := range m {
+			if m[i] >= 0 {
+				m[i] += from
+			}
+		}
+		masked, ok := r.mask(text, m)
+		if !ok { // another may begin within it
+			from = m[0] + 1
+			continue
+		}
+		b.WriteString(text[end:m[0]])
+		b.WriteString(masked)
+		end, from = m[1], m[1]
+	}
+	if end == 0 {
 		return text
 	}
-	var b strings.Builder
-	end := 0
-	for _, m := range matches {
-		b.WriteString(text[end:m[0]])
-		b.WriteString(r.mask(text, m))
-		end = m[1]
-	}
-	b.WriteString(text[end:])
-	return b.String()
+	return b.String() + text[end:]
 }
 
 // name returns a name without what must not be in it, and no more than 256 bytes of it.

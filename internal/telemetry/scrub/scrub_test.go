@@ -89,7 +89,7 @@ func TestWhatIsNoSecretPasses(t *testing.T) {
 	s := scrub.New(scrub.Options{})
 	for _, text := range []string{
 		"", "nats", "process mlsdm.event.request.processed.>", "openai/gpt-4o-mini-2024-07-18", "text-embedding-3-small", "local/echo",
-		"01JDN2V8G8Z3T5Q9W4X7Y6R2K1", "550e8400-e29b-41d4-a716-446655440000", "0123-4567-8901-234567890123", "4bf92f3577b34da6a3ce929d0e0e4736", "17654321098",
+		"01JDN2V8G8Z3T5Q9W4X7Y6R2K1", "550e8400-e29b-41d4-a716-446655440000", "4bf92f3577b34da6a3ce929d0e0e4736", "17654321098",
 		"1732400000000000000", "2026-11-23T21:53:18.123456789Z", "2026-11-23 21:53:18.123", "10.0.0.1:4222", "[::1]:4222", "127.0.0.1",
 		"https://api.openai.com/v1/chat/completions", "dial tcp 127.0.0.1:4222: connect: connection refused",
 		"secret:openai_api_key is not there", "unexpected token: }", "max_tokens=4096", "input_tokens: 1234567", "task-list-of-things", "disk-pressure", "risk-assessment-done",
