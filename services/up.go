@@ -6,6 +6,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/memory"
 	"github.com/neuron7x/mlsdm-integrations/internal/telemetry"
 )
 
@@ -22,6 +23,7 @@ type Up struct {
 	DrainTimeout time.Duration    `name:"drain-timeout" env:"MLSDM_DRAIN_TIMEOUT" default:"25s" placeholder:"DURATION" help:"How long work that has begun may go on after Ctrl-C."`
 	Demo         bool             `name:"demo" action:"" help:"Also run a webhook receiver that verifies what it gets, and a small scenario, so that there is something to see."`
 	Telemetry    telemetry.Config `embed:"" group:"Logs and traces"`
+	Memory       memory.Config    `embed:"" group:"Memory"`
 }
 
 // Validate checks what one setting cannot say alone.

@@ -32,6 +32,8 @@ type commands struct {
 	CI         ciCommand         `cmd:"" name:"ci" help:"Show CI health and history, have it looked at now, and recover what is broken."`
 	Webhooks   webhooksCommand   `cmd:"" help:"List, make, change and test webhook endpoints."`
 	Secrets    secretsCommand    `cmd:"" help:"List, read and refresh secrets, and see who asked for them."`
+	LogLevel   logLevelCommand   `cmd:"" help:"Show what the services log, and change it while they run."`
+	Shutdown   shutdownCommand   `cmd:"" help:"Shut a service down, and tell everybody why."`
 	Doctor     doctorCommand     `cmd:"" help:"Check the bus, the streams and the services, and say what to do about each fault."`
 	Provision  provisionCommand  `cmd:"" help:"Make the streams, consumers, KV buckets and object stores that the services need."`
 	Init       initCommand       `cmd:"" help:"Make the keys, users and rights of a closed bus."`

@@ -59,7 +59,8 @@ func (c upCommand) Run(ctx context.Context, t terminal) error {
 	}
 	return lifecycle.Run(ctx, tel.Logger, cfg.DrainTimeout+stopMargin, func(ctx context.Context, rt *lifecycle.Runtime) error {
 		return up(ctx, rt, cfg, stack.Options{
-			Addr: cfg.Addr, Insecure: cfg.Insecure, DataDir: cfg.Data, AdminAddr: cfg.AdminAddr, Units: units, Logger: tel.Logger, LoggerFor: tel.LoggerFor, Tracer: tel.Tracer, CaptureContent: cfg.Telemetry.CaptureContent,
+			Addr: cfg.Addr, Insecure: cfg.Insecure, DataDir: cfg.Data, AdminAddr: cfg.AdminAddr, Units: units, Logger: tel.Logger, LoggerFor: tel.LoggerFor, Tracer: tel.Tracer, CaptureContent: cfg.Telemetry.CaptureContent, Telemetry: tel,
+			LevelFor: tel.Level, Memory: cfg.Memory,
 			Source: service.Source{Lookup: t.lookup, File: file, Known: known},
 		}, t.out)
 	})

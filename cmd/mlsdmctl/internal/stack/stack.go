@@ -20,8 +20,10 @@ import (
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/health"
+	"github.com/neuron7x/mlsdm-integrations/internal/memory"
 	"github.com/neuron7x/mlsdm-integrations/internal/provision"
 	"github.com/neuron7x/mlsdm-integrations/internal/service"
+	"github.com/neuron7x/mlsdm-integrations/internal/telemetry"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
@@ -46,6 +48,12 @@ type Options struct {
 	// Tracer and CaptureContent are handed to the services.
 	Tracer         trace.TracerProvider
 	CaptureContent bool
+	// Telemetry takes the metrics of all services; without it they are on /metrics as they are.
+	Telemetry *telemetry.Telemetry
+	// LevelFor returns what a service logs; nil is what nobody sees.
+	LevelFor func(service string) *slog.LevelVar
+	// Memory is how the memory of the process is watched; the zero value is not at all.
+	Memory memory.Config
 }
 
 // Stack is a running stack. Make one with [Start].
@@ -56,6 +64,10 @@ type Stack struct {
 	loggers  func(service string) *slog.Logger
 	tracer   trace.TracerProvider
 	content  bool
+	options  Options
+	instance string        // of all services: they are one process
+	parts    memory.Parts  // what holds memory
+	watched  chan struct{} // closed when memory is not watched any more; nil before it was
 	checks   *health.Checks
 	admin    *health.Server
 	process  *prometheus.Registry
@@ -105,6 +117,7 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 			}
 			source.Defaults = defaults
 		}
+		source.Defaults = withSpool(source.Defaults, o.DataDir)
 		instance, err := u.Load(source)
 		if err != nil {
 			return nil, err
@@ -117,7 +130,7 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	}
 	intake, stopping := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Stack{
-		server: srv, users: users, logger: o.Logger, loggers: o.LoggerFor, tracer: o.Tracer, content: o.CaptureContent, checks: health.NewChecks(),
+		server: srv, users: users, logger: o.Logger, loggers: o.LoggerFor, tracer: o.Tracer, content: o.CaptureContent, options: o, instance: service.NewInstance(), checks: health.NewChecks(),
 		failed: make(chan error, len(o.Units)+1), intake: intake, stopping: stopping, running: map[string]*running{},
 		stopServer: stopServer,
 	}
@@ -149,8 +162,18 @@ func (s *Stack) start(ctx context.Context, o Options, instances []service.Instan
 		return err
 	}
 	s.process = process
+	var metrics prometheus.Gatherer = prometheus.GathererFunc(s.gather)
+	if o.Telemetry != nil {
+		if err := o.Telemetry.Register(s.process); err != nil {
+			return err
+		}
+		if err := o.Telemetry.ExportMetrics(ctx, metrics); err != nil {
+			return err
+		}
+		metrics = o.Telemetry.Metrics(metrics)
+	}
 	if o.AdminAddr != "" && o.AdminAddr != "off" {
-		admin, err := health.Listen(ctx, o.AdminAddr, health.Handler(s.checks, prometheus.GathererFunc(s.gather)))
+		admin, err := health.Listen(ctx, o.AdminAddr, health.Handler(s.checks, metrics))
 		if err != nil {
 			return err
 		}
@@ -171,7 +194,7 @@ func (s *Stack) start(ctx context.Context, o Options, instances []service.Instan
 			return err
 		}
 	}
-	return nil
+	return s.watchMemory(ctx)
 }
 
 // provision makes the streams, consumers and buckets of the catalogue.
@@ -202,6 +225,8 @@ func (s *Stack) startService(ctx context.Context, instance service.Instance) err
 	checks := s.checks.Sub(name)
 	checks.Register("bus", func(context.Context) error { return b.Connected() })
 	checks.Register("streams", func(context.Context) error { return errors.New("not looked for yet") }) // until it runs
+	parts := s.parts.Sub(name)
+	service.HoldMemory(parts, b)
 	intake, cancel := context.WithCancel(s.intake)
 	r := &running{instance: instance, cancel: cancel, bus: b, registry: registry, done: make(chan struct{})}
 	s.mu.Lock()
@@ -209,7 +234,10 @@ func (s *Stack) startService(ctx context.Context, instance service.Instance) err
 	s.mu.Unlock()
 	go func() {
 		defer close(r.done)
-		err := instance.Run(intake, service.Deps{Bus: b, Logger: logger, Metrics: labelled, Tracer: s.tracer, Health: checks, CaptureContent: s.content})
+		err := instance.Run(intake, service.Deps{
+			Bus: b, Logger: logger, Metrics: labelled, Tracer: s.tracer, Health: checks, CaptureContent: s.content,
+			Level: s.level(name), Memory: parts, Emergency: s.line(b, name, logger), Others: s.others(name),
+		})
 		s.mu.Lock()
 		killed := r.killed
 		s.mu.Unlock()
@@ -334,6 +362,9 @@ func (s *Stack) Stop(ctx context.Context) error {
 	var errs []error
 	for _, r := range s.all() {
 		errs = append(errs, r.stop(ctx))
+	}
+	if s.watched != nil {
+		<-s.watched
 	}
 	if s.admin != nil {
 		if err := s.admin.Shutdown(ctx); err != nil {
