@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -54,7 +55,13 @@ func newClient(cfg Config) (redis.UniversalClient, error) {
 		// A plain Redis knows nothing of these, and answers the client's question with an error at every connect.
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
-	return redis.NewUniversalClient(options), nil
+	client := redis.NewUniversalClient(options)
+	traced := spans{namespace: strconv.Itoa(cfg.RedisDB)}
+	if cfg.kind() == kindSingle {
+		traced.addr = cfg.addrs()[0]
+	}
+	client.AddHook(traced)
+	return client, nil
 }
 
 // dialer returns what connects within a time, and speaks TLS unless secure is nil.

@@ -7,6 +7,8 @@ import (
 	"path"
 	"slices"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret/azure"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret/env"
@@ -36,11 +38,11 @@ type Vault struct {
 }
 
 // config is the same for the store.
-func (v Vault) config(log *slog.Logger) vault.Config {
+func (v Vault) config(log *slog.Logger, tracer trace.TracerProvider) vault.Config {
 	return vault.Config{
 		Addr: v.Addr, Namespace: v.Namespace, Mount: v.Mount, KVVersion: v.KV, Auth: v.Auth, AuthMount: v.AuthMount,
 		Token: v.Token, TokenFile: v.TokenFile, Role: v.Role, RoleID: v.RoleID, RoleIDFile: v.RoleIDFile,
-		SecretID: v.SecretID, SecretIDFile: v.SecretIDFile, SecretIDWrapped: v.SecretIDWrapped, JWTFile: v.JWTFile, Log: log,
+		SecretID: v.SecretID, SecretIDFile: v.SecretIDFile, SecretIDWrapped: v.SecretIDWrapped, JWTFile: v.JWTFile, Log: log, Tracer: tracer,
 	}
 }
 
@@ -76,7 +78,7 @@ func (c Config) checkStore(name string) error {
 		if c.Vault.Addr == "" {
 			return errors.New("vault-addr is not set")
 		}
-		if err := c.Vault.config(nil).Validate(); err != nil {
+		if err := c.Vault.config(nil, nil).Validate(); err != nil {
 			return fmt.Errorf("vault-addr and its settings: %w", err)
 		}
 	case secret.StoreAWS:

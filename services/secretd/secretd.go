@@ -99,7 +99,7 @@ func NewWithLookup(cfg Config, deps service.Deps, lookup func(variable string) (
 	}
 	s.life, s.end = context.WithCancel(context.Background())
 	s.rules.Store(now)
-	s.stores = cfg.stores(lookup, deps.Logger, deps.Health)
+	s.stores = cfg.stores(lookup, deps.Logger, deps.Health, deps.Tracer)
 	for _, store := range s.stores {
 		store.used = s.follow
 	}

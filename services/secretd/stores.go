@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/neuron7x/mlsdm-integrations/internal/health"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret/aws"
@@ -21,12 +23,12 @@ import (
 )
 
 // stores returns all stores. None is opened before it is used.
-func (c Config) stores(lookup func(variable string) (string, bool), log *slog.Logger, checks *health.Checks) map[string]*store {
+func (c Config) stores(lookup func(variable string) (string, bool), log *slog.Logger, checks *health.Checks, tracer trace.TracerProvider) map[string]*store {
 	all := make(map[string]*store)
 	for name, open := range map[string]func() (secret.Store, error){
-		secret.StoreVault: func() (secret.Store, error) { return vault.New(c.Vault.config(log)) },
-		secret.StoreAWS:   func() (secret.Store, error) { return aws.New(aws.Config{Region: c.AWSRegion}) },
-		secret.StoreAzure: func() (secret.Store, error) { return azure.New(azure.Config{VaultURL: c.AzureURL}) },
+		secret.StoreVault: func() (secret.Store, error) { return vault.New(c.Vault.config(log, tracer)) },
+		secret.StoreAWS:   func() (secret.Store, error) { return aws.New(aws.Config{Region: c.AWSRegion, Tracer: tracer}) },
+		secret.StoreAzure: func() (secret.Store, error) { return azure.New(azure.Config{VaultURL: c.AzureURL, Tracer: tracer}) },
 		secret.StoreFile:  func() (secret.Store, error) { return c.openFiles(lookup) },
 		secret.StoreEnv:   func() (secret.Store, error) { return env.New(lookup), nil },
 	} {

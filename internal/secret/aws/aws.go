@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret/bounded"
@@ -40,6 +41,8 @@ type Config struct {
 	// Endpoint and Credentials replace what the SDK finds in the environment, for tests.
 	Endpoint    string
 	Credentials aws.CredentialsProvider
+	// Tracer makes spans of the requests, which name no secret; nil makes none.
+	Tracer trace.TracerProvider
 }
 
 // Store is Secrets Manager as a store of secrets. Make one with [New].
@@ -65,7 +68,7 @@ func New(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("aws: %w", err)
 	}
-	client, err := newClient(loaded.HTTPClient)
+	client, err := newClient(loaded.HTTPClient, cfg.Tracer)
 	if err != nil {
 		return nil, err
 	}

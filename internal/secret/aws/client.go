@@ -11,6 +11,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/secret/bounded"
 )
@@ -50,10 +51,18 @@ func boundAnswers(stack *middleware.Stack) error {
 
 // newClient returns a client of the SDK's transport, which knows AWS_CA_BUNDLE, whose answers are bounded and who is not sent
 // elsewhere.
-func newClient(theirs aws.HTTPClient) (*http.Client, error) {
+func newClient(theirs aws.HTTPClient, tracer trace.TracerProvider) (*http.Client, error) {
 	buildable, ok := theirs.(*awshttp.BuildableClient)
 	if !ok {
 		return nil, fmt.Errorf("aws: the SDK has made a %T of its HTTP client", theirs)
 	}
-	return bounded.Over(buildable.GetTransport()), nil
+	return bounded.Over(bounded.Traced(buildable.GetTransport(), tracer, template)), nil
+}
+
+// template stands for the path of a request in its span: it is always the same one, and what is asked for is in the body.
+func template(r *http.Request) string {
+	if r.URL.Path != "/" && r.URL.Path != "" {
+		return ""
+	}
+	return "/"
 }

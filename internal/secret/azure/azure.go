@@ -20,6 +20,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 	"github.com/neuron7x/mlsdm-integrations/internal/secret/bounded"
@@ -40,6 +41,8 @@ type Config struct {
 	// Credential and Transport replace what the SDK finds and uses by itself, for tests.
 	Credential azcore.TokenCredential
 	Transport  http.RoundTripper
+	// Tracer makes spans of the requests, which name no secret; nil makes none.
+	Tracer trace.TracerProvider
 }
 
 // Validate checks the URL.
@@ -64,6 +67,7 @@ func New(cfg Config) (*Store, error) {
 	if cfg.Transport != nil {
 		client = bounded.Over(cfg.Transport)
 	}
+	client.Transport = bounded.Traced(client.Transport, cfg.Tracer, template)
 	options := azcore.ClientOptions{Transport: client, Retry: policy.RetryOptions{
 		MaxRetries: retries, RetryDelay: retryDelay, MaxRetryDelay: maxDelay,
 		StatusCodes: []int{

@@ -9,6 +9,8 @@ import (
 	"path"
 	"strings"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
 )
 
@@ -62,6 +64,8 @@ type Config struct {
 
 	// Log is told of logins, and of leases and tokens that could not be renewed; nil is nobody. No value is ever logged.
 	Log *slog.Logger
+	// Tracer makes spans of the requests, which name no secret; nil makes none.
+	Tracer trace.TracerProvider
 	// Transport replaces what reaches Vault, for tests.
 	Transport http.RoundTripper
 }

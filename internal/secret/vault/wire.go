@@ -43,7 +43,7 @@ func newWire(cfg Config) (wire, error) {
 			cfg.Log.Warn("the certificate of vault is not checked: VAULT_SKIP_VERIFY is set")
 		}
 	}
-	settings.HttpClient.Transport = bounded.Transport(standby{transport})
+	settings.HttpClient.Transport = bounded.Transport(standby{bounded.Traced(transport, cfg.Tracer, template)})
 	client, err := api.NewClient(settings)
 	if err != nil {
 		return wire{}, fmt.Errorf("vault: %w", err)
