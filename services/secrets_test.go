@@ -100,7 +100,7 @@ func (c *town) run(t *testing.T, u service.Unit, environment map[string]string) 
 	done := make(chan error, 1)
 	go func() {
 		done <- instance.Run(ctx, service.Deps{
-			Bus: b, Health: c.checks.Sub(u.Name), DrainTimeout: 5 * time.Second,
+			Bus: b, Tracer: bustest.Tracer(t), Health: c.checks.Sub(u.Name), DrainTimeout: 5 * time.Second,
 			Logger: slog.New(slog.NewJSONHandler(c.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		})
 	}()

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus/bustest"
+	"github.com/neuron7x/mlsdm-integrations/internal/door"
 	"github.com/neuron7x/mlsdm-integrations/internal/door/doortest"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
@@ -18,7 +19,9 @@ func TestReportsHaveNothingOfEachOther(t *testing.T) {
 	s := doortest.Start(t)
 	opts := options(t)
 	opts.Workers = 100 // no request is turned away
-	open(t, s, opts, reply)
+	doors, err := door.New(s.Server.ConnectTraced(t, "embedder", nil), opts, reply)
+	require.NoError(t, err)
+	s.Run(t, opts.Service, doors)
 	ear := s.Listen(t, "mlsdm.events."+events.TypeRequestProcessed)
 	conn := s.Server.Conn(t)
 	inbox, err := conn.SubscribeSync(conn.NewInbox())
@@ -75,3 +78,36 @@ func traced(round, n int) bool { return (round+n)%3 == 0 }
 
 // traceOf is that trace.
 func traceOf(round, n int) string { return fmt.Sprintf("00-%032x-%016x-01", round<<8+n+1, n+1) }
+
+// Under a tracer each report has a span of its own, in the trace of its request.
+func TestReportsBelongToTheTraceOfTheirRequest(t *testing.T) {
+	t.Parallel()
+	s := doortest.Start(t)
+	open(t, s, options(t), reply)
+	ear := s.Listen(t, "mlsdm.events."+events.TypeRequestProcessed)
+	conn := s.Server.Conn(t)
+	inbox, err := conn.SubscribeSync(conn.NewInbox())
+	require.NoError(t, err)
+	s.Ask(t, "mlsdm.embed", []byte(`"first"`)) // the door is open
+	ear.Next(t)
+	const requests = 20
+	for n := range requests {
+		header := map[string][]string{events.HeaderTraceParent: {traceOf(0, n)}}
+		require.NoError(t, conn.PublishMsg(bustest.Message(fmt.Sprintf("mlsdm.as.c%d.embed", n), inbox.Subject, header, []byte(`"hi"`))))
+	}
+	for range requests {
+		m := ear.Next(t)
+		ev, err := events.ParseStructured(m.Body)
+		require.NoError(t, err)
+		told, err := events.Decode[events.RequestProcessed](ev)
+		require.NoError(t, err)
+		var n int
+		_, err = fmt.Sscanf(told.Caller, "c%d", &n)
+		require.NoError(t, err)
+		asked, made, sent := strings.Split(traceOf(0, n), "-"), strings.Split(ev.TraceParent, "-"), strings.Split(m.Value(events.HeaderTraceParent), "-")
+		require.Equal(t, asked[1], made[1])
+		require.Equal(t, asked[1], sent[1])
+		require.NotEqual(t, asked[2], made[2], "the event was made while the request was served")
+		require.NotEqual(t, made[2], sent[2], "and sent later")
+	}
+}

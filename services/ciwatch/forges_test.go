@@ -71,7 +71,7 @@ rules:
 	connected := s.nats.Connect(t, "ciwatch")
 	go func() {
 		ended <- instance.Run(ctx, service.Deps{
-			Bus: connected, Logger: bustest.Logger(t), Health: health.NewChecks(), DrainTimeout: 5 * time.Second,
+			Bus: connected, Tracer: bustest.Tracer(t), Logger: bustest.Logger(t), Health: health.NewChecks(), DrainTimeout: 5 * time.Second,
 		})
 	}()
 	t.Cleanup(func() {

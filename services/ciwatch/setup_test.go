@@ -77,7 +77,7 @@ func (s *stack) run(t *testing.T, cfg ciwatch.Config) (checks *health.Checks, st
 	s.metrics = prometheus.NewRegistry()
 	svc, err := ciwatch.New(cfg, service.Deps{
 		Name: "ciwatch", Bus: s.nats.Connect(t, "ciwatch"), Logger: bustest.Logger(t), Metrics: s.metrics,
-		Health: checks, Version: "1.2.3", DrainTimeout: 5 * time.Second,
+		Health: checks, Tracer: bustest.Tracer(t), Version: "1.2.3", DrainTimeout: 5 * time.Second,
 	})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())

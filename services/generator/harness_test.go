@@ -18,7 +18,7 @@ import (
 )
 
 // configure returns the settings that an environment gives.
-func configure(t *testing.T, environment map[string]string) (generator.Config, error) {
+func configure(t testing.TB, environment map[string]string) (generator.Config, error) {
 	t.Helper()
 	var cfg generator.Config
 	_, err := config.Load(&cfg, config.Options{Name: "generator", Lookup: func(name string) (string, bool) {

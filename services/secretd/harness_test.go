@@ -93,7 +93,7 @@ func startOn(t *testing.T, on *bustest.Server, environment map[string]string, st
 	require.NoError(t, err)
 	r := &running{Server: on, log: &buffer{}, metrics: prometheus.NewRegistry(), checks: health.NewChecks()}
 	s, err := secretd.NewWithLookup(cfg, service.Deps{
-		Name: "secretd", Version: "1.0.0", Bus: r.Connect(t, "secretd"), Metrics: r.metrics, Health: r.checks,
+		Name: "secretd", Version: "1.0.0", Tracer: bustest.Tracer(t), Bus: r.Connect(t, "secretd"), Metrics: r.metrics, Health: r.checks,
 		Logger:       slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		DrainTimeout: 5 * time.Second,
 	}, lookup(environment))

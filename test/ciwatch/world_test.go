@@ -100,7 +100,7 @@ func (w *world) start(t *testing.T) *replica {
 		w.change(&cfg, r.door.URL+"/hook")
 	}
 	svc, err := ciwatch.New(cfg, service.Deps{
-		Name: name, Bus: b, Logger: bustest.Logger(t), Health: health.NewChecks(), Version: "1.2.3", DrainTimeout: time.Second,
+		Name: name, Bus: b, Tracer: bustest.Tracer(t), Logger: bustest.Logger(t), Health: health.NewChecks(), Version: "1.2.3", DrainTimeout: time.Second,
 	})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))

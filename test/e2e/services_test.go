@@ -47,7 +47,7 @@ func startFleet(t *testing.T) *fleet {
 		ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 		done := make(chan error, 1)
 		go func() {
-			done <- instance.Run(ctx, service.Deps{Bus: b, Logger: bustest.Logger(t), Health: f.checks.Sub(unit.Name)})
+			done <- instance.Run(ctx, service.Deps{Bus: b, Tracer: bustest.Tracer(t), Logger: bustest.Logger(t), Health: f.checks.Sub(unit.Name)})
 		}()
 		t.Cleanup(func() {
 			cancel()

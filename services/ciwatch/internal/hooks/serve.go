@@ -5,6 +5,7 @@ import (
 	"errors"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -107,15 +108,25 @@ func (d *Door) take(r *http.Request, source *Source, b *body, began time.Time) r
 		status, _, _ := done.outcome.answer()
 		span.SetAttributes(
 			attribute.String("http.request.method", http.MethodPost), attribute.String("http.route", r.URL.Path),
+			attribute.String("url.path", r.URL.Path), attribute.String("url.scheme", scheme(r)),
 			attribute.Int("http.response.status_code", status),
 			attribute.String("mlsdm.ci.forge", source.Forge), attribute.String("mlsdm.ci.webhook", done.event),
 			attribute.String("mlsdm.ci.outcome", string(done.outcome)),
 		)
 		if status >= http.StatusInternalServerError {
+			span.SetAttributes(attribute.String("error.type", strconv.Itoa(status)))
 			span.SetStatus(codes.Error, string(done.outcome))
 		}
 	}
 	return done
+}
+
+// scheme is how a request came in.
+func scheme(r *http.Request) string {
+	if r.TLS != nil {
+		return "https"
+	}
+	return "http"
 }
 
 // tell stores what a webhook tells, and returns how many sightings that is.

@@ -14,10 +14,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/codes"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/bus/bustest"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/fakegithub"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/hooks"
@@ -158,7 +158,7 @@ func TestTraces(t *testing.T) {
 	spans := tracetest.NewSpanRecorder()
 	var published trace.SpanContext
 	s := open(t, func(c *hooks.Config) {
-		c.Tracer = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
+		c.Tracer = bustest.Tracer(t, spans)
 		c.Publish = func(ctx context.Context, id string, _ forge.Sighting) error {
 			published = trace.SpanContextFromContext(ctx)
 			if strings.Contains(id, "bad") {
@@ -180,7 +180,7 @@ func TestTraces(t *testing.T) {
 		attributes[string(a.Key)] = a.Value.String()
 	}
 	require.Equal(t, map[string]string{
-		"http.request.method": "POST", "http.route": path, "http.response.status_code": "202",
+		"http.request.method": "POST", "http.route": path, "http.response.status_code": "202", "url.path": path, "url.scheme": "http",
 		"mlsdm.ci.forge": "github", "mlsdm.ci.webhook": "workflow_run", "mlsdm.ci.outcome": "accepted",
 	}, attributes)
 	require.Equal(t, codes.Error, ended[1].Status().Code)
