@@ -103,7 +103,7 @@ func TestAMessageThatGoesIntoAStream(t *testing.T) {
 	require.Equal(t, "store ORDERS\n", r.tree())
 	require.Equal(t, map[string]any{
 		"messaging.system": "nats", "messaging.operation.name": "store", "messaging.destination.template": "orders.{id}",
-		"messaging.message.id": "m-1", "messaging.message.envelope.size": int64(120), "messaging.nats.stream": "ORDERS", "messaging.nats.account": "A",
+		"messaging.message.id": "m-1", "messaging.message.envelope.size": int64(120), "messaging.destination.name": "ORDERS", "messaging.nats.stream": "ORDERS", "messaging.nats.account": "A",
 		"messaging.nats.peer.kind": "client", "messaging.nats.peer.name": "shop",
 		"messaging.nats.server.name": "a", "messaging.nats.server.id": "ID-a", "messaging.nats.server.cluster": "C", "messaging.nats.server.version": "2.15.2",
 	}, r.attributes(t, "store ORDERS"))

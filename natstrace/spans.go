@@ -130,6 +130,7 @@ func (b *Bridge) describeStore(span trace.Span, stream *step) {
 	if !span.IsRecording() {
 		return
 	}
+	text(span, stream.Stream, func(v string) attribute.KeyValue { return attribute.String("messaging.destination.name", v) })
 	text(span, stream.Stream, func(v string) attribute.KeyValue { return attribute.String("messaging.nats.stream", v) })
 	if stream.NoInterest {
 		span.SetAttributes(attribute.Bool("messaging.nats.no_interest", true))

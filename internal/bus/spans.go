@@ -32,6 +32,7 @@ const (
 	keyConsumer      = attribute.Key("messaging.nats.consumer")
 	keySequence      = attribute.Key("messaging.nats.sequence")
 	keyDelivered     = attribute.Key("messaging.nats.num_delivered")
+	keyWait          = attribute.Key("messaging.nats.wait_ms") // from when the message was stored until it is handled
 	keyDuplicate     = attribute.Key("messaging.nats.duplicate")
 	keySettle        = attribute.Key("messaging.nats.settle") // ack, retry, later, dead or returned
 	keyDelay         = attribute.Key("mlsdm.retry.delay")     // seconds until the message comes again

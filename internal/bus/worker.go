@@ -73,6 +73,7 @@ func (w *worker) span(ctx context.Context, m *Message) (context.Context, trace.S
 		describe(span, m.Header, "", append(callerOf(w.bus.subjects.Caller(m.Subject)),
 			keyGroup.String(w.cfg.Durable), keyStream.String(m.Stream), keyConsumer.String(w.cfg.Durable),
 			keySequence.Int64(int64(m.Sequence)), keyDelivered.Int(m.Attempt), //nolint:gosec // the server's count
+			keyWait.Int64(max(time.Since(m.Time), 0).Milliseconds()),
 		)...)
 	}
 	return ctx, span
