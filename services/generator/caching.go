@@ -42,6 +42,20 @@ func (w *worker) caching(call *door.Call, to *route.Route, req *events.ChatReque
 	return c, err
 }
 
+// outcome says what came of looking into the cache: off, hit, miss, or refresh where an answer is kept and none is taken.
+func (c caching) outcome(hit bool) string {
+	switch {
+	case hit:
+		return "hit"
+	case c.reads:
+		return "miss"
+	case c.writes:
+		return "refresh"
+	default:
+		return "off"
+	}
+}
+
 // get returns the answer that is kept, or nil.
 func (c caching) get(ctx context.Context) *events.ChatResponse {
 	if !c.reads {

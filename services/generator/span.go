@@ -10,70 +10,55 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/services/generator/internal/engine"
 )
 
-// span is that of a request, which the bus has made; nil inside: nobody looks at it.
-type span struct{ trace.Span }
-
-// traced is the span of the request that ctx belongs to.
-func traced(ctx context.Context) span {
-	if s := trace.SpanFromContext(ctx); s.IsRecording() {
-		return span{s}
-	}
-	return span{}
+// traced is what the span of a request, which the bus has made, is told of it.
+type traced struct {
+	call    *door.Call
+	cache   string // as [caching.outcome] says it; empty: it was not come to that
+	result  *engine.Result
+	limited bool // there are limits
 }
 
-// asked says what is asked for.
-func (s span) asked(call *door.Call, model string) {
-	if s.Span == nil {
+// tell tells it, at once, which costs least.
+func (t *traced) tell(ctx context.Context) {
+	span := trace.SpanFromContext(ctx)
+	if !span.IsRecording() {
 		return
 	}
-	s.SetAttributes(
-		attribute.String("mlsdm.request.id", call.ID), attribute.String("mlsdm.caller", call.Caller),
-		attribute.String("mlsdm.model", model), attribute.Bool("mlsdm.stream", call.Report.Stream),
+	to := make([]attribute.KeyValue, 0, 12) //nolint:mnd // there are no more
+	to = append(to,
+		attribute.String("mlsdm.request.id", t.call.ID), attribute.String("mlsdm.caller", t.call.Caller),
+		attribute.String("mlsdm.model", t.call.Report.Model), attribute.Bool("mlsdm.stream", t.call.Report.Stream),
 	)
+	if t.cache != "" {
+		to = append(to, attribute.String("mlsdm.cache", t.cache))
+	}
+	if t.result != nil {
+		to = t.attempts(to)
+	}
+	span.SetAttributes(to...)
 }
 
-// cache says what came of looking into the cache: off, hit, miss, or refresh where an answer is kept and none is taken.
-func (s span) cache(c caching, hit bool) {
-	if s.Span == nil {
-		return
+// attempts adds what the attempts came to.
+func (t *traced) attempts(to []attribute.KeyValue) []attribute.KeyValue {
+	to = append(to, attribute.Int("mlsdm.attempts", len(t.result.Attempts)))
+	if t.result.Target.ID != "" {
+		to = append(to, attribute.String("mlsdm.answered_by", t.result.Target.ID))
 	}
-	outcome := "off"
-	switch {
-	case hit:
-		outcome = "hit"
-	case c.reads:
-		outcome = "miss"
-	case c.writes:
-		outcome = "refresh"
-	}
-	s.SetAttributes(attribute.String("mlsdm.cache", outcome))
-}
-
-// answered says what the attempts came to.
-func (s span) answered(call *door.Call, result *engine.Result, limited bool) {
-	if s.Span == nil {
-		return
-	}
-	to := make([]attribute.KeyValue, 0, 6) //nolint:mnd // there are no more
-	to = append(to, attribute.Int("mlsdm.attempts", len(result.Attempts)))
-	if result.Target.ID != "" {
-		to = append(to, attribute.String("mlsdm.answered_by", result.Target.ID))
-	}
-	if limited {
+	if t.limited {
 		outcome := "passed"
-		if result.Held > 0 {
+		if t.result.Held > 0 {
 			outcome = "held"
 		}
 		to = append(to, attribute.String("mlsdm.limits", outcome))
 	}
-	if result.Skipped > 0 { // it was not asked: there is no attempt to be seen
-		to = append(to, attribute.Int("mlsdm.targets.skipped", result.Skipped))
+	if t.result.Skipped > 0 { // it was not asked: there is no attempt to be seen
+		to = append(to, attribute.Int("mlsdm.targets.skipped", t.result.Skipped))
 	}
-	if call.Report.PriceVersion != "" || call.Report.Cost > 0 {
-		to = append(to, attribute.Float64("mlsdm.cost", call.Report.Cost))
+	if report := t.call.Report; report.PriceVersion != "" || report.Cost > 0 {
+		to = append(to, attribute.Float64("mlsdm.cost", report.Cost))
 	}
-	if call.Report.Unpriced {
+	if t.call.Report.Unpriced {
 		to = append(to, attribute.Bool("mlsdm.unpriced", true))
 	}
-	s.SetAttributes(to...)
+	return to
 }

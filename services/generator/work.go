@@ -48,8 +48,8 @@ func (w *worker) work(ctx context.Context, call *door.Call) ([]byte, error) {
 	if req.Stream && call.Streams != nil {
 		call.Streams()
 	}
-	span := traced(ctx)
-	span.asked(call, asked)
+	span := traced{call: call}
+	defer span.tell(ctx)
 	about := moral.Subject{RequestID: call.ID, Caller: call.Caller, Model: asked}
 	if err := w.filter.Prompt(ctx, about, &req); err != nil {
 		return nil, err
@@ -60,12 +60,12 @@ func (w *worker) work(ctx context.Context, call *door.Call) ([]byte, error) {
 		return nil, err
 	}
 	answer := cached.get(ctx)
-	span.cache(cached, answer != nil)
+	span.cache = cached.outcome(answer != nil)
 	if answer != nil {
 		call.Report.Cached, call.Report.AnsweredBy = true, answer.Model
 		return w.tell(ctx, call, about, &req, answer)
 	}
-	result, err := w.ask(ctx, call, about, &engine.Ask{Route: to, Request: &req, Caller: call.Caller})
+	result, err := w.ask(ctx, &span, about, &engine.Ask{Route: to, Request: &req, Caller: call.Caller})
 	if err != nil {
 		return nil, err
 	}
@@ -79,8 +79,8 @@ func (w *worker) work(ctx context.Context, call *door.Call) ([]byte, error) {
 }
 
 // ask has the engine answer, in chunks if the request wants them, and reports what it took.
-func (w *worker) ask(ctx context.Context, call *door.Call, about moral.Subject, ask *engine.Ask) (*engine.Result, error) {
-	begun := time.Now()
+func (w *worker) ask(ctx context.Context, span *traced, about moral.Subject, ask *engine.Ask) (*engine.Result, error) {
+	begun, call := time.Now(), span.call
 	var window *moral.Window
 	if ask.Request.Stream {
 		out := &sender{call: call, worker: w, wanted: wantsUsage(ask.Request)}
@@ -95,7 +95,7 @@ func (w *worker) ask(ctx context.Context, call *door.Call, about moral.Subject, 
 		err = w.filter.Completion(ctx, about, result.Response)
 	}
 	w.note(call, result, time.Since(begun))
-	traced(ctx).answered(call, result, w.engine.Limited())
+	span.result, span.limited = result, w.engine.Limited()
 	if err != nil {
 		return nil, w.brokenOff(ctx, about, err)
 	}

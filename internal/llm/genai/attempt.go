@@ -29,31 +29,28 @@ func (r *Recorder) attempt(operation string, about *About) attempt {
 	return attempt{recorder: r, operation: operation, about: *about}
 }
 
-// start starts the span, with what is known of every attempt and with more.
-func (a *attempt) start(ctx context.Context, more []attribute.KeyValue, links ...trace.Link) context.Context {
+// start starts the span, with what a sampler may want to know; all else is said at the end, at once, which costs least.
+func (a *attempt) start(ctx context.Context, links ...trace.Link) context.Context {
 	about := &a.about
 	model := about.Model
 	if len(model) > maxModel { // there are servers that take every name that a caller thinks up
 		model = llm.Bound(model, maxModel)
 	}
-	to := append(more,
+	known := make([]attribute.KeyValue, 0, 5) //nolint:mnd // there are no more
+	known = append(known,
 		attribute.String("gen_ai.operation.name", a.operation),
 		attribute.String("gen_ai.provider.name", about.Target.Provider),
 		attribute.String("gen_ai.request.model", model),
-		attribute.String("mlsdm.model", word(about.Name)),
-		attribute.Int("mlsdm.attempt", about.Number),
-		attribute.Int("mlsdm.attempt.target", about.Place),
-		attribute.String("mlsdm.attempt.why", string(about.Why)),
 	)
 	kind := trace.SpanKindClient
 	if about.Target.Local {
 		kind = trace.SpanKindInternal
 	}
 	if about.Target.Address != "" {
-		to = append(to, attribute.String("server.address", about.Target.Address), attribute.Int("server.port", about.Target.Port))
+		known = append(known, attribute.String("server.address", about.Target.Address), attribute.Int("server.port", about.Target.Port))
 	}
 	var room [3]trace.SpanStartOption
-	options := append(room[:0], trace.WithSpanKind(kind), trace.WithAttributes(to...))
+	options := append(room[:0], trace.WithSpanKind(kind), trace.WithAttributes(known...))
 	if len(links) > 0 {
 		options = append(options, trace.WithLinks(links...))
 	}
@@ -62,6 +59,21 @@ func (a *attempt) start(ctx context.Context, more []attribute.KeyValue, links ..
 		a.span = nil
 	}
 	return ctx
+}
+
+// attributes begins the list of what is said at the end. [attempt.end] takes it back.
+func (a *attempt) attributes() *[]attribute.KeyValue {
+	list, ok := a.recorder.lists.Get().(*[]attribute.KeyValue)
+	if !ok {
+		list = new([]attribute.KeyValue)
+	}
+	*list = append((*list)[:0],
+		attribute.String("mlsdm.model", word(a.about.Name)),
+		attribute.Int("mlsdm.attempt", a.about.Number),
+		attribute.Int("mlsdm.attempt.target", a.about.Place),
+		attribute.String("mlsdm.attempt.why", string(a.about.Why)),
+	)
+	return list
 }
 
 // maxModel bounds the name of a model in the name of a span, in bytes.
@@ -111,18 +123,20 @@ func (a *attempt) count(took time.Duration, fault *llm.Fault, input, output int)
 	}
 }
 
-// end ends the span.
-func (a *attempt) end(fault *llm.Fault, to []attribute.KeyValue) {
+// end ends the span, with what is said of it. The list is used again.
+func (a *attempt) end(fault *llm.Fault, list *[]attribute.KeyValue) {
 	if fault != nil {
 		kind := errorType(fault)
-		to = append(to, attribute.String("error.type", kind))
+		*list = append(*list, attribute.String("error.type", kind))
 		if fault.Err != nil {
-			to = append(to, attribute.String("mlsdm.error.code", string(fault.Err.Code)))
+			*list = append(*list, attribute.String("mlsdm.error.code", string(fault.Err.Code)))
 		}
 		a.span.SetStatus(codes.Error, kind) // what a provider says of a failure may quote the conversation
 	}
-	a.span.SetAttributes(to...)
+	a.span.SetAttributes(*list...) // which copies them
 	a.span.End()
+	clear(*list)
+	a.recorder.lists.Put(list)
 }
 
 // panicked is the error.type of an attempt that did not come to an end.

@@ -27,7 +27,7 @@ type Chat struct {
 func (r *Recorder) Chat(ctx context.Context, about *About, req *events.ChatRequest, stream bool) (context.Context, Chat) {
 	c := Chat{attempt: r.attempt(chat, about), request: req, stream: stream}
 	if r.Traces(ctx) {
-		ctx = c.start(ctx, asked(make([]attribute.KeyValue, 0, 24), req, stream, about.Target)) //nolint:mnd // most have no more
+		ctx = c.start(ctx)
 	}
 	return ctx, c
 }
@@ -144,14 +144,16 @@ func (c *Chat) End(e *ChatEnd) {
 	if c.span == nil {
 		return
 	}
-	to := c.answer(make([]attribute.KeyValue, 0, 16), e) //nolint:mnd // most have no more
+	list := c.attributes()
+	to := c.answer(asked(*list, c.request, c.stream, c.about.Target), e)
 	if e.Usage != nil {
 		to = used(to, e.Usage)
 	}
 	if c.recorder.content {
 		to = c.content(to, e.Response)
 	}
-	c.end(e.Fault, to)
+	*list = to
+	c.end(e.Fault, list)
 }
 
 // answer adds what the answer says of itself.

@@ -14,29 +14,23 @@ import (
 type Embedding struct {
 	attempt
 
-	dimensions int
+	dimensions, texts int
+	load              *Load
 }
 
 // Embed begins an attempt at embeddings. The context is that of the attempt. Of a call that carries the texts of several requests, the
 // span has a link to each of them, and the numbers of about are counted there (see [Recorder.Carry]).
 func (r *Recorder) Embed(ctx context.Context, about *About, call *llm.EmbedCall) (context.Context, Embedding) {
-	e := Embedding{attempt: r.attempt(embeddings, about), dimensions: call.Dimensions}
+	e := Embedding{attempt: r.attempt(embeddings, about), dimensions: call.Dimensions, texts: call.Count()}
 	if !r.Traces(ctx) {
 		return ctx, e
 	}
-	to := make([]attribute.KeyValue, 0, 16) //nolint:mnd // most have no more
-	to = append(to, attribute.Int("mlsdm.batch.texts", call.Count()))
-	if len(about.Target.Formats) > 0 {
-		to = append(to, attribute.StringSlice("gen_ai.request.encoding_formats", about.Target.Formats))
+	if e.load = loadOf(ctx); e.load == nil {
+		return e.start(ctx), e
 	}
-	load := loadOf(ctx)
-	if load == nil {
-		return e.start(ctx, to), e
-	}
-	load.next(&e.about)
-	to = append(to, attribute.Int("mlsdm.batch.requests", len(load.requests)))
-	ctx = e.start(ctx, to, load.links()...)
-	load.last = trace.SpanContextFromContext(ctx)
+	e.load.next(&e.about)
+	ctx = e.start(ctx, e.load.links()...)
+	e.load.last = trace.SpanContextFromContext(ctx)
 	return ctx, e
 }
 
@@ -53,7 +47,14 @@ func (e *Embedding) End(took time.Duration, got *llm.Embedded, fault *llm.Fault)
 	if e.span == nil {
 		return
 	}
-	to := make([]attribute.KeyValue, 0, 4) //nolint:mnd // there are no more
+	list := e.attributes()
+	to := append(*list, attribute.Int("mlsdm.batch.texts", e.texts))
+	if e.load != nil {
+		to = append(to, attribute.Int("mlsdm.batch.requests", len(e.load.requests)))
+	}
+	if formats := e.about.Target.Formats; len(formats) > 0 {
+		to = append(to, attribute.StringSlice("gen_ai.request.encoding_formats", formats))
+	}
 	if got != nil && len(got.Vectors) > 0 {
 		e.dimensions = len(got.Vectors[0])
 	}
@@ -63,5 +64,6 @@ func (e *Embedding) End(took time.Duration, got *llm.Embedded, fault *llm.Fault)
 	if used > 0 {
 		to = append(to, attribute.Int("gen_ai.usage.input_tokens", used))
 	}
-	e.end(fault, to)
+	*list = to
+	e.end(fault, list)
 }

@@ -11,6 +11,7 @@
 package genai
 
 import (
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,7 +33,8 @@ type Config struct {
 type Recorder struct {
 	tracer  trace.Tracer // nil: there is nobody who looks at spans
 	content bool
-	metrics *metrics // nil: nobody counts
+	metrics *metrics  // nil: nobody counts
+	lists   sync.Pool // of *[]attribute.KeyValue: what is said of an attempt is put together there
 }
 
 // New makes a recorder and registers its metrics, which can be done once with each registerer.

@@ -26,15 +26,16 @@ func decisionOf(accepted bool) string {
 // the threshold are in the event of the decision, which belongs to the same trace.
 func traced(ctx context.Context, stage, by, outcome string) {
 	span := trace.SpanFromContext(ctx)
-	switch {
-	case !span.IsRecording():
+	if !span.IsRecording() {
 		return
-	case stage == events.StageCompletion:
-		span.SetAttributes(attribute.String("mlsdm.moral.completion", outcome))
-	default:
-		span.SetAttributes(attribute.String("mlsdm.moral.prompt", outcome))
 	}
-	if by != "" {
-		span.SetAttributes(attribute.String("mlsdm.moral.scorer", by))
+	what := attribute.String("mlsdm.moral.prompt", outcome)
+	if stage == events.StageCompletion {
+		what = attribute.String("mlsdm.moral.completion", outcome)
 	}
+	if by == "" {
+		span.SetAttributes(what)
+		return
+	}
+	span.SetAttributes(what, attribute.String("mlsdm.moral.scorer", by))
 }
