@@ -12,6 +12,9 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/bus/bustest"
@@ -59,9 +62,22 @@ func BenchmarkConsume(b *testing.B) {
 	}
 }
 
-// BenchmarkForward does what a router does: it takes from one stream, stores in another, and acks.
+// BenchmarkForward does what a router does: it takes from one stream, stores in another, and acks. Traced, it makes two spans a message.
 func BenchmarkForward(b *testing.B) {
-	conn := bustest.Start(b).Connect(b, "bench")
+	for name, tracer := range map[string]func(b *testing.B) trace.TracerProvider{
+		"untraced": func(*testing.B) trace.TracerProvider { return nil },
+		"traced": func(b *testing.B) trace.TracerProvider {
+			b.Helper()
+			return bustest.Tracer(b, sdktrace.NewBatchSpanProcessor(tracetest.NewNoopExporter()))
+		},
+	} {
+		b.Run(name, func(b *testing.B) { forward(b, bustest.Start(b).ConnectTraced(b, "bench", tracer(b))) })
+	}
+}
+
+// forward forwards b.N messages.
+func forward(b *testing.B, conn *bus.Bus) {
+	b.Helper()
 	publishEvents(b, conn, b.N, make([]byte, 1<<10))
 	var done sync.WaitGroup
 	done.Add(b.N)

@@ -54,7 +54,7 @@ func start(t *testing.T, env map[string]string) (server *bustest.Server) {
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 		done := make(chan error, 1)
-		deps := service.Deps{Bus: server.Connect(t, "mlsdm-"+unit.Name), Tracer: bustest.Tracer(t), Logger: bustest.Logger(t), DrainTimeout: 5 * time.Second}
+		deps := service.Deps{Bus: server.ConnectTraced(t, "mlsdm-"+unit.Name, nil), Logger: bustest.Logger(t), DrainTimeout: 5 * time.Second}
 		go func() { done <- instance.Run(ctx, deps) }()
 		t.Cleanup(func() {
 			cancel()
