@@ -28,8 +28,8 @@ type traceCommand struct {
 func (traceCommand) Help() string {
 	return "The tree is read from the streams, so no trace backend is needed: the durable request (how long it waits, its result or error), the events\n" +
 		"that came of it, each delivery of them with every attempt, when the next is due, dead letters and replays. What belongs together is found\n" +
-		"by request id, event id, delivery id and trace id. On a closed bus the administrator sees all of it; an application sees events, and its\n" +
-		"own results. It exits with 1 if nothing is found.\n\n" +
+		"by request id, event id, delivery id and trace id. On a closed bus the administrator sees all of it; an application sees events, and\n" +
+		"deliveries. It exits with 1 if nothing is found.\n\n" +
 		"  mlsdmctl trace order-1\n" +
 		"  mlsdmctl trace order-1 --watch\n" +
 		"  mlsdmctl trace 4bf92f3577b34da6a3ce929d0e0e4736 --since 7d --jaeger-url 'http://localhost:16686/trace/{trace_id}'\n" +

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,6 +22,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/cmd/mlsdmctl/internal/journey"
 	"github.com/neuron7x/mlsdm-integrations/cmd/mlsdmctl/internal/stack"
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
+	"github.com/neuron7x/mlsdm-integrations/internal/bus/bustest"
 	"github.com/neuron7x/mlsdm-integrations/internal/service"
 	"github.com/neuron7x/mlsdm-integrations/pkg/client"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
@@ -305,4 +307,71 @@ func TestTraceWatchesUntilItHasEnded(t *testing.T) {
 	screen.waitFor(t, "HTTP 200 in ")
 	require.Zero(t, <-ended)
 	require.Contains(t, screen.String(), "\x1b[H\x1b[2J")
+}
+
+// An application reads events, and asks the dispatcher for the rest.
+func TestTraceOfAnApplication(t *testing.T) {
+	t.Parallel()
+	s := newTraced(t, events.ServiceDispatcher)
+	s.endpoint(t, []string{"custom.>"}, []string{"20ms"}, http.StatusServiceUnavailable, http.StatusServiceUnavailable)
+	_, err := s.bus.PublishEvent(t.Context(), events.Event{ID: "deploy-1", Source: "/shop", Type: "custom.deploy", Time: time.Now()})
+	require.NoError(t, err)
+	whole := s.journey(t, "deploy-1", func(j *journey.Journey) bool {
+		return ended(j) && len(j.Events) == 1 && len(j.Events[0].Deliveries) == 1 && len(j.Events[0].Deliveries[0].Events) == 1 &&
+			len(j.Events[0].Deliveries[0].Attempts) == 2
+	})
+	want := whole.Events[0].Deliveries[0]
+	for _, id := range []string{"deploy-1", want.ID} {
+		j, err := journey.Find(t.Context(), s.bus, id, journey.Options{Now: time.Now(), Own: "shop"})
+		require.NoError(t, err)
+		require.Len(t, j.Events, 1)
+		require.Len(t, j.Events[0].Deliveries, 1)
+		got := j.Events[0].Deliveries[0]
+		require.Equal(t, want.State, got.State)
+		require.Equal(t, want.Attempts, got.Attempts)
+		require.Len(t, got.DeadLetters, 1)
+		require.Len(t, got.Events, 1)
+		for _, search := range j.Searched {
+			if search.Stream == "MLSDM_REQUESTS" {
+				require.Equal(t, "shop may not read it; the administrator may", search.Left)
+			}
+		}
+	}
+}
+
+// The rights of a closed bus are enough, and nobody waits for what he may not read.
+func TestTraceOnAClosedBus(t *testing.T) {
+	t.Parallel()
+	s := bustest.Start(t, bustest.Closed("shop"))
+	admin := s.Connect(t, "admin")
+	for _, subject := range []string{admin.Subjects().Request("shop", events.KindEmbed), admin.Subjects().Event("custom.deploy")} {
+		_, err := admin.Publish(t.Context(), bus.Msg{Subject: subject, ID: "order-1", Body: []byte(`{"input":"a"}`)})
+		require.NoError(t, err)
+	}
+	ctl := func(user string, args ...string) (out, errs string, code int) {
+		key := s.Key(t, user)
+		file := filepath.Join(t.TempDir(), user+".nk")
+		text := "# user: " + user + "\n"
+		if !key.API.IsZero() {
+			text += "# api: " + key.API.Reveal() + "\n"
+		}
+		require.NoError(t, os.WriteFile(file, []byte(text+key.Seed.Reveal()+"\n"), 0o600))
+		return atServer(t.Context(), s, "", append([]string{"--nkey", file}, args...)...)
+	}
+	out, errs, code := ctl("admin", "trace", "order-1")
+	require.Zero(t, code, errs)
+	require.Contains(t, out, "request embed  order-1, asked by shop: waits for ")
+	require.Contains(t, out, "event custom.deploy  order-1")
+	require.NotContains(t, out, "was not searched")
+	out, errs, code = ctl("shop", "trace", "order-1")
+	require.Zero(t, code, errs)
+	require.NotContains(t, out, "request embed")
+	require.Contains(t, out, "event custom.deploy  order-1")
+	require.Contains(t, out, "MLSDM_REQUESTS was not searched to its end: shop may not read it; the administrator may")
+	require.Contains(t, out, "MLSDM_ATTEMPTS was not searched to its end: nobody answers on mlsdm.as.shop.webhooks.deliveries.list")
+
+	out, errs, code = ctl("admin", "top", "--once", "--json", "--interval", "500ms")
+	require.Zero(t, code, errs)
+	require.Contains(t, out, `"name":"dispatcher-router"`)
+	require.NotContains(t, out, `"notes"`)
 }

@@ -17,6 +17,8 @@ import (
 type Bus interface {
 	// Subjects are those of the installation.
 	Subjects() events.Subjects
+	// Request asks a service.
+	Request(ctx context.Context, m bus.Msg) (bus.Reply, error)
 	// Scan reads a stream, and Peek a work queue.
 	Scan(ctx context.Context, cfg bus.ScanConfig, visit func(*bus.Message) (bool, error)) error
 	Peek(ctx context.Context, cfg bus.PeekConfig, visit func(*bus.Message) (bool, error)) error
@@ -34,7 +36,7 @@ type Options struct {
 	Now time.Time
 	// Link is the address at which a trace is shown, with {trace_id} in the place of its id; empty is none.
 	Link string
-	// Own, when it is not empty, is the application that searches: it may read all events, and of all else only its own results.
+	// Own, when it is not empty, is the application that searches: it may read all events, and asks the dispatcher for deliveries.
 	Own string
 	// Progress is told how many messages of a stream were looked at; nil is nobody.
 	Progress func(stream string, messages int)

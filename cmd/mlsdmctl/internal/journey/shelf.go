@@ -18,9 +18,9 @@ type shelf struct {
 	stream   string // of the catalogue
 	queue    bool   // looked into, not read
 	headers  bool   // they are enough
-	subjects []string
 	forbids  string // why it cannot be read
 	take     func(f *finder, m *bus.Message)
+	ask      bool            // instead of reading it
 	searched map[string]bool // ids
 }
 
@@ -52,8 +52,8 @@ func (f *finder) allShelves() []*shelf {
 		if f.o.Own == "" || s.stream == events.StreamEvents {
 			continue
 		}
-		if s.stream == events.StreamResults {
-			s.Holds, s.subjects = "results of "+f.o.Own, []string{f.bus.Subjects().Result(f.o.Own, "*")}
+		if s.ask = s.stream == events.StreamAttempts; s.ask {
+			s.Holds += " and dead letters of deliveries, as the dispatcher tells"
 			continue
 		}
 		s.forbids = f.o.Own + " may not read it; the administrator may"
@@ -92,12 +92,7 @@ func (f *finder) search(ctx context.Context, s *shelf) error {
 		}
 		return true, nil
 	}
-	var err error
-	if s.queue {
-		err = f.bus.Peek(ctx, bus.PeekConfig{Stream: s.Stream}, visit)
-	} else {
-		err = f.bus.Scan(ctx, bus.ScanConfig{Stream: s.Stream, Subjects: s.subjects, FromTime: f.o.From, HeadersOnly: s.headers}, visit)
-	}
+	err := f.read(ctx, s, visit)
 	s.Messages = max(s.Messages, seen)
 	switch {
 	case ctx.Err() != nil:
@@ -108,6 +103,34 @@ func (f *finder) search(ctx context.Context, s *shelf) error {
 		s.Left = events.AsError(err).Message
 	}
 	return nil
+}
+
+// ownPatience is how long an application may read a stream. It may not tell the server how fast it reads, which then waits for ever in the
+// middle of a long one.
+const ownPatience = 30 * time.Second
+
+// errSlow is that it took longer.
+var errSlow = errors.New("it takes too long; a later --since is quicker, and the administrator may read faster")
+
+// read has visit look at all messages of a stream, or asks the dispatcher.
+func (f *finder) read(ctx context.Context, s *shelf, visit func(*bus.Message) (bool, error)) error {
+	scan := bus.ScanConfig{Stream: s.Stream, FromTime: f.o.From, HeadersOnly: s.headers}
+	switch {
+	case s.ask:
+		return f.askDeliveries(ctx, s)
+	case s.queue:
+		return f.bus.Peek(ctx, bus.PeekConfig{Stream: s.Stream}, visit)
+	case f.o.Own != "":
+		short, cancel := context.WithTimeout(ctx, ownPatience)
+		defer cancel()
+		err := f.bus.Scan(short, scan, visit)
+		if err != nil && short.Err() != nil && ctx.Err() == nil {
+			return errSlow
+		}
+		return err
+	default:
+		return f.bus.Scan(ctx, scan, visit)
+	}
 }
 
 // mentions reports whether a message can have to do with one of some ids.
