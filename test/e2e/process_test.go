@@ -15,7 +15,8 @@ const patience = process.Patience
 // programs are the commands under test.
 //
 //nolint:gochecknoglobals // built once for all tests, and removed after the last of them
-var programs = process.NewPrograms("./cmd/mlsdmctl", "./services/ciwatch/cmd/ciwatch", "./services/dispatcher/cmd/dispatcher")
+var programs = process.NewPrograms("./cmd/mlsdmctl", "./services/ciwatch/cmd/ciwatch", "./services/dispatcher/cmd/dispatcher",
+	"./services/embedder/cmd/embedder")
 
 func TestMain(m *testing.M) {
 	flag.Parse()
