@@ -233,6 +233,8 @@ func unscored(stage string, err error) error {
 
 // unjudged takes note of what is not judged, and why.
 func (f *Filter) unjudged(ctx context.Context, stage, reason string) {
-	traced(ctx, stage, "", reason)
+	if reason != noScore { // there is nobody who scores, which is no news
+		traced(ctx, stage, "", reason)
+	}
 	f.metrics.unjudged.WithLabelValues(stage, reason).Inc()
 }
