@@ -69,6 +69,22 @@ func (tr *traced) one(t *testing.T, name string) sdktrace.ReadOnlySpan {
 	return tr.named(name)[0]
 }
 
+// attempt waits for the span of processing a message for the nth time and returns it. It may end after that of the next time: the
+// server is told what became of a message before its span ends.
+func (tr *traced) attempt(t *testing.T, name string, n int) sdktrace.ReadOnlySpan {
+	t.Helper()
+	var found sdktrace.ReadOnlySpan
+	require.Eventually(t, func() bool {
+		for _, span := range tr.named(name) {
+			if slices.Contains(span.Attributes(), attribute.Int("messaging.nats.num_delivered", n)) {
+				found = span
+			}
+		}
+		return found != nil
+	}, patience, time.Millisecond, "there is no span %q of attempt %d", name, n)
+	return found
+}
+
 // has checks attributes of a span, given as keys and values in turn.
 func has(t *testing.T, span sdktrace.ReadOnlySpan, pairs ...any) {
 	t.Helper()
@@ -160,12 +176,11 @@ func TestSpansOfRetries(t *testing.T) {
 	require.NoError(t, err)
 
 	const name = "process mlsdm.requests.embed"
-	require.Eventually(t, func() bool { return len(tr.named(name)) == len(answers) }, patience, time.Millisecond)
 	published := tr.one(t, "publish mlsdm.requests.embed").SpanContext()
 	for i, want := range []struct {
 		settle, code string
 	}{{"retry", "internal"}, {"later", ""}, {"returned", ""}, {"dead", "internal"}} {
-		span := tr.named(name)[i]
+		span := tr.attempt(t, name, i+1)
 		below(t, span, published)
 		has(t, span, "messaging.nats.settle", want.settle, "messaging.nats.num_delivered", i+1)
 		if want.code == "" {
@@ -176,8 +191,8 @@ func TestSpansOfRetries(t *testing.T) {
 		require.Equal(t, sdktrace.Status{Code: codes.Error, Description: want.code}, span.Status(), "no words of the error")
 		has(t, span, "error.type", want.code)
 	}
-	has(t, tr.named(name)[0], "mlsdm.retry.delay", .002)
-	below(t, tr.one(t, "publish mlsdm.deadletters.requests.embed"), tr.named(name)[3].SpanContext())
+	has(t, tr.attempt(t, name, 1), "mlsdm.retry.delay", .002)
+	below(t, tr.one(t, "publish mlsdm.deadletters.requests.embed"), tr.attempt(t, name, 4).SpanContext())
 }
 
 // A handler that panics has failed.
