@@ -375,3 +375,32 @@ func TestTraceOnAClosedBus(t *testing.T) {
 	require.Contains(t, out, `"name":"dispatcher-router"`)
 	require.NotContains(t, out, `"notes"`)
 }
+
+func TestTraceOfACIRun(t *testing.T) {
+	t.Parallel()
+	s := bustest.Start(t)
+	b := s.Connect(t, "test")
+	ended := time.Now().Add(-time.Minute).UTC()
+	ev, err := events.New("/mlsdm/ciwatch", events.CIRunFailed{
+		CIRun: events.CIRun{
+			Repository: "neuron7x/mlsdm", Workflow: "CI", Branch: "main", RunID: 7, RunAttempt: 1, Conclusion: "failure", URL: "https://forge/7",
+			StartedAt: ended.Add(-2 * time.Minute), CompletedAt: ended,
+		},
+		ConsecutiveFailures: 1,
+	})
+	require.NoError(t, err)
+	ev.Subject, ev.TraceParent = "neuron7x/mlsdm", tracedParent
+	_, err = b.PublishEvent(t.Context(), ev)
+	require.NoError(t, err)
+	_, err = b.Publish(t.Context(), bus.Msg{
+		Subject: b.Subjects().Sightings(0), ID: "told-again", Header: map[string][]string{events.HeaderTraceParent: {tracedParent}},
+		Body: []byte(`{"forge":"github","repository":"neuron7x/mlsdm","run":{"id":7}}`),
+	})
+	require.NoError(t, err)
+	out, errs, code := atServer(t.Context(), s, "", "trace", ev.ID)
+	require.Zero(t, code, errs)
+	require.Contains(t, out, "event ci.run_failed  "+ev.ID+": neuron7x/mlsdm CI, on main, run 7, failure\n")
+	require.Regexp(t, `the run took 2m00s and ended 1m\d\ds before this https://forge/7\n`, out)
+	require.Contains(t, out, "the dispatcher has not seen it yet")
+	require.Contains(t, out, "sighting  neuron7x/mlsdm run 7, waits for ")
+}
