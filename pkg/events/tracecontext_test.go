@@ -4,8 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
@@ -37,8 +35,9 @@ func TestTraceContext(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			parent, state := events.TraceContext(c.header, []byte(c.body))
-			require.Equal(t, c.parent, parent)
-			require.Equal(t, c.state, state)
+			if parent != c.parent || state != c.state {
+				t.Errorf("got %q and %q, want %q and %q", parent, state, c.parent, c.state)
+			}
 		})
 	}
 }
