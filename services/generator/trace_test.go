@@ -115,8 +115,14 @@ func TestContent(t *testing.T) {
 				}
 				return
 			}
-			require.Equal(t, `[{"role":"user","parts":[{"type":"text","content":"hello"}]}]`, all["gen_ai.input.messages"])
-			require.Equal(t, `[{"role":"assistant","parts":[{"type":"text","content":"you said: hello"}],"finish_reason":"stop"}]`, all["gen_ai.output.messages"])
+			for key, want := range map[string]string{
+				"gen_ai.input.messages":  `[{"role":"user","parts":[{"type":"text","content":"hello"}]}]`,
+				"gen_ai.output.messages": `[{"role":"assistant","parts":[{"type":"text","content":"you said: hello"}],"finish_reason":"stop"}]`,
+			} {
+				said, ok := all[key].(string)
+				require.True(t, ok, key)
+				require.JSONEq(t, want, said)
+			}
 			require.Equal(t, []string{"canary"}, all["gen_ai.request.stop_sequences"])
 		})
 	}
