@@ -31,7 +31,8 @@ const asked = 1000
 // programs are the commands under test.
 //
 //nolint:gochecknoglobals // built once for all tests, and removed after the last of them
-var programs = process.NewPrograms("./services/secretd/cmd/secretd", "./services/embedder/cmd/embedder", "./test/canary/panics")
+var programs = process.NewPrograms("./services/secretd/cmd/secretd", "./services/embedder/cmd/embedder",
+	"./services/generator/cmd/generator", "./services/dispatcher/cmd/dispatcher", "./test/canary/panics")
 
 func TestMain(m *testing.M) {
 	defer programs.Remove()
