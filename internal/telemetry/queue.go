@@ -14,9 +14,9 @@ const (
 	sendEvery = time.Second
 	// sendTimeout bounds the sending of a batch, with what is tried again.
 	sendTimeout = 10 * time.Second
-	// restMin and restMax bound how long nothing is recorded after a batch was not taken; each time it is twice as long.
-	restMin = 5 * time.Second
-	restMax = time.Minute
+	// shortestRest and longestRest bound how long nothing is recorded after a batch was not taken; each time it is twice as long.
+	shortestRest = 5 * time.Second
+	longestRest  = time.Minute
 	// probes is how much is recorded after that, to see whether it is taken now.
 	probes = 64
 )
@@ -43,10 +43,10 @@ type queue[T any] struct {
 
 // newQueue starts a queue. send must end with its context; dropped and failed are told what is lost and why.
 func newQueue[T any](send func(context.Context, []T) error, dropped func(n int), failed func(error)) *queue[T] {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background()) //nolint:gosec // run calls it
 	q := &queue[T]{
 		items: make(chan T, queueSize), send: send, dropped: dropped, failed: failed,
-		stopping: make(chan struct{}), done: make(chan struct{}), ctx: ctx, cancel: cancel, rest: restMin,
+		stopping: make(chan struct{}), done: make(chan struct{}), ctx: ctx, cancel: cancel, rest: shortestRest,
 	}
 	q.probes.Store(-1)
 	go q.run()
@@ -107,13 +107,13 @@ func (q *queue[T]) flush(batch []T) []T {
 	err := q.send(ctx, batch)
 	cancel()
 	if err == nil {
-		q.rest, q.restEnd = restMin, time.Time{}
+		q.rest, q.restEnd = shortestRest, time.Time{}
 		q.probes.Store(-1)
 	} else {
 		q.failed(err)
 		q.resting.Store(true)
 		q.restEnd = time.Now().Add(q.rest)
-		q.rest = min(2*q.rest, restMax)
+		q.rest = min(2*q.rest, longestRest)
 		lost := len(batch)
 		for len(q.items) > 0 { // it would not be taken either
 			<-q.items

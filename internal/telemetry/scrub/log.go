@@ -81,9 +81,13 @@ func (s *Scrubber) any(v any) slog.Value {
 	case []byte:
 		return slog.StringValue(s.Text(string(v)))
 	}
-	text, err := json.Marshal(v)
+	written := fmt.Sprintf("%+v", v) // as the handler of text has it
+	if clean := s.Text(written); clean != written {
+		return slog.StringValue(clean)
+	}
+	text, err := json.Marshal(v) // as that of JSON has it
 	if err != nil {
-		return slog.StringValue(s.Text(fmt.Sprintf("%+v", v)))
+		return slog.StringValue(written)
 	}
 	if clean := s.Text(string(text)); clean != string(text) {
 		return slog.StringValue(clean)

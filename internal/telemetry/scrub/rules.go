@@ -35,7 +35,7 @@ const tokenPattern = `-----BEGIN[^-]{0,40}-----[\s\S]*?(?:-----END[^-]{0,40}----
 // pairPattern finds a name that promises a secret, and what stands after it.
 const pairPattern = `(?i)(pass(?:word|wd|phrase)?|pwd|secret|token|api[-_. ]?key|access[-_. ]?key|private[-_. ]?key|seal[-_. ]?key|signing[-_. ]?key|client[-_. ]?secret|` +
 	`authorization|credentials?|cookie|\bsig(?:nature)?|\bauth|\bcode|\bkey)` +
-	`(\\?["']?\s*[:=]\s*)(\\?["'])?([^\s"'\\,;&})\]]{3,})`
+	`(\\*["']?\s*[:=]\s*)(\\*["'])?([^\s"'\\,;&})\]]{3,})`
 
 // rules returns what texts are searched for, in this order.
 func rules() []rule {
