@@ -40,7 +40,7 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	made.watch.Drain = deps.DrainTimeout
+	made.watch.Drain, made.watch.Tracer = deps.DrainTimeout, deps.Tracer
 	w, err := watch.New(made.watch, deps.Bus, deps.Logger, deps.Metrics)
 	if err != nil {
 		return nil, err

@@ -34,8 +34,12 @@ type Options struct {
 
 // Transport returns a transport that makes a CLIENT span of every request that base sends. The span ends when the head of the
 // answer is there or the request has failed, as the conventions want it where a body may be left unread; it says how long the
-// server thought, not how long its answer was. With a tracer that does nothing, and nothing to propagate, it is base itself.
+// server thought, not how long its answer was. With a tracer that does nothing, and nothing to propagate, it is base itself. A tracer
+// of nil is that of the span in the context of each request; there are then spans of children only.
 func Transport(base http.RoundTripper, tracer trace.Tracer, o Options) http.RoundTripper {
+	if tracer == nil {
+		o.ChildrenOnly = true
+	}
 	if _, nothing := tracer.(noop.Tracer); nothing && !o.Propagate {
 		return base
 	}
@@ -54,11 +58,15 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL == nil || t.options.ChildrenOnly && !trace.SpanFromContext(ctx).IsRecording() {
 		return t.base.RoundTrip(r)
 	}
+	tracer := t.tracer
+	if tracer == nil {
+		tracer = trace.SpanFromContext(ctx).TracerProvider().Tracer("github.com/neuron7x/mlsdm-integrations/internal/telemetry/httpspan")
+	}
 	template := ""
 	if t.options.Template != nil {
 		template = clean(t.options.Template(r))
 	}
-	ctx, span := t.tracer.Start(ctx, Name(r.Method, template), trace.WithSpanKind(trace.SpanKindClient))
+	ctx, span := tracer.Start(ctx, Name(r.Method, template), trace.WithSpanKind(trace.SpanKindClient))
 	defer span.End() // also should base panic
 	if span.IsRecording() {
 		describe(span, r, template)

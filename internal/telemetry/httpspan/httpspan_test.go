@@ -271,3 +271,17 @@ func TestNoAnswer(t *testing.T) {
 	}
 	require.Empty(t, httpspan.ErrorType(nil))
 }
+
+// TestTracerOfTheContext: without a tracer of its own it is that of the span that a request is a part of.
+func TestTracerOfTheContext(t *testing.T) {
+	t.Parallel()
+	to := serve(t, func(http.ResponseWriter, *http.Request) {})
+	r := newRig()
+	client := &http.Client{Transport: httpspan.Transport(&http.Transport{}, nil, httpspan.Options{})}
+	do(t, client, request(t, t.Context(), http.MethodGet, to.String(), nil))
+	require.Empty(t, r.recorder.Ended())
+	ctx, parent := r.tracer.Start(t.Context(), "work")
+	do(t, client, request(t, ctx, http.MethodGet, to.String(), nil))
+	span, _ := r.only(t)
+	require.Equal(t, parent.SpanContext().SpanID(), span.Parent().SpanID())
+}

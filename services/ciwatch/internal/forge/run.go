@@ -44,6 +44,8 @@ type Run struct {
 	CreatedAt   time.Time `json:"created_at,omitzero"`
 	StartedAt   time.Time `json:"started_at,omitzero"`
 	CompletedAt time.Time `json:"completed_at,omitzero"`
+	// Trace is the trace context of the webhook that told of it first, as a traceparent; empty when it had none, or a poll has told.
+	Trace string `json:"trace,omitempty"`
 	// Failed are the jobs that failed, at most events.MaxCIJobs, when JobsKnown.
 	Failed    []Job `json:"failed,omitempty"`
 	JobsKnown bool  `json:"jobs_known,omitempty"`

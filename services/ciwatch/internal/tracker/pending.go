@@ -1,6 +1,7 @@
 package tracker
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -66,6 +67,7 @@ func (s *State) noted(run forge.Run, at time.Time, listed bool) []Noted {
 		return slices.Insert(slices.Clone(s.Pending), i, next)
 	}
 	was := s.Pending[i]
+	next.Run.Trace = cmp.Or(was.Run.Trace, next.Run.Trace)
 	news := listed && !was.Listed
 	if !news && (!run.JobsKnown || was.Run.JobsKnown) {
 		return s.Pending

@@ -175,7 +175,15 @@ func (s State) Triggered(id string, rules Rules) (Event, bool) {
 		CooldownSeconds: min(max(rules.Cooldown, 0), maxDuration).Seconds(), RecoveryID: r.ID, Rule: r.Rule,
 		DryRun: r.State == events.CIRecoveryDryRun, Forge: s.Forge, RunAttempt: max(r.RunAttempt, 0), HeadSHA: r.HeadSHA, URL: run.URL,
 	}
-	return Event{ID: DeriveID(r.StartedAt, payload.EventType(), s.key(), r.ID), Time: r.At, Payload: payload}, true
+	return Event{ID: DeriveID(r.StartedAt, payload.EventType(), s.key(), r.ID), Time: r.At, Payload: payload, Trace: s.TraceOf(r)}, true
+}
+
+// TraceOf returns the trace context of what a recovery is for, as a traceparent; empty when that is not known.
+func (s State) TraceOf(r Recovery) string {
+	if s.Failed == nil || s.Failed.ID != r.RunID {
+		return ""
+	}
+	return s.Failed.Trace
 }
 
 // closeRecoveries ends those whose result is in: healthy says that the alarm has ended with the attempt. Of one that is planned it is not known

@@ -51,6 +51,8 @@ type Event struct {
 	Time time.Time
 	// Payload is valid by its own rules.
 	Payload events.Payload
+	// Trace is the trace context of what it comes of, as a traceparent; empty when that is not known.
+	Trace string
 }
 
 // Advance consumes what was noted and listed, in the order of completion, and returns the state after it and what is to be
@@ -107,6 +109,9 @@ func (s *State) consume(noted Noted, rules Rules, b *batch) {
 	}
 	after := s.view()
 	b.add(s.closeRecoveries(run, result, before.trouble() && !after.trouble(), rules)...)
+	for i := from; i < len(b.events); i++ {
+		b.events[i].Trace = run.Trace
+	}
 	s.changed(before, after, moment)
 	b.crossed(before.trouble(), after.trouble(), from, moment)
 	s.trim()

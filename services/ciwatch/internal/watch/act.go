@@ -78,7 +78,9 @@ func (l *leader) act(ctx context.Context, key string, rule policy.Rule) error {
 		return nil
 	}
 	defer l.acting.Done()
+	ctx, finished := l.spans.act(ctx, s, r)
 	dry, failure := l.perform(ctx, s, rule, r, l.untried(key, r))
+	finished(asked(dry), failure)
 	again := failure != nil && passing(failure) && time.Since(r.At) < giveUpAfter
 	if again || errors.Is(failure, errOvertaken) {
 		l.end(key, failure)
@@ -98,6 +100,14 @@ func (l *leader) act(ctx context.Context, key string, rule policy.Rule) error {
 	})
 	l.end(key, err)
 	return err
+}
+
+// asked says in spans what came of a recovery that did not fail.
+func asked(dry bool) string {
+	if dry {
+		return events.CIRecoveryDryRun
+	}
+	return events.CIRecoveryAsked
 }
 
 // confirm looks whether what is planned was done already, by a leader that died before it could say so. It comes before anything new is counted:

@@ -118,7 +118,7 @@ func (l *leader) publish(ctx context.Context, of tracker.Identity, event tracker
 		return fmt.Errorf("making the event %s: %w", event.Payload.EventType(), err)
 	}
 	ev.ID, ev.Time, ev.Subject = event.ID, event.Time, of.Repository
-	ack, err := l.bus.PublishEvent(ctx, ev)
+	ack, err := l.bus.PublishEvent(inTrace(ctx, event.Trace), ev)
 	if err != nil {
 		return err
 	}

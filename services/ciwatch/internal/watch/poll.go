@@ -35,7 +35,9 @@ func (w *Watch) pollOne(ctx context.Context, r Repository) pace.Outcome {
 
 	began := time.Now()
 	answered := l.takeWaits(r)
-	outcome := l.pollRepository(ctx, r)
+	polling, polled := w.spans.poll(ctx, r, len(answered) > 0)
+	outcome := l.pollRepository(polling, r)
+	polled(outcome)
 	if outcome.Err != nil && (ctx.Err() != nil || !l.lease.Valid()) { // it is no fault of the repository's: whoever leads next polls it
 		l.putBack(r, answered)
 		outcome.Err = events.Errorf(events.CodeCanceled, "the poll was ended: %w", outcome.Err)

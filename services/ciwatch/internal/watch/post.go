@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/telemetry/httpspan"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/pkg/webhook"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
@@ -30,11 +31,11 @@ func newPoster(version string) *poster {
 	return &poster{version: version, client: &http.Client{
 		Timeout:       actTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
+		Transport: httpspan.Transport(&http.Transport{
 			Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: actTimeout}).DialContext,
 			TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute, TLSHandshakeTimeout: actTimeout,
 			ResponseHeaderTimeout: actTimeout, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true,
-		},
+		}, nil, httpspan.Options{Propagate: true}),
 	}}
 }
 

@@ -146,6 +146,9 @@ func (w *world) requireHistory(t *testing.T, f forge.Forge, pasts []*past, rules
 		state, out := w.expect(t, f, p, rules)
 		got := w.stored(t.Context(), p.repository)
 		require.NotNil(t, got, p.repository)
+		if got.Failed != nil {
+			got.Failed.Trace = "" // each webhook is of a trace of its own
+		}
 		want, err := state.Encode()
 		require.NoError(t, err)
 		encoded, err := got.Encode()

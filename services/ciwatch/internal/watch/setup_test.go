@@ -157,13 +157,16 @@ type replica struct {
 // run starts a replica with a door for webhooks. It is stopped, and waited for, by stop or when the test ends.
 func (w *world) run(t *testing.T, cfg watch.Config) *replica {
 	t.Helper()
-	b := w.nats.Connect(t, "ciwatch")
+	if cfg.Tracer == nil {
+		cfg.Tracer = bustest.Tracer(t)
+	}
+	b := w.nats.ConnectTraced(t, "ciwatch", cfg.Tracer)
 	r := &replica{metrics: prometheus.NewRegistry()}
 	var err error
 	r.Watch, err = watch.New(cfg, b, slog.New(slog.NewTextHandler(w.log, nil)), r.metrics)
 	require.NoError(t, err)
 	door, err := hooks.New(hooks.Config{
-		Addr: "127.0.0.1:0", Publish: r.Tell, Accepts: r.Watches, Sources: map[string]hooks.Source{"/github/webhooks": fromGitHub()},
+		Addr: "127.0.0.1:0", Publish: r.Tell, Accepts: r.Watches, Sources: map[string]hooks.Source{"/github/webhooks": fromGitHub()}, Tracer: cfg.Tracer,
 	})
 	require.NoError(t, err)
 	addr, err := door.Listen(t.Context())

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/retry"
+	"github.com/neuron7x/mlsdm-integrations/internal/telemetry/httpspan"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/tracker"
@@ -49,7 +52,7 @@ func (l *leader) take(ctx context.Context, m *bus.Message) error {
 func (l *leader) takeSighting(ctx context.Context, r Repository, s forge.Sighting) error {
 	switch {
 	case s.Run != nil:
-		s.Run.Repository = r.Name
+		s.Run.Repository, s.Run.Trace = r.Name, httpspan.TraceParent(trace.SpanContextFromContext(ctx))
 		if err := l.takeBranch(ctx, r, s.DefaultBranch); err != nil {
 			return err
 		}

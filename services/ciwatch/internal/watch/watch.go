@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
@@ -59,6 +60,8 @@ type Config struct {
 	Drain time.Duration
 	// Version is that of the program, for who is posted to.
 	Version string
+	// Tracer makes spans of polls and recoveries; nil makes none.
+	Tracer trace.TracerProvider
 }
 
 // Forge is a forge, and how it is known what happens there.
@@ -79,6 +82,7 @@ type Watch struct {
 	repositories *repositories
 	branches     *branches
 	poster       *poster
+	spans        *spans
 	started      time.Time // what ended before is history to a workflow that was never seen
 
 	kv   *bus.KV // these are there once Run has begun
@@ -108,7 +112,7 @@ func New(cfg Config, b *bus.Bus, log *slog.Logger, registry prometheus.Registere
 	cfg.Grace = cmp.Or(cfg.Grace, DefaultGrace)
 	w := &Watch{
 		cfg: cfg, bus: b, log: log, forges: map[string]Forge{}, plans: map[string]*plan{}, repositories: newRepositories(cfg.Repositories),
-		branches: &branches{known: map[string]branch{}}, poster: newPoster(cfg.Version), started: time.Now().Add(-clockSlack), begun: make(chan struct{}),
+		branches: &branches{known: map[string]branch{}}, poster: newPoster(cfg.Version), spans: newSpans(cfg.Tracer), started: time.Now().Add(-clockSlack), begun: make(chan struct{}),
 		leastStale: leastStaleOf(cfg.Rules), unlisted: map[string]error{},
 	}
 	for _, f := range cfg.Forges {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/secret"
+	"github.com/neuron7x/mlsdm-integrations/internal/telemetry/httpspan"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/internal/forge/rest"
 )
@@ -55,6 +56,7 @@ func New(cfg Config) (*Forge, error) {
 	if f.transport == nil {
 		f.transport = rest.NewTransport(f.timeout)
 	}
+	f.transport = httpspan.Transport(f.transport, nil, httpspan.Options{Template: f.template})
 	if f.now == nil {
 		f.now = time.Now
 	}
