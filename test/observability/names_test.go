@@ -119,6 +119,8 @@ func TestScrapeIsDocumented(t *testing.T) {
 func rare() []string {
 	return []string{
 		"mlsdm_ci_mean_time_to_recovery_seconds", "mlsdm_embedder_calls_total", "mlsdm_embedder_call_seconds", "mlsdm_embedder_call_texts",
+		"mlsdm_ci_not_modified_total", "mlsdm_ci_webhook_seconds", "mlsdm_ci_webhooks_total", "mlsdm_memory_level", "mlsdm_moral_decisions_total",
+		"mlsdm_secret_audit_records_total", "mlsdm_secret_cache_oldest_seconds", "mlsdm_secret_requests_total", "mlsdm_unpriced_total",
 	}
 }
 

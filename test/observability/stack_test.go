@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
-	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
 	"github.com/stretchr/testify/require"
@@ -77,7 +76,7 @@ func start() (*stack, error) {
 	up := exec.Command(s.program, "up", "--demo", "--addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0", "--log-level", "error")
 	up.Env = append(os.Environ(), "REDIS_HOST="+redis.Host(), "REDIS_PORT="+redis.Port(), "GENERATOR_CONFIG="+config, "MLSDM_MEMORY_LIMIT=4GiB",
 		"GITHUB_WEBHOOK_SECRET=It is a Secret to Everybody, and long", "CI_WEBHOOK_ADDR=127.0.0.1:0", "TMPDIR="+dir,
-		"SECRETD_ALLOW=*:env:MLSDM_TEST_SECRET", "MLSDM_TEST_SECRET=x")
+		"SECRETD_ALLOW=test_secret", "TEST_SECRET=x")
 	out, err := up.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -161,7 +160,7 @@ func (s *stack) scrape(t *testing.T) series {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, resp.Body.Close()) }()
 	require.Equal(t, http.StatusOK, resp.StatusCode)
-	require.Equal(t, expfmt.TypeOpenMetrics, expfmt.ResponseFormat(resp.Header).FormatType())
+	require.Contains(t, resp.Header.Get("Content-Type"), "application/openmetrics-text")
 	body, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	p, err := textparse.New(body, resp.Header.Get("Content-Type"), labels.NewSymbolTable(), textparse.ParserOptions{})
