@@ -117,8 +117,10 @@ func TestARealServer(t *testing.T) {
 func TestARealServerDropsWhatMayNotBeTraced(t *testing.T) {
 	t.Parallel()
 	s := start(t, "")
-	heard, err := connect(t, s, "till", "a").SubscribeSync("orders.>")
+	till := connect(t, s, "till", "a")
+	heard, err := till.SubscribeSync("orders.>")
 	require.NoError(t, err)
+	require.NoError(t, till.FlushTimeout(patience))
 	narrow := connect(t, s, "narrow", "narrow")
 	require.NoError(t, narrow.PublishMsg(order("traceparent")))
 	require.NoError(t, narrow.Publish("orders.plain", nil))
