@@ -43,12 +43,11 @@ func fill(text string) tracetest.SpanStub {
 	}
 	return tracetest.SpanStub{
 		Name: text, SpanContext: sc, Parent: sc, Attributes: attributes,
-		Events:                 []sdktrace.Event{{Name: text, Attributes: append(attributes, attribute.String("exception.message", text), attribute.String("exception.stacktrace", text))}},
-		Links:                  []sdktrace.Link{{SpanContext: sc, Attributes: attributes}},
-		Status:                 sdktrace.Status{Code: codes.Error, Description: text},
-		Resource:               resource.NewWithAttributes("https://example.com/schema", append(attributes, attribute.String("team", text), attribute.String("service.name", text))...),
-		InstrumentationScope:   instrumentation.Scope{Name: text, Version: text, SchemaURL: text, Attributes: attribute.NewSet(attributes...)},
-		InstrumentationLibrary: instrumentation.Library{Name: text, Version: text},
+		Events:               []sdktrace.Event{{Name: text, Attributes: append(attributes, attribute.String("exception.message", text), attribute.String("exception.stacktrace", text))}},
+		Links:                []sdktrace.Link{{SpanContext: sc, Attributes: attributes}},
+		Status:               sdktrace.Status{Code: codes.Error, Description: text},
+		Resource:             resource.NewWithAttributes("https://example.com/schema", append(attributes, attribute.String("team", text), attribute.String("service.name", text))...),
+		InstrumentationScope: instrumentation.Scope{Name: text, Version: text, SchemaURL: text, Attributes: attribute.NewSet(attributes...)},
 	}
 }
 
@@ -114,7 +113,7 @@ func TestNoPartOfALogLineLeaks(t *testing.T) {
 		var out bytes.Buffer
 		for _, h := range []slog.Handler{slog.NewTextHandler(&out, nil), slog.NewJSONHandler(&out, nil)} {
 			log := slog.New(scrub.Logs(s, h)).With("with", canary, "list", []string{canary}).WithGroup("group")
-			log.InfoContext(context.Background(), "said: "+canary,
+			log.InfoContext(context.Background(), "said: "+canary, //nolint:sloglint // to see that messages are searched too
 				"text", canary, "err", fmt.Errorf("wrapped: %w", errors.New(canary)), "stringer", stringer{canary}, "valuer", valuer{canary},
 				"object", object{canary, []string{canary}}, "pointer", &object{Text: canary}, "map", map[string]string{"k": canary}, "bytes", []byte(canary),
 				slog.Group("inner", "deep", slog.GroupValue(slog.String("deeper", canary))), "any", any(canary), "join", errors.Join(errors.New("a"), errors.New(canary)),
@@ -136,8 +135,12 @@ func TestNoLabelLeaks(t *testing.T) {
 		counter := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "c", ConstLabels: prometheus.Labels{"const": canary}}, []string{"label"})
 		histogram := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "h", Buckets: []float64{1}})
 		registry.MustRegister(counter, histogram)
-		counter.WithLabelValues(canary).(prometheus.ExemplarAdder).AddWithExemplar(1, prometheus.Labels{"x": canary})
-		histogram.(prometheus.ExemplarObserver).ObserveWithExemplar(0.5, prometheus.Labels{"x": canary})
+		adder, ok := counter.WithLabelValues(canary).(prometheus.ExemplarAdder)
+		require.True(t, ok)
+		adder.AddWithExemplar(1, prometheus.Labels{"x": canary})
+		observer, ok := histogram.(prometheus.ExemplarObserver)
+		require.True(t, ok)
+		observer.ObserveWithExemplar(0.5, prometheus.Labels{"x": canary})
 		for range 2 { // the metric itself is not changed
 			families, err := scrub.Metrics(s, registry).Gather()
 			require.NoError(t, err)
