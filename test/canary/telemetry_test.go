@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -107,13 +109,11 @@ func leaks(t *testing.T, capture bool) {
 	}
 	running := map[string]*process.Process{}
 	for name, own := range env {
-		for key, value := range map[string]string{
+		maps.Copy(own, map[string]string{
 			"NATS_URL": srv.URL(), "MLSDM_ADMIN_ADDR": process.FreeAddr(t), "MLSDM_LOG_LEVEL": "debug",
 			"OTEL_EXPORTER_OTLP_ENDPOINT": otlp, "OTEL_METRICS_EXPORTER": "otlp", "OTEL_LOGS_EXPORTER": "otlp", "OTEL_METRIC_EXPORT_INTERVAL": "500",
-			"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": fmt.Sprint(capture),
-		} {
-			own[key] = value
-		}
+			"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": strconv.FormatBool(capture),
+		})
 		running[name] = process.Start(t, programs.Path(t, name), "", own)
 	}
 	for _, own := range env {
