@@ -2,6 +2,7 @@ package metrics_test
 
 import (
 	"context"
+	"io"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/health"
 	"github.com/neuron7x/mlsdm-integrations/internal/memory"
 	"github.com/neuron7x/mlsdm-integrations/internal/service"
+	"github.com/neuron7x/mlsdm-integrations/internal/telemetry"
 	"github.com/neuron7x/mlsdm-integrations/services"
 	"github.com/neuron7x/mlsdm-integrations/services/ciwatch/fakegithub"
 )
@@ -85,6 +87,9 @@ func (s *stack) run(t *testing.T, instance service.Instance, checks *health.Chec
 	watch, err := memory.New(memory.Options{Config: memory.Config{Limit: "1GiB", Warning: 80, Critical: 92}})
 	require.NoError(t, err)
 	require.NoError(t, watch.Register(process))
+	tel, err := telemetry.New(t.Context(), telemetry.Config{LogLevel: "info"}, name, "", io.Discard)
+	require.NoError(t, err)
+	require.NoError(t, tel.Register(process))
 	s.registries = append(s.registries, &registry{Registry: process, service: name, collectors: []prometheus.Collector{process}})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)

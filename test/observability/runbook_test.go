@@ -56,11 +56,8 @@ func TestRunbookCommands(t *testing.T) {
 	found := commands.FindAllStringSubmatch(string(read(t, "docs", "runbook.md")), -1)
 	require.NotEmpty(t, found)
 	for _, command := range found {
-		words := strings.Fields(command[1])
-		words = words[:min(len(words), 2)]
-		if strings.HasPrefix(words[len(words)-1], "--") {
-			words = words[:1]
-		}
+		before, _, _ := strings.Cut(command[1], " --")
+		words := strings.Fields(before)
 		help, err := s.mlsdmctl(t, append(words, "--help")...)
 		require.NoError(t, err, "%s: %s", command[0], help)
 		require.Contains(t, help, "Usage: mlsdmctl "+strings.Join(words, " "), command[0])
