@@ -214,8 +214,12 @@ func (p planted) ask(t *testing.T, nc *nats.Conn) string {
 		m.Header.Set("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 		m.Header.Set("tracestate", "vendor="+p.word("the trace state"))
 		m.Header.Set("X-"+p.word("the name of a header"), p.word("a header"))
-		reply, err := nc.RequestMsgWithContext(within(t), m)
-		require.NoError(t, err)
+		var reply *nats.Msg
+		require.Eventually(t, func() bool { // a service that is ready may still be on its way to the subject
+			var err error
+			reply, err = nc.RequestMsgWithContext(within(t), m)
+			return err == nil
+		}, process.Patience, 20*time.Millisecond)
 		require.Equal(t, fails, reply.Header.Get("Nats-Service-Error-Code") != "", "%s: %s", body, reply.Data)
 	}
 	quote := func(text string) string {
@@ -242,8 +246,11 @@ func (p planted) deliver(t *testing.T, nc *nats.Conn, url string) {
 	call := func(subject string, request any) {
 		body, err := json.Marshal(request)
 		require.NoError(t, err)
-		reply, err := nc.RequestWithContext(within(t), subject, body)
-		require.NoError(t, err)
+		var reply *nats.Msg
+		require.Eventually(t, func() bool {
+			reply, err = nc.RequestWithContext(within(t), subject, body)
+			return err == nil
+		}, process.Patience, 20*time.Millisecond)
 		require.Empty(t, reply.Header.Get("Nats-Service-Error-Code"), "%s", reply.Data)
 	}
 	call("mlsdm.webhooks.endpoints.create", events.EndpointCreateRequest{Endpoint: events.EndpointSpec{
