@@ -168,7 +168,7 @@ func TestSpansOfSettlements(t *testing.T) {
 	require.NoError(t, err)
 	for i, operation := range []string{"nak", "ack"} {
 		span := tr.one(t, operation+" mlsdm.requests.embed")
-		below(t, span, tr.attempt(t, "process mlsdm.requests.embed", i+1).SpanContext())
+		below(t, span, tr.attempt(t, i+1).SpanContext())
 		require.Equal(t, trace.SpanKindClient, span.SpanKind())
 		has(t, span, "messaging.operation.name", operation, "messaging.operation.type", "settle", "messaging.consumer.group.name", events.ConsumerEmbedder)
 	}

@@ -69,19 +69,19 @@ func (tr *traced) one(t *testing.T, name string) sdktrace.ReadOnlySpan {
 	return tr.named(name)[0]
 }
 
-// attempt waits for the span of processing a message for the nth time and returns it. It may end after that of the next time: the
+// attempt waits for the span of processing a request for vectors for the nth time and returns it. It may end after that of the next time: the
 // server is told what became of a message before its span ends.
-func (tr *traced) attempt(t *testing.T, name string, n int) sdktrace.ReadOnlySpan {
+func (tr *traced) attempt(t *testing.T, n int) sdktrace.ReadOnlySpan {
 	t.Helper()
 	var found sdktrace.ReadOnlySpan
 	require.Eventually(t, func() bool {
-		for _, span := range tr.named(name) {
+		for _, span := range tr.named("process mlsdm.requests.embed") {
 			if slices.Contains(span.Attributes(), attribute.Int("messaging.nats.num_delivered", n)) {
 				found = span
 			}
 		}
 		return found != nil
-	}, patience, time.Millisecond, "there is no span %q of attempt %d", name, n)
+	}, patience, time.Millisecond, "there is no span of attempt %d", n)
 	return found
 }
 
@@ -175,12 +175,11 @@ func TestSpansOfRetries(t *testing.T) {
 	_, err := tr.Publish(ctx, bus.Msg{Subject: tr.Subjects().Request("", events.KindEmbed), Body: []byte("{}")})
 	require.NoError(t, err)
 
-	const name = "process mlsdm.requests.embed"
 	published := tr.one(t, "publish mlsdm.requests.embed").SpanContext()
 	for i, want := range []struct {
 		settle, code string
 	}{{"retry", "internal"}, {"later", ""}, {"returned", ""}, {"dead", "internal"}} {
-		span := tr.attempt(t, name, i+1)
+		span := tr.attempt(t, i+1)
 		below(t, span, published)
 		has(t, span, "messaging.nats.settle", want.settle, "messaging.nats.num_delivered", i+1)
 		if want.code == "" {
@@ -191,8 +190,8 @@ func TestSpansOfRetries(t *testing.T) {
 		require.Equal(t, sdktrace.Status{Code: codes.Error, Description: want.code}, span.Status(), "no words of the error")
 		has(t, span, "error.type", want.code)
 	}
-	has(t, tr.attempt(t, name, 1), "mlsdm.retry.delay", .002)
-	below(t, tr.one(t, "publish mlsdm.deadletters.requests.embed"), tr.attempt(t, name, 4).SpanContext())
+	has(t, tr.attempt(t, 1), "mlsdm.retry.delay", .002)
+	below(t, tr.one(t, "publish mlsdm.deadletters.requests.embed"), tr.attempt(t, 4).SpanContext())
 }
 
 // A handler that panics has failed.

@@ -118,7 +118,7 @@ func kindsOf(t *testing.T, c prometheus.Collector) func(*prometheus.Desc, string
 }
 
 // description is the form of a [prometheus.Desc], which tells what it holds in no other way.
-var description = regexp.MustCompile( //nolint:gochecknoglobals // compiled once
+var description = regexp.MustCompile(
 	`^Desc\{fqName: ("(?:[^"\\]|\\.)*"), help: ("(?:[^"\\]|\\.)*"), (?:unit: "[^"]*", )?constLabels: \{(.*)\}, variableLabels: \{(.*)\}\}$`)
 
 // parse reads a description.
