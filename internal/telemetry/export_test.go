@@ -17,6 +17,14 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/internal/telemetry"
 )
 
+// newRegistry returns one with the metrics of tel.
+func newRegistry(t *testing.T, tel *telemetry.Telemetry) *prometheus.Registry {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	require.NoError(t, tel.Register(registry))
+	return registry
+}
+
 // A tree for people: children below their parents, durations, errors, and nothing that must not be told.
 func TestConsole(t *testing.T) {
 	t.Parallel()
@@ -69,8 +77,7 @@ func TestCollectorThatRefuses(t *testing.T) {
 	var out bytes.Buffer
 	tel, err := telemetry.New(t.Context(), settings(t, "--otlp-endpoint="+s.URL), "embedder", "", &out)
 	require.NoError(t, err)
-	registry := prometheus.NewRegistry()
-	require.NoError(t, tel.Register(registry))
+	registry := newRegistry(t, tel)
 	tracer := tel.Tracer.Tracer("test")
 	parent := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled, Remote: true})
 	require.Eventually(t, func() bool {
