@@ -3,6 +3,7 @@ package cache_test
 import (
 	"log/slog"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,11 +36,12 @@ func TestCacheShrinksWhenMemoryIsCritical(t *testing.T) {
 		}
 		fill()
 		var told []events.MemoryThresholdExceeded
-		used := int64(95)
+		var used atomic.Int64
+		used.Store(95)
 		w, err := memory.New(memory.Options{
 			Config: memory.Config{Limit: "100MiB", Warning: 80, Critical: 92}, Service: "embedder", Instance: "one", Parts: &parts, Log: slog.New(slog.DiscardHandler),
 			Exceeded: func(e events.MemoryThresholdExceeded) { told = append(told, e) },
-			Used:     func() int64 { return used << 20 }, Collect: func() {},
+			Used:     func() int64 { return used.Load() << 20 }, Collect: func() {},
 		})
 		require.NoError(t, err)
 		done := make(chan error, 1)
@@ -56,7 +58,7 @@ func TestCacheShrinksWhenMemoryIsCritical(t *testing.T) {
 		fill()
 		require.LessOrEqual(t, held(), uint64(1<<20), "it does not grow again")
 
-		used = 10
+		used.Store(10)
 		<-time.After(2 * time.Second)
 		synctest.Wait()
 		fill()

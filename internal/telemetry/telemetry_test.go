@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
@@ -79,6 +80,26 @@ func TestWithoutEndpointNothingIsTraced(t *testing.T) {
 	tel.Close(t.Context())
 }
 
+// output is what was written, by several: a sender that was given up complains after the stop.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write implements [io.Writer].
+func (o *output) Write(line []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(line)
+}
+
+// String returns all of it.
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
 // A collector that does not answer must not hold up a stop, nor make it an error.
 func TestCloseIsBounded(t *testing.T) {
 	t.Parallel()
@@ -86,7 +107,7 @@ func TestCloseIsBounded(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
 	t.Cleanup(s.Close)
 	t.Cleanup(func() { close(release) })
-	var out bytes.Buffer
+	var out output
 	tel, err := telemetry.New(t.Context(), settings(t, "--otlp-endpoint="+s.URL), "embedder", "", &out)
 	require.NoError(t, err)
 	_, span := tel.Tracer.Tracer("test").Start(t.Context(), "embed")

@@ -102,6 +102,10 @@ func (s *stack) run(t *testing.T, cfg ciwatch.Config) (checks *health.Checks, st
 		_, err := s.ask(t, "", events.OpCIStatus, "")
 		return err == nil || events.CodeOf(err) == events.CodeFailedPrecondition
 	}, 10*time.Second, 5*time.Millisecond, "ciwatch does not answer")
+	require.Eventually(t, func() bool { // it hears of its operations one after the other
+		_, err := s.ask(t, "", events.OpCICheck, "no JSON")
+		return events.CodeOf(err) == events.CodeInvalidArgument
+	}, 10*time.Second, 5*time.Millisecond, "ciwatch does not hear of checks")
 	return checks, stop
 }
 
