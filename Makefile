@@ -77,12 +77,12 @@ test-sdk: ## Run the adapters of models against the official SDKs (make test doe
 test-observability: ## Hold alert rules and dashboards against a running stack (make test does it too): a minute at first
 	cd test/observability && GOWORK=off $(GO) vet ./... && GOWORK=off $(GO) test -shuffle=on $(TESTFLAGS) ./...
 
-.PHONY: test-integration
-test-integration: ## Run the tests that need Docker (build tag: integration)
-	@dirs=$$(grep -rl '^//go:build integration' --include='*_test.go' . | xargs -n1 dirname | sort -u); \
-	[ -n "$$dirs" ] || { echo 'no test has the build tag integration' >&2; exit 1; }; \
-	echo "$(GO) test -tags integration -count=1 -timeout 30m" $$dirs; \
-	$(GO) test -tags integration -count=1 -timeout 30m -v $(TESTFLAGS) $$dirs
+.PHONY: test-containers
+test-containers: ## Run the tests that need Docker (build tag: containers)
+	@dirs=$$(grep -rl '^//go:build containers' --include='*_test.go' . | xargs -n1 dirname | sort -u); \
+	[ -n "$$dirs" ] || { echo 'no test has the build tag containers' >&2; exit 1; }; \
+	echo "$(GO) test -tags containers -count=1 -timeout 30m" $$dirs; \
+	$(GO) test -tags containers -count=1 -timeout 30m -v $(TESTFLAGS) $$dirs
 
 .PHONY: test-faults
 test-faults: ## Run the fault tests of webhooks, the generator and CI at full length: tens of minutes
@@ -140,9 +140,9 @@ fmt-check: bin/golangci-lint ## Fail where the code is not formatted
 	bin/golangci-lint fmt --diff || { echo 'not formatted: run `make fmt`' >&2; exit 1; }
 
 .PHONY: vet
-vet: ## go vet, with and without the tag integration
+vet: ## go vet, with and without the tag containers
 	$(GO) vet work
-	$(GO) vet -tags integration work
+	$(GO) vet -tags containers work
 
 .PHONY: lint
 lint: bin/golangci-lint ## Run the linters, import fences included (.golangci.yml)

@@ -1,4 +1,4 @@
-//go:build integration
+//go:build containers
 
 package containers_test
 
