@@ -4,6 +4,7 @@ package containers_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -46,8 +47,17 @@ func startStack(t *testing.T, s stack) stack {
 		out, err := s.compose(ctx, "down", "--volumes", "--timeout", "10")
 		require.NoError(t, err, out)
 	})
-	s.up(t, "--build")
+	if images() == "test" {
+		s.up(t, "--build")
+	} else {
+		s.up(t, "--no-build")
+	}
 	return s
+}
+
+// images returns which images are tested: those that are built for it, or, where MLSDM_TEST_VERSION names a version, those that are there.
+func images() string {
+	return cmp.Or(os.Getenv("MLSDM_TEST_VERSION"), "test")
 }
 
 // up starts what is not running, and waits until all is healthy.
@@ -71,7 +81,7 @@ func (s stack) compose(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "docker", options...)
 	cmd.Dir = root
 	// Port 0 lets Docker choose a free one.
-	cmd.Env = slices.Concat(os.Environ(), []string{"NATS_PORT=0", "VAULT_PORT=0", "VERSION=test", "MLSDM_INSTALLATION=" + s.installation}, s.environment)
+	cmd.Env = slices.Concat(os.Environ(), []string{"NATS_PORT=0", "VAULT_PORT=0", "VERSION=" + images(), "MLSDM_INSTALLATION=" + s.installation}, s.environment)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
