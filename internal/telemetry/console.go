@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"go.opentelemetry.io/otel/codes"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -92,13 +93,13 @@ func writeAttributes(b *bytes.Buffer, s sdktrace.ReadOnlySpan) {
 	}
 }
 
-// printable returns a text on one line without what could move the cursor of a terminal.
+// printable returns a text on one line without what could move the cursor of a terminal or turn the order of what is read.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t':
 			return ' '
-		case r < ' ' || r >= 0x7f && r < 0xa0:
+		case r < ' ' || r >= 0x7f && r < 0xa0, unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp):
 			return -1
 		}
 		return r

@@ -34,13 +34,13 @@ func TestConsole(t *testing.T) {
 	tracer := tel.Tracer.Tracer("test")
 	ctx, root := tracer.Start(t.Context(), "process mlsdm.embed")
 	_, child := tracer.Start(ctx, "embeddings m")
-	child.SetStatus(codes.Error, "no answer for jane@example.com")
+	child.SetStatus(codes.Error, "no answer\x1b[2J\u202e\u2028 for jane@example.com")
 	child.End()
 	root.End()
 	tel.Close(t.Context())
 	require.Contains(t, out.String(), "trace "+root.SpanContext().TraceID().String()+"\n  process mlsdm.embed  ")
 	require.Contains(t, out.String(), "\n    embeddings m  ")
-	require.Contains(t, out.String(), "ERROR no answer for [redacted]")
+	require.Contains(t, out.String(), "ERROR no answer[2J for [redacted]", "nothing that a terminal obeys")
 }
 
 // What a ratio drops is kept all the same if it has an error, and whoever is called is not told that it is sampled.

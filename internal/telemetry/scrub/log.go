@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"strings"
 )
 
 // Logs returns a handler that hands to next what s leaves of the records: messages and attributes without what must not be in them.
@@ -52,6 +53,9 @@ func (s *Scrubber) group(attrs []slog.Attr) []slog.Attr {
 
 // logged returns an attribute of the log without what must not be in it.
 func (s *Scrubber) logged(a slog.Attr) slog.Attr {
+	if private(a.Key) { // a number and a group, too
+		return slog.String(a.Key, Redacted)
+	}
 	a.Value = a.Value.Resolve()
 	switch a.Value.Kind() {
 	case slog.KindGroup:
@@ -61,16 +65,17 @@ func (s *Scrubber) logged(a slog.Attr) slog.Attr {
 	case slog.KindAny:
 		a.Value = s.any(a.Value.Any())
 	case slog.KindBool, slog.KindDuration, slog.KindFloat64, slog.KindInt64, slog.KindTime, slog.KindUint64, slog.KindLogValuer:
-		return a
-	}
-	if private(a.Key) {
-		a.Value = slog.StringValue(Redacted)
 	}
 	return a
 }
 
 // any returns a value of any type as it is if its text shows nothing, else that text without it.
-func (s *Scrubber) any(v any) slog.Value {
+func (s *Scrubber) any(v any) (clean slog.Value) {
+	defer func() {
+		if recover() != nil { // a method of v's: a line of the log is no reason to end the process
+			clean = slog.StringValue(Redacted)
+		}
+	}()
 	switch v := v.(type) {
 	case nil:
 		return slog.AnyValue(nil)
@@ -97,7 +102,10 @@ func (s *Scrubber) any(v any) slog.Value {
 
 // private reports whether what a key of the log names is nobody's business.
 func private(key string) bool {
-	switch key {
+	if i := strings.LastIndexByte(key, '.'); i >= 0 { // db.password
+		key = key[i+1:]
+	}
+	switch strings.TrimPrefix(strings.ReplaceAll(strings.ToLower(key), "-", "_"), "x_") {
 	case "password", "passwd", "token", "api_key", "apikey", "access_key", "private_key", "client_secret", "credential", "credentials",
 		"authorization", "cookie", "set_cookie", "signature", "email", "phone", "prompt", "completion":
 		return true

@@ -73,15 +73,29 @@ func (s *Scrubber) text(text string, limit int) string {
 	if long {
 		text = text[:limit] // the work is bounded first
 	}
+	if !utf8.ValidString(text) { // one such text, and no collector takes the batch that it is in
+		text = strings.ToValidUTF8(text, string(utf8.RuneError))
+	}
+	text = s.search(text)
+	if seen, ok := fold(text); ok {
+		if clean := s.search(seen); clean != seen {
+			text = clean
+		}
+	}
+	if long {
+		return cut(text)
+	}
+	return text
+}
+
+// search returns text with what is found in it masked.
+func (s *Scrubber) search(text string) string {
 	if signs := s.signs(text); signs != 0 {
 		for _, r := range s.rules {
 			if signs&r.signs == r.signs {
 				text = r.apply(text)
 			}
 		}
-	}
-	if long {
-		return cut(text)
 	}
 	return text
 }

@@ -137,7 +137,7 @@ func (s *Scrubber) Resource(in *resource.Resource) *resource.Resource {
 			clean = append(clean, s.attribute(a, maxValue))
 		}
 	}
-	return resource.NewWithAttributes(in.SchemaURL(), clean...)
+	return resource.NewWithAttributes(s.name(in.SchemaURL()), clean...)
 }
 
 // Attributes returns those that may be told, without what must not be in their values. It does not change what it is given.
