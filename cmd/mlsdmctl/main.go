@@ -36,6 +36,8 @@ type commands struct {
 	Shutdown   shutdownCommand   `cmd:"" help:"Shut a service down, and tell everybody why."`
 	Doctor     doctorCommand     `cmd:"" help:"Check the bus, the streams and the services, and say what to do about each fault."`
 	Provision  provisionCommand  `cmd:"" help:"Make the streams, consumers, KV buckets and object stores that the services need."`
+	Backup     backupCommand     `cmd:"" help:"Save streams, consumers, KV buckets and object stores to a folder, or check what was saved."`
+	Restore    restoreCommand    `cmd:"" help:"Bring a backup back."`
 	Init       initCommand       `cmd:"" help:"Make the keys, users and rights of a closed bus."`
 	Completion completionCommand `cmd:"" help:"Print a completion script for bash, zsh or fish."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`

@@ -5,7 +5,7 @@ import "github.com/neuron7x/mlsdm-integrations/pkg/events"
 // admin grants what makes, reads and repairs.
 func (i Installation) admin(u *User) {
 	all := i.Subjects.Below(">")
-	u.Publish.add(all, "$JS.API.>", "$JS.ACK.>", "$JS.FC.>", "$SRV.>")
+	u.Publish.add(all, "$JS.API.>", "$JS.ACK.>", "$JS.FC.>", "$JS.SNAPSHOT.ACK.>", "$JS.SNAPSHOT.RESTORE.>", "$SRV.>")
 	u.Publish.deny(i.Subjects.Below("audit.>")) // what happened is not for anyone to write
 	u.Subscribe.add(all, "$JS.EVENT.>")
 	for _, b := range events.Buckets() {
