@@ -66,7 +66,7 @@ func lock(dir string) (unlock func(), err error) {
 	if !locked {
 		return nil, fmt.Errorf("another backup or restore works in %s", dir)
 	}
-	return func() { l.Close() }, nil //nolint:errcheck,gosec // it goes with the process
+	return func() { l.Close() }, nil //nolint:errcheck // it goes with the process
 }
 
 // begin reads what there is, or begins anew.
