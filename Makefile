@@ -48,6 +48,17 @@ up: init ## Start the whole stack in containers and wait until it is healthy (VA
 down: ## Stop the containers (their data stays: `docker compose down -v` removes it)
 	$(COMPOSE) $(COMPOSE_FILES) --profile vault down
 
+CLUSTER_FILES = $(COMPOSE_FILES) -f deploy/cluster/docker-compose.yml
+
+.PHONY: cluster-up
+cluster-up: INITFLAGS += --cluster nats-1,nats-2,nats-3
+cluster-up: init ## Start the stack on three NATS servers, with two replicas of each service, and wait until it is healthy
+	VERSION=$(VERSION) CI_WEBHOOK_PORT=$(or $(CI_WEBHOOK_PORT),0) $(COMPOSE) $(CLUSTER_FILES) up -d --build --wait
+
+.PHONY: cluster-down
+cluster-down: ## Stop it (its data stays: add --volumes to remove it)
+	$(COMPOSE) $(CLUSTER_FILES) down
+
 .PHONY: build
 build: ## Build every command, static, into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/mlsdmctl ./services/...

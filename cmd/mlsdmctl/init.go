@@ -20,6 +20,7 @@ type initCommand struct {
 	Rotate    []string `sep:"," placeholder:"USER" help:"Give a user a new key. Can be repeated."`
 	TLS       bool     `name:"tls" help:"Make certificates for the server, signed by an authority of its own, for a year; run it again to have them renewed in their last month."`
 	TLSName   []string `name:"tls-name" sep:"," placeholder:"HOST" help:"Host name or address that the certificate is also good for, beside nats and localhost."`
+	Cluster   []string `sep:"," placeholder:"HOST" help:"The NATS servers of a cluster, by the names with which they reach each other: three or more. They are kept."`
 	ServerDir string   `default:"/etc/nats/installation" placeholder:"DIR" help:"Where the NATS server finds the folder nats of DIR."`
 	DryRun    bool     `help:"Show what would be done, and do nothing."`
 }
@@ -47,7 +48,8 @@ func (initCommand) Help() string {
 		"  mlsdmctl init --dry-run\n" +
 		"  mlsdmctl init --caller team-a --caller team-b\n" +
 		"  mlsdmctl init --rotate dispatcher\n" +
-		"  mlsdmctl init --tls --tls-name bus.example.com\n\n" +
+		"  mlsdmctl init --tls --tls-name bus.example.com\n" +
+		"  mlsdmctl init --cluster nats-1,nats-2,nats-3\n\n" +
 		"Then connect as one of the users, with mlsdmctl or with nats:\n\n" +
 		"  export NATS_NKEY=deploy/installation/users/client.nk\n" +
 		"  mlsdmctl embed hello\n" +
@@ -64,7 +66,7 @@ func (i initCommand) Run(c *connection, t terminal) error {
 		return errors.New("--tls-name needs --tls")
 	}
 	result, err := installation.Make(installation.Options{
-		Dir: strings.TrimRight(i.Dir, "/"), Subjects: subjects, Callers: i.Callers, Rotate: i.Rotate, TLS: i.TLS, TLSNames: i.TLSName,
+		Dir: strings.TrimRight(i.Dir, "/"), Subjects: subjects, Callers: i.Callers, Rotate: i.Rotate, TLS: i.TLS, TLSNames: i.TLSName, Cluster: i.Cluster,
 		ServerDir: i.ServerDir, DryRun: i.DryRun, Now: time.Now(),
 	})
 	if err != nil {

@@ -31,6 +31,8 @@ type Options struct {
 	// TLS makes certificates, in which TLSNames stand beside "nats" and "localhost". Once made they are kept up to date.
 	TLS      bool
 	TLSNames []string
+	// Cluster names the NATS servers of a cluster, by which they reach each other; once named they stay. None is one server alone.
+	Cluster []string
 	// ServerDir is where the NATS server finds the folder nats.
 	ServerDir string
 	// DryRun changes nothing.
@@ -70,10 +72,12 @@ const (
 	usersDir     = "users" // one file a user, NAME.nk
 	serverDir    = "nats"  // what the NATS server reads
 	usersFile    = serverDir + "/users.conf"
+	clusterFile  = serverDir + "/cluster.conf"
 	sealFile     = "webhook-seal.key"
 	redisFile    = "redis.password"
 	vaultFile    = "vault-root.token"
 	auditFile    = "audit.key"
+	routesFile   = "routes.password"
 	signingFile  = "secretd-signing.nk"
 	signerFile   = "secretd.env" // MLSDM_SECRETD_KEY, which is no secret
 )
@@ -85,6 +89,7 @@ type manifest struct {
 	Callers  []string `json:"callers"`
 	TLS      bool     `json:"tls"`
 	TLSNames []string `json:"tls_names,omitempty"`
+	Cluster  []string `json:"cluster,omitempty"`
 }
 
 const madeBy = "mlsdmctl init"
@@ -98,6 +103,9 @@ func Make(o Options) (Result, error) {
 		if err := permissions.CheckCaller(caller); err != nil {
 			return Result{}, err
 		}
+	}
+	if err := checkCluster(o.Cluster); err != nil {
+		return Result{}, err
 	}
 	d, err := openDisk(o.Dir, o.DryRun)
 	if err != nil {
@@ -155,6 +163,9 @@ func (m *maker) make() error {
 			return err
 		}
 	}
+	if err := m.cluster(); err != nil {
+		return err
+	}
 	return m.server(keys, certificates)
 }
 
@@ -177,6 +188,12 @@ func (m *maker) readManifest() error {
 		if err := permissions.CheckCaller(caller); err != nil {
 			return fmt.Errorf("%s: %w", manifestFile, err)
 		}
+	}
+	if len(m.options.Cluster) > 0 {
+		m.manifest.Cluster = union(nil, m.options.Cluster)
+	}
+	if err := checkCluster(m.manifest.Cluster); err != nil { // they become part of the server's configuration
+		return fmt.Errorf("%s: %w", manifestFile, err)
 	}
 	m.manifest.TLS = m.manifest.TLS || m.options.TLS
 	if m.manifest.TLS {

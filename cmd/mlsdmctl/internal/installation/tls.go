@@ -42,9 +42,11 @@ func (m *maker) certificates() (string, error) {
 	if err := m.serverCertificate(ca, caKey); err != nil {
 		return "", err
 	}
-	in := func(name string) string { return path.Join(m.options.ServerDir, path.Base(name)) }
-	return fmt.Sprintf("tls {\n  cert_file: %q\n  key_file: %q\n  min_version: \"1.2\"\n  timeout: 5\n}\n\n", in(serverCertFile), in(serverKeyFile)), nil
+	return fmt.Sprintf("tls {\n  cert_file: %q\n  key_file: %q\n  min_version: \"1.2\"\n  timeout: 5\n}\n\n", m.in(serverCertFile), m.in(serverKeyFile)), nil
 }
+
+// in is where the server finds a file of its folder.
+func (m *maker) in(name string) string { return path.Join(m.options.ServerDir, path.Base(name)) }
 
 // authority returns the authority of this installation.
 func (m *maker) authority() (*x509.Certificate, *ecdsa.PrivateKey, error) {
@@ -62,7 +64,11 @@ func (m *maker) authority() (*x509.Certificate, *ecdsa.PrivateKey, error) {
 func (m *maker) serverCertificate(ca *x509.Certificate, caKey *ecdsa.PrivateKey) error {
 	template := m.template("nats", serverLife)
 	template.KeyUsage, template.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	for _, name := range union([]string{"nats", "localhost", "127.0.0.1", "::1"}, m.manifest.TLSNames) {
+	if len(m.manifest.Cluster) > 0 { // servers of a cluster are each other's clients
+		template.ExtKeyUsage = append(template.ExtKeyUsage, x509.ExtKeyUsageClientAuth)
+	}
+	names := append([]string{"nats", "localhost", "127.0.0.1", "::1"}, m.manifest.Cluster...)
+	for _, name := range union(names, m.manifest.TLSNames) {
 		if ip := net.ParseIP(name); ip != nil {
 			template.IPAddresses = append(template.IPAddresses, ip)
 		} else {
@@ -75,7 +81,7 @@ func (m *maker) serverCertificate(ca *x509.Certificate, caKey *ecdsa.PrivateKey)
 	}
 	sameIP := func(a, b net.IP) bool { return a.Equal(b) }
 	if cert != nil && cert.CheckSignatureFrom(ca) == nil && m.options.Now.Before(cert.NotAfter.Add(-renewBefore)) &&
-		slices.Equal(cert.DNSNames, template.DNSNames) && slices.EqualFunc(cert.IPAddresses, template.IPAddresses, sameIP) {
+		slices.Equal(cert.ExtKeyUsage, template.ExtKeyUsage) && slices.Equal(cert.DNSNames, template.DNSNames) && slices.EqualFunc(cert.IPAddresses, template.IPAddresses, sameIP) {
 		return nil
 	}
 	_, _, err = m.issue(template, ca, caKey, serverCertFile, serverKeyFile, "the certificate of the NATS server")
