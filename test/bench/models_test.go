@@ -31,6 +31,7 @@ const (
 // generator as it is by default, and one that publishes no request.processed, with another prefix.
 type models struct {
 	nats, upstream, floor, ours, quiet *process.Process
+	more                               []*process.Process // generators with settings of their own
 
 	url   string // of the model server
 	http  *http.Client
@@ -91,5 +92,5 @@ func chatRequest(provider string, stream bool) []byte {
 
 // processes are all of them but this one.
 func (m *models) processes() []*process.Process {
-	return []*process.Process{m.nats, m.upstream, m.floor, m.ours, m.quiet}
+	return append([]*process.Process{m.nats, m.upstream, m.floor, m.ours, m.quiet}, m.more...)
 }

@@ -33,7 +33,8 @@ func StartNATS(t testing.TB, path string, env map[string]string) *NATS {
 	t.Helper()
 	dir, addr := t.TempDir(), FreeAddr(t)
 	s := &NATS{t: t, URL: "nats://" + addr, env: env, path: path, config: filepath.Join(dir, "nats.conf")}
-	config := fmt.Sprintf("listen: %q\nmax_payload: 8MB\njetstream { store_dir: %q }\n", addr, filepath.Join(dir, "data"))
+	// What streams may grow to is reserved; several installations would not fit on a disk that has room for what they hold.
+	config := fmt.Sprintf("listen: %q\nmax_payload: 8MB\njetstream { store_dir: %q, max_file_store: 1TB }\n", addr, filepath.Join(dir, "data"))
 	require.NoError(t, os.WriteFile(s.config, []byte(config), 0o600))
 	s.Start()
 	return s
