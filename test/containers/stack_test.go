@@ -24,6 +24,7 @@ import (
 type stack struct {
 	project      string
 	installation string   // what `mlsdmctl init` made for it
+	initialize   []string // what it is told beside that
 	options      []string // of docker compose
 	environment  []string
 }
@@ -34,7 +35,7 @@ func startStack(t *testing.T, s stack) stack {
 	t.Helper()
 	s.project = fmt.Sprintf("mlsdm-%s-%d", strings.ToLower(t.Name()), os.Getpid())
 	s.installation = filepath.Join(t.TempDir(), "installation")
-	initialize := exec.CommandContext(t.Context(), "go", "run", "./cmd/mlsdmctl", "init", "--dir", s.installation)
+	initialize := exec.CommandContext(t.Context(), "go", append([]string{"run", "./cmd/mlsdmctl", "init", "--dir", s.installation}, s.initialize...)...)
 	initialize.Dir = root
 	made, err := initialize.CombinedOutput()
 	require.NoError(t, err, "%s", made)
