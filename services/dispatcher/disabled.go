@@ -119,6 +119,7 @@ func (s *Service) probe(ctx context.Context, d delivery.Delivery) error {
 	}
 	result, span := s.attempt(ctx, to, d)
 	span.end(result, plainOutcome(result))
+	d.Trace = span.trace
 	switch result.Verdict {
 	case sender.Interrupted:
 		return result.Err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 	"github.com/neuron7x/mlsdm-integrations/services/dispatcher/internal/delivery"
@@ -122,19 +123,29 @@ func (m *metrics) retain(set target.Set) {
 	}
 }
 
-// observe counts one attempt.
+// observe counts one attempt. The trace of the delivery is by then that of the attempt, if it has one.
 func (m *metrics) observe(d delivery.Delivery, result sender.Result, outcome string) {
 	e := m.of(d.EndpointID)
-	e.attemptS.Observe(result.Latency.Seconds())
+	span := spanOf(d.Trace)
+	observe(e.attemptS, result.Latency, span)
 	switch outcome {
 	case events.AttemptDelivered:
 		e.delivered.Inc()
 		if !d.PublishedAt.IsZero() {
-			e.deliverS.Observe(max(time.Since(d.PublishedAt).Seconds(), 0))
+			observe(e.deliverS, max(time.Since(d.PublishedAt), 0), span)
 		}
 	case events.AttemptRetry:
 		e.retry.Inc()
 	default:
 		e.dead.Inc()
 	}
+}
+
+// observe adds how long something took, and by which trace that can be seen, if one is recorded.
+func observe(to prometheus.Observer, took time.Duration, span trace.SpanContext) {
+	if exemplars, ok := to.(prometheus.ExemplarObserver); ok && span.IsSampled() {
+		exemplars.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"trace_id": span.TraceID().String(), "span_id": span.SpanID().String()})
+		return
+	}
+	to.Observe(took.Seconds())
 }
