@@ -17,7 +17,7 @@ const (
 	queueNumber = 7331
 
 	nlQueue      = 3 << 8 // NFNL_SUBSYS_QUEUE
-	nlPacket     = nlQueue | 0
+	nlPacket     = nlQueue
 	nlVerdict    = nlQueue | 1
 	nlConfig     = nlQueue | 2
 	attrPacket   = 1 // NFQA_PACKET_HDR; in a verdict 2 is the verdict

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// glutton joins a control group and eats memory there, up to a bound. The kernel looks for another victim first; it is the last, and ends
-// by itself soon.
-const glutton = `echo $$ > "$0/cgroup.procs" && echo -999 > /proc/self/oom_score_adj && timeout 5 head -c "$1" /dev/zero | timeout 5 tail -c "$1" > /dev/null; true`
+// glutton joins a control group and eats memory there, up to a bound. The container's process is made the first victim; the glutton is the
+// next, and ends by itself soon.
+const glutton = `echo 1000 > "/proc/$2/oom_score_adj" && echo $$ > "$0/cgroup.procs" && { timeout 5 head -c "$1" /dev/zero | timeout 5 tail -c "$1" > /dev/null; true; }`
 
 // oom uses up the memory of a container.
 func (f Fault) oom(ctx context.Context, run Run) (steps, error) {
@@ -26,7 +26,7 @@ func (f Fault) oom(ctx context.Context, run Run) (steps, error) {
 	if err != nil {
 		return steps{}, err
 	}
-	return steps{inject: []Command{{"sh", "-c", glutton, group, strconv.FormatInt(c.HostConfig.Memory, 10)}}, heal: f.start()}, nil
+	return steps{inject: []Command{{"sh", "-c", glutton, group, strconv.FormatInt(c.HostConfig.Memory, 10), strconv.Itoa(c.State.Pid)}}, heal: f.start()}, nil
 }
 
 // controlGroup returns the folder of a process's control group, and whether it is one of version 2.

@@ -51,8 +51,11 @@ func (f Fault) onPackets(ctx context.Context, run Run) (steps, error) {
 		s.hold = holder(c, f)
 	default:
 		rate := strconv.Itoa(f.Rate) + "bps" // as tc calls bytes a second
-		for i := range len(c.addresses()) {
-			dev := "eth" + strconv.Itoa(i)
+		devices, err := run(ctx, c.inside("sh", "-c", "ip -o link show type veth | cut -d: -f2 | cut -d@ -f1"))
+		if err != nil {
+			return steps{}, err
+		}
+		for _, dev := range strings.FieldsSeq(devices) { // they are numbered on when a network is joined again
 			s.inject = append(s.inject, c.inside("tc", "qdisc", "replace", "dev", dev, "root", "tbf", "rate", rate, "burst", "32kb", "latency", "2s"))
 			s.heal = append(s.heal, c.inside("tc", "qdisc", "del", "dev", dev, "root"))
 		}

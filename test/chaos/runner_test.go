@@ -31,6 +31,9 @@ func (r *recorder) run(_ context.Context, command chaos.Command) (string, error)
 		return `[{"State":{"Running":` + map[bool]string{true: "false", false: "true"}[name == "dead"] + `,"Pid":4242},"HostConfig":{"Memory":0},"NetworkSettings":{"SandboxKey":"/ns/` + name +
 			`","Networks":{"one":{"IPAddress":"10.0.0.` + map[string]string{"a": "1", "b": "2", "c": "3"}[name] + `","Aliases":["` + name + `","web"]}}}}]`, nil
 	}
+	if strings.Contains(text, "ip -o link") {
+		return " eth1\n", nil
+	}
 	r.mu.Lock()
 	r.commands = append(r.commands, text)
 	r.mu.Unlock()
@@ -67,7 +70,7 @@ func TestFaultsAreMadeAndHealed(t *testing.T) {
 			"nsenter --net=/ns/a iptables -w -D OUTPUT ! -o lo -m statistic --mode random --probability 0.20 -j DROP" + rest,
 		}},
 		"bandwidth": {chaos.Fault{Kind: chaos.Bandwidth, Target: "a", Rate: 1000}, []string{
-			"nsenter --net=/ns/a tc qdisc replace dev eth0 root tbf rate 1000bps burst 32kb latency 2s", "nsenter --net=/ns/a tc qdisc del dev eth0 root",
+			"nsenter --net=/ns/a tc qdisc replace dev eth1 root tbf rate 1000bps burst 32kb latency 2s", "nsenter --net=/ns/a tc qdisc del dev eth1 root",
 		}},
 		"partition": {chaos.Fault{Kind: chaos.Partition, Target: "a", Away: []string{"b"}}, []string{
 			"nsenter --net=/ns/a iptables -w -I INPUT -s 10.0.0.2 -j DROP" + rest, "nsenter --net=/ns/a iptables -w -I OUTPUT -d 10.0.0.2 -j DROP" + rest,
