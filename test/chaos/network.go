@@ -55,7 +55,7 @@ func (f Fault) onPackets(ctx context.Context, run Run) (steps, error) {
 		if err != nil {
 			return steps{}, err
 		}
-		for _, dev := range strings.FieldsSeq(devices) { // they are numbered on when a network is joined again
+		for dev := range strings.FieldsSeq(devices) { // they are numbered on when a network is joined again
 			s.inject = append(s.inject, c.inside("tc", "qdisc", "replace", "dev", dev, "root", "tbf", "rate", rate, "burst", "32kb", "latency", "2s"))
 			s.heal = append(s.heal, c.inside("tc", "qdisc", "del", "dev", dev, "root"))
 		}
