@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"text/tabwriter"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/provision"
 )
 
@@ -17,7 +18,8 @@ type provisionCommand struct {
 
 // Help shows examples.
 func (provisionCommand) Help() string {
-	return "It does only what is missing or different, so it can be run again at any time.\n\n" +
+	return "It does only what is missing or different, so it can be run again at any time. In a cluster it then waits, for --timeout at most,\n" +
+		"until every copy has what is stored; services go on working meanwhile.\n\n" +
 		"  mlsdmctl provision --dry-run\n  mlsdmctl provision --replicas 3 --events-max-age 720h"
 }
 
@@ -53,6 +55,9 @@ func (p provisionCommand) Run(ctx context.Context, c *connection, t terminal) er
 		}
 	} else {
 		err = provision.Apply(ctx, steps, show)
+		if err == nil {
+			err = settle(ctx, b, w, t)
+		}
 	}
 	if c.JSON && err == nil {
 		return printJSON(t, map[string]any{"dry_run": p.DryRun, "steps": steps})
@@ -61,4 +66,16 @@ func (p provisionCommand) Run(ctx context.Context, c *connection, t terminal) er
 		err = flushErr
 	}
 	return err
+}
+
+// settle shows what was done, and waits until the copies of it are complete.
+func settle(ctx context.Context, b *bus.Bus, done *tabwriter.Writer, t terminal) error {
+	if err := done.Flush(); err != nil {
+		return err
+	}
+	return provision.Settle(ctx, b, func(p provision.Progress) {
+		if p.Done < p.Total {
+			fmt.Fprintf(t.err, "%d of %d streams and buckets have all of their copies\n", p.Done, p.Total)
+		}
+	})
 }
