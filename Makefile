@@ -120,6 +120,10 @@ fuzz: ## Run every fuzz target of both modules for FUZZTIME (10s) each
 bench: ## Run the benchmarks, each beside its floor
 	$(GO) test -run '^$$' -bench . -skip Soak -timeout 30m $(BENCHFLAGS) ./test/bench/...
 
+.PHONY: bench-cluster
+bench-cluster: ## Publish the same events on one NATS server and on three, and compare
+	$(GO) test -run '^$$' -bench . -benchtime 3s $(BENCHFLAGS) ./test/bench/cluster
+
 SOAK ?= 10m
 
 .PHONY: soak

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus"
@@ -18,7 +19,7 @@ type provisionCommand struct {
 
 // Help shows examples.
 func (provisionCommand) Help() string {
-	return "It does only what is missing or different, so it can be run again at any time. In a cluster it then waits, for --timeout at most,\n" +
+	return "It does only what is missing or different, so it can be run again at any time. When it has changed something in a cluster it waits, for --timeout at most,\n" +
 		"until every copy has what is stored; services go on working meanwhile.\n\n" +
 		"  mlsdmctl provision --dry-run\n  mlsdmctl provision --replicas 3 --events-max-age 720h"
 }
@@ -55,7 +56,8 @@ func (p provisionCommand) Run(ctx context.Context, c *connection, t terminal) er
 		}
 	} else {
 		err = provision.Apply(ctx, steps, show)
-		if err == nil {
+		// Where nothing is changed there is nothing to wait for: a server that is down is then no reason to fail.
+		if err == nil && slices.ContainsFunc(steps, func(s provision.Step) bool { return s.Action != provision.ActionKeep }) {
 			err = settle(ctx, b, w, t)
 		}
 	}

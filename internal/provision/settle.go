@@ -44,7 +44,7 @@ func Settle(ctx context.Context, b *bus.Bus, tell func(Progress)) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("the copies of %s are not complete; the servers go on with them, and `mlsdmctl provision` can wait again: %w",
+			return fmt.Errorf("the copies of %s are not complete; the servers go on with them, which a longer --timeout waits for: %w",
 				strings.Join(open, ", "), ctx.Err())
 		}
 	}
