@@ -49,15 +49,22 @@ func inject(sc trace.SpanContext, header map[string][]string) {
 	if !sc.IsValid() {
 		return
 	}
-	for name := range header {
-		if strings.EqualFold(name, events.HeaderTraceParent) || strings.EqualFold(name, events.HeaderTraceState) {
-			delete(header, name)
-		}
-	}
+	untrace(header)
 	header[events.HeaderTraceParent] = []string{formatTraceParent(sc)}
 	if state := sc.TraceState().String(); state != "" {
 		header[events.HeaderTraceState] = []string{state}
 	}
+}
+
+// untrace takes the trace context out of header, and reports whether there was one: what would be too large with it goes without.
+func untrace(header map[string][]string) (had bool) {
+	for name := range header {
+		if strings.EqualFold(name, events.HeaderTraceParent) || strings.EqualFold(name, events.HeaderTraceState) {
+			delete(header, name)
+			had = true
+		}
+	}
+	return had
 }
 
 // formatTraceParent writes a traceparent of version 00.

@@ -179,9 +179,8 @@ func (f *feed) close(ctx context.Context) {
 		if f.name == "" || !f.bus.nc.IsConnected() {
 			return
 		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), feedForgotten)
-		defer cancel()
-		if err := f.bus.js.DeleteConsumer(ctx, f.stream, f.name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		// Nobody waits for the answer: who may read a stream need not have the right to delete consumers, and would wait in vain.
+		if err := f.bus.nc.Publish(f.bus.api+"CONSUMER.DELETE."+f.stream+"."+f.name, nil); err != nil {
 			f.bus.log.DebugContext(ctx, "a feed's consumer could not be deleted; the server forgets it by itself", "stream", f.stream, "err", err)
 		}
 	})

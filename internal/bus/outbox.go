@@ -167,7 +167,8 @@ func (o *outbox) forget(r *receipt) bool {
 	return true
 }
 
-// await waits for the ack. What is there already counts, even if ctx has ended. A message that no stream took is sent again.
+// await waits for the ack. What is there already counts, even if ctx has ended. A message that no stream took is sent again,
+// and one that was too large for it without its trace context.
 // The receipt must not be used any more.
 func (o *outbox) await(ctx context.Context, r *receipt) (Ack, error) {
 	for try := 1; ; try++ {
@@ -185,10 +186,11 @@ func (o *outbox) await(ctx context.Context, r *receipt) (Ack, error) {
 		}
 		msg, ack, err := r.msg, r.ack, r.err
 		o.release(r)
-		if err == nil || !errors.Is(err, nats.ErrNoResponders) || try == outboxTries {
-			return ack, err
-		}
-		if o.bus.pauseFor(ctx, outboxPause) != nil {
+		switch {
+		case err == nil:
+			return ack, nil
+		case tooLarge(err) && untrace(msg.Header): // at once, without what would make it a part of its trace
+		case !errors.Is(err, nats.ErrNoResponders), try >= outboxTries, o.bus.pauseFor(ctx, outboxPause) != nil:
 			return Ack{}, err
 		}
 		if r, err = o.send(ctx, msg); err != nil {

@@ -95,6 +95,9 @@ func (b *Bus) send(ctx context.Context, m Msg, span trace.SpanContext) (*receipt
 		return nil, err
 	}
 	r, err := b.outbox.send(ctx, msg)
+	if errors.Is(err, nats.ErrMaxPayload) && untrace(msg.Header) {
+		r, err = b.outbox.send(ctx, msg)
+	}
 	if errors.Is(err, nats.ErrMaxPayload) {
 		if larger := b.checkSize(msg); larger != nil {
 			return nil, larger
@@ -162,13 +165,20 @@ func (b *Bus) unpublished(subject string, err error) error {
 	return publishError(subject, err)
 }
 
-// PublishEvent stores an event on its subject, under its id. An event without a trace gets that of ctx.
+// PublishEvent stores an event on its subject, under its id. An event without a trace gets that of ctx, if there is room for it.
 func (b *Bus) PublishEvent(ctx context.Context, ev events.Event) (Ack, error) {
-	if ev.TraceParent == "" {
-		if sc := trace.SpanContextFromContext(ctx); sc.IsValid() {
-			ev.TraceParent, ev.TraceState = formatTraceParent(sc), sc.TraceState().String()
+	if sc := trace.SpanContextFromContext(ctx); ev.TraceParent == "" && sc.IsValid() {
+		traced := ev
+		traced.TraceParent, traced.TraceState = formatTraceParent(sc), sc.TraceState().String()
+		if ack, err := b.publishEvent(ctx, traced); !tooLarge(err) {
+			return ack, err
 		}
 	}
+	return b.publishEvent(ctx, ev)
+}
+
+// publishEvent stores an event as it is.
+func (b *Bus) publishEvent(ctx context.Context, ev events.Event) (Ack, error) {
 	subject, header, body, err := ev.Message(b.subjects)
 	if err != nil {
 		return Ack{}, err
@@ -183,15 +193,31 @@ func (b *Bus) natsMsg(ctx context.Context, m Msg, span trace.SpanContext) (*nats
 	if err != nil {
 		return nil, err
 	}
-	return msg, b.checkSize(msg)
+	err = b.checkSize(msg)
+	if err != nil && untrace(msg.Header) {
+		err = b.checkSize(msg)
+	}
+	return msg, err
 }
 
 // checkSize refuses what is larger than the server takes.
 func (b *Bus) checkSize(msg *nats.Msg) error {
 	if limit := b.nc.MaxPayload(); limit > 0 && int64(msg.Size()) > limit {
-		return events.Errorf(events.CodeInvalidArgument, "the message has %d bytes; the server takes at most %d", msg.Size(), limit)
+		err := events.Errorf(events.CodeInvalidArgument, "the message has %d bytes; the server takes at most %d", msg.Size(), limit)
+		err.Err = nats.ErrMaxPayload
+		return err
 	}
 	return nil
+}
+
+// tooLarge reports whether a message was refused because the server, or the stream, takes no such large ones.
+func tooLarge(err error) bool {
+	const codeMessageTooLarge = 10054 // JSStreamMessageExceedsMaximumErr
+	if err == nil {
+		return false
+	}
+	api, said := errors.AsType[*jetstream.APIError](err)
+	return said && api.ErrorCode == codeMessageTooLarge || errors.Is(err, nats.ErrMaxPayload)
 }
 
 // unmeasured does what natsMsg does, but does not check the size: the client library does that too, and says less.
@@ -245,9 +271,7 @@ func sendable(name string) bool {
 
 // publishError gives a failed publish its code.
 func publishError(subject string, err error) error {
-	const codeMessageTooLarge = 10054 // JSStreamMessageExceedsMaximumErr
 	var coded *events.Error
-	var api *jetstream.APIError
 	switch {
 	case errors.As(err, &coded):
 		return err
@@ -255,7 +279,7 @@ func publishError(subject string, err error) error {
 		coded = events.Errorf(events.CodeFailedPrecondition, "no stream takes %s: run `mlsdmctl provision`, or check the subject: %w", subject, err)
 		coded.Retryable = true // a stream whose server restarts, or that has no leader, looks the same from here
 		return coded
-	case errors.Is(err, nats.ErrMaxPayload), errors.As(err, &api) && api.ErrorCode == codeMessageTooLarge:
+	case tooLarge(err):
 		return events.Errorf(events.CodeInvalidArgument, "the message for %s is larger than the server takes: %w", subject, err)
 	case errors.Is(err, nats.ErrBadHeaderMsg):
 		return events.Errorf(events.CodeInvalidArgument, "a header of the message for %s has a name that cannot be sent: %w", subject, err)

@@ -57,10 +57,15 @@ func (b *Bus) request(ctx context.Context, m Msg, span trace.SpanContext) (Reply
 		msg.Header[events.HeaderTimeoutMS] = []string{strconv.FormatInt(left, 10)}
 	}
 	answer, err := b.nc.RequestMsgWithContext(ctx, msg)
+	if errors.Is(err, nats.ErrMaxPayload) && untrace(msg.Header) { // the timeout has made it too large
+		answer, err = b.nc.RequestMsgWithContext(ctx, msg)
+	}
 	switch {
 	case err == nil:
 	case errors.Is(err, nats.ErrBadHeaderMsg):
 		return Reply{}, events.Errorf(events.CodeInvalidArgument, "a header of the request on %s has a name that cannot be sent: %w", m.Subject, err)
+	case errors.Is(err, nats.ErrMaxPayload):
+		return Reply{}, b.checkSize(msg)
 	case errors.Is(err, nats.ErrNoResponders):
 		return Reply{}, events.Errorf(events.CodeUnavailable, "nobody answers on %s: is the service running?", m.Subject)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):

@@ -25,6 +25,7 @@ type Client struct {
 	denials  *denials
 	secretd  *signer // nil when it is not known
 	spare    spareKeys
+	trace    func(ctx context.Context) (parent, state string) // nil without traces
 	owned    bool
 }
 
@@ -117,7 +118,7 @@ func prepare(options []Option) (*Client, settings, error) {
 	if set.timeout <= 0 {
 		return nil, set, events.Errorf(events.CodeInvalidArgument, "the timeout is %v; it must be positive", set.timeout)
 	}
-	c := &Client{subjects: subjects, caller: set.caller, source: source, timeout: set.timeout, denials: newDenials()}
+	c := &Client{subjects: subjects, caller: set.caller, source: source, timeout: set.timeout, denials: newDenials(), trace: set.trace}
 	if set.secretd != "" {
 		if c.secretd, err = newSigner(set.secretd); err != nil {
 			return nil, set, err

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -18,6 +19,7 @@ type settings struct {
 	source  string
 	timeout time.Duration
 	secretd string
+	trace   func(ctx context.Context) (parent, state string)
 	nats    []nats.Option
 }
 

@@ -76,6 +76,7 @@ func (c *Client) store(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, e
 	if err := c.checkSize(msg); err != nil {
 		return nil, err
 	}
+	msg = c.traced(ctx, msg)
 	ctx, cancel := c.patience(ctx)
 	defer cancel()
 	ctx, release := c.denials.await(ctx, msg.Subject)

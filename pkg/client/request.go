@@ -106,7 +106,10 @@ func (c *Client) messageOf(ctx context.Context, subject string, req any, most in
 			msg.Header[events.HeaderTimeoutMS] = []string{strconv.FormatInt(max(left.Milliseconds(), 1), 10)}
 		}
 	}
-	return msg, c.checkSize(msg)
+	if err := c.checkSize(msg); err != nil {
+		return nil, err
+	}
+	return c.traced(ctx, msg), nil
 }
 
 // maxPatience is the longest that the header of a request may ask for; who waits longer need not say so.
