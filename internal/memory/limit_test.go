@@ -68,7 +68,7 @@ func TestLimitIsFound(t *testing.T) {
 			"sys/fs/cgroup/memory/memory.limit_in_bytes": "536870912\n",
 		}), "limit_bytes=536870912 limit_from=cgroup"},
 		"as Docker shows it on a machine with both, with the memory in version 1": {"", 0, files(map[string]string{
-			"proc/self/cgroup": "9:name=systemd:/docker/d65b\n8:pids:/docker/d65b\n4:memory:/docker/d65b\n1:cpu:/docker/d65b\n0::/docker/d65b\n",
+			"proc/self/cgroup":                           "9:name=systemd:/docker/d65b\n8:pids:/docker/d65b\n4:memory:/docker/d65b\n1:cpu:/docker/d65b\n0::/docker/d65b\n",
 			"sys/fs/cgroup/memory/memory.limit_in_bytes": "67108864\n",
 		}), "limit_bytes=67108864 limit_from=cgroup"},
 		"both versions": {"", 0, files(map[string]string{
