@@ -27,6 +27,9 @@ const (
 	last = 98
 	// lookEvery is how often the use is looked at.
 	lookEvery = time.Second
+	// soften is at which share of a cgroup's limit, in percent, the Go runtime begins to collect all the garbage that it can: between
+	// the thresholds, since what is not garbage is to be told of.
+	soften = 85
 	// collectEvery is how often at most garbage is collected only to see whether a threshold is really passed.
 	collectEvery = 10 * time.Second
 )
@@ -46,9 +49,10 @@ type Options struct {
 	Log *slog.Logger
 	// Files are those of the system, from its root on; nil are those of this one.
 	Files fs.FS
-	// Used returns what the Go runtime uses, SoftLimit its limit, and Collect collects garbage and gives back what is free. Nil is the
-	// runtime's own.
+	// Used returns what the Go runtime uses, SoftLimit its limit, SetSoftLimit sets that, and Collect collects garbage and gives back
+	// what is free. Nil is the runtime's own.
 	Used, SoftLimit func() int64
+	SetSoftLimit    func(bytes int64)
 	Collect         func()
 }
 
@@ -91,6 +95,9 @@ func New(o Options) (*Watcher, error) {
 	if o.SoftLimit == nil {
 		o.SoftLimit = softLimit
 	}
+	if o.SetSoftLimit == nil {
+		o.SetSoftLimit = func(bytes int64) { debug.SetMemoryLimit(bytes) }
+	}
 	if o.Collect == nil {
 		o.Collect = debug.FreeOSMemory
 	}
@@ -113,6 +120,17 @@ func (w *Watcher) Run(ctx context.Context) error {
 		return nil
 	}
 	w.Log.DebugContext(ctx, "memory is watched", "limit_bytes", w.limit.bytes, "limit_from", w.limit.from)
+	if w.limit.from == FromCgroup {
+		// The runtime knows nothing of cgroups: its heap would double between two looks, and the kernel kill the process before it has said
+		// a word.
+		before := w.SoftLimit()
+		w.SetSoftLimit(w.limit.bytes / 100 * soften)
+		defer func() {
+			if ctx.Err() != nil { // else the process is to drain, which needs memory too
+				w.SetSoftLimit(before)
+			}
+		}()
+	}
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"math"
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
@@ -26,6 +27,7 @@ type house struct {
 	collected atomic.Int64
 	sheds     atomic.Int64
 	resumes   atomic.Int64
+	softened  atomic.Int64 // the limit that the Go runtime was given, 0 for none
 	told      []events.MemoryThresholdExceeded
 	ends      []events.SystemEmergencyShutdown
 	parts     memory.Parts
@@ -48,11 +50,12 @@ func watch(t *testing.T, cfg memory.Config, files fstest.MapFS, softLimit int64)
 	var err error
 	h.watcher, err = memory.New(memory.Options{
 		Config: cfg, Service: "embedder", Instance: "one", Parts: &h.parts, Files: files,
-		Exceeded:  func(e events.MemoryThresholdExceeded) { h.told = append(h.told, e) },
-		Emergency: func(_ context.Context, why events.SystemEmergencyShutdown) { h.ends = append(h.ends, why) },
-		Log:       slog.New(slog.NewTextHandler(&h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Used:      func() int64 { return h.used.Load() * mib },
-		SoftLimit: func() int64 { return softLimit },
+		Exceeded:     func(e events.MemoryThresholdExceeded) { h.told = append(h.told, e) },
+		Emergency:    func(_ context.Context, why events.SystemEmergencyShutdown) { h.ends = append(h.ends, why) },
+		Log:          slog.New(slog.NewTextHandler(&h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Used:         func() int64 { return h.used.Load() * mib },
+		SoftLimit:    func() int64 { return softLimit },
+		SetSoftLimit: func(bytes int64) { h.softened.Store(bytes) },
 		Collect: func() {
 			h.collected.Add(1)
 			h.used.Add(-h.garbage.Swap(0))
@@ -113,6 +116,20 @@ func TestThresholdsAreToldOfOnceOnTheWayUp(t *testing.T) {
 		h.use(930, 5*time.Second)
 		require.Equal(t, []string{"warning", "critical"}, h.levels(), "both were passed")
 		require.Empty(t, h.ends)
+	})
+}
+
+// Else the kernel kills a process whose heap doubles between two looks.
+func TestTheRuntimeIsToldOfTheCgroup(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fromCgroup := memory.Config{Warning: 80, Critical: 92, Grace: time.Minute}
+		h := watch(t, fromCgroup, version2("1000000000", "0", ""), math.MaxInt64)
+		require.EqualValues(t, 850_000_000, h.softened.Load())
+		h = watch(t, config(), version2("1000000000", "0", ""), math.MaxInt64)
+		require.Zero(t, h.softened.Load(), "the operator has said what the limit is")
+		h = watch(t, fromCgroup, version2("1000000000", "0", ""), 500*mib)
+		require.Zero(t, h.softened.Load(), "the runtime has a limit of its own")
 	})
 }
 
