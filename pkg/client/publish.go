@@ -49,7 +49,9 @@ func (c *Client) PublishData(ctx context.Context, eventType string, data []byte)
 }
 
 // PublishEvent stores an event. An empty ID, Source or Time is filled in. Publishing the same ID again within two minutes
-// stores it once, so an event with an ID may be published again after an error.
+// stores it once, so an event with an ID may be published again after an error. Errors are an [events.Error]: invalid_argument
+// for what cannot be an event, permission_denied, failed_precondition when there is no stream, and unavailable when no ack came,
+// as from servers of a cluster that have no majority.
 func (c *Client) PublishEvent(ctx context.Context, ev events.Event) (Published, error) {
 	if ev.ID == "" {
 		ev.ID = events.NewID()
@@ -71,6 +73,18 @@ func (c *Client) PublishEvent(ctx context.Context, ev events.Event) (Published, 
 	return Published{ID: ev.ID, Sequence: ack.Sequence, Duplicate: ack.Duplicate}, nil
 }
 
+// noStream is what it means that nobody acks: in a cluster, most likely that the servers behind this one have no majority and the stream no
+// leader; on a single server, that there is no such stream.
+func (c *Client) noStream(subject string, err error) error {
+	if c.nc.ConnectedClusterName() != "" {
+		return events.Errorf(events.CodeUnavailable,
+			"no stream takes %s now: it has no leader, as when its servers have no majority; or it is not there: run `mlsdmctl provision`: %w", subject, err)
+	}
+	missing := events.Errorf(events.CodeFailedPrecondition, "no stream takes %s: run `mlsdmctl provision`, or check the subject: %w", subject, err)
+	missing.Retryable = true // a server that has just begun and recovers its streams looks the same from here
+	return missing
+}
+
 // store publishes a message and waits for the stream's ack.
 func (c *Client) store(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, error) {
 	if err := c.checkSize(msg); err != nil {
@@ -86,7 +100,14 @@ func (c *Client) store(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, e
 	case err == nil:
 		return ack, nil
 	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrNoStreamResponse):
-		return nil, events.Errorf(events.CodeFailedPrecondition, "no stream takes %s: run `mlsdmctl provision`, or check the subject: %w", msg.Subject, err)
+		return nil, c.noStream(msg.Subject, err)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
+		if coded, told := errors.AsType[*events.Error](context.Cause(ctx)); told {
+			return nil, coded
+		}
+		// Not deadline_exceeded, whose deadline it was: a stream acks within milliseconds or cannot. Whether it has the message nobody knows.
+		return nil, events.Errorf(events.CodeUnavailable,
+			"the stream behind %s did not ack in time, as when its servers have no majority; publish it again with the same id: %w", msg.Subject, err)
 	default:
 		return nil, requestError(ctx, msg.Subject, err)
 	}

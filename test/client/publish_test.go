@@ -1,9 +1,11 @@
 package client_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/bus/bustest"
@@ -81,4 +83,42 @@ func TestPublishWithoutAStream(t *testing.T) {
 	_, err := connect(t, bustest.Start(t, bustest.Bare())).PublishData(within(t), "custom.x", []byte("{}"))
 	requireCode(t, events.CodeFailedPrecondition, err)
 	require.ErrorContains(t, err, "mlsdmctl provision")
+}
+
+// A server that can do nothing without others neither keeps its callers waiting nor says that they were too slow.
+func TestPublishInAMinority(t *testing.T) {
+	t.Parallel()
+	trio := bustest.StartCluster(t, 3)
+	last := trio.Servers[2]
+	js, err := jetstream.New(last.Conn(t))
+	require.NoError(t, err)
+	_, err = js.CreateStream(within(t), jetstream.StreamConfig{Name: "MLSDM_EVENTS", Subjects: []string{"mlsdm.events.>"}, Replicas: 3})
+	require.NoError(t, err)
+	c := connect(t, last, client.Timeout(2*time.Second))
+	_, err = c.PublishData(within(t), "custom.x", []byte("{}"))
+	require.NoError(t, err)
+
+	for _, s := range trio.Servers[:2] {
+		s.Shutdown()
+	}
+	short, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	for whose, ctx := range map[string]context.Context{"the client's patience": t.Context(), "the caller's": short} {
+		began := time.Now()
+		_, err = c.PublishData(ctx, "custom.x", []byte("{}"))
+		requireCode(t, events.CodeUnavailable, err)
+		require.Less(t, time.Since(began), patience, whose)
+	}
+}
+
+// Neither does a stream that says nothing.
+func TestPublishWithoutAnAck(t *testing.T) {
+	t.Parallel()
+	s := bustest.Start(t, bustest.Bare())
+	sub := listen(t, s, "mlsdm.events.>") // it is heard, and not answered
+	_, err := connect(t, s, client.Timeout(100*time.Millisecond)).PublishData(t.Context(), "custom.x", []byte("{}"))
+	requireCode(t, events.CodeUnavailable, err)
+	require.ErrorContains(t, err, "did not ack in time")
+	_, err = sub.NextMsg(patience)
+	require.NoError(t, err)
 }
