@@ -9,6 +9,7 @@
 package scrub
 
 import (
+	"hash/maphash"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -41,11 +42,12 @@ type Scrubber struct {
 	resource map[string]bool
 	starts   [256][]string // how what [tokenPattern] finds begins, by its first byte
 	rules    []rule
+	clean    cleanTexts
 }
 
 // New returns a Scrubber.
 func New(o Options) *Scrubber {
-	s := &Scrubber{limits: map[string]int{}, resource: map[string]bool{}, rules: rules()}
+	s := &Scrubber{limits: map[string]int{}, resource: map[string]bool{}, rules: rules(), clean: cleanTexts{seed: maphash.MakeSeed()}}
 	for _, key := range Keys() {
 		s.limits[key] = maxValue
 	}
@@ -70,12 +72,16 @@ func (s *Scrubber) Text(text string) string { return s.text(text, maxValue) }
 
 func (s *Scrubber) text(text string, limit int) string {
 	long := len(text) > limit
+	if !long && s.clean.has(text) {
+		return text
+	}
 	if long {
 		text = text[:limit] // the work is bounded first
 	}
 	if !utf8.ValidString(text) { // one such text, and no collector takes the batch that it is in
 		text = strings.ToValidUTF8(text, string(utf8.RuneError))
 	}
+	given := text
 	text = s.search(text)
 	if seen, ok := fold(text); ok {
 		if clean := s.search(seen); clean != seen {
@@ -84,6 +90,9 @@ func (s *Scrubber) text(text string, limit int) string {
 	}
 	if long {
 		return cut(text)
+	}
+	if text == given {
+		s.clean.add(text)
 	}
 	return text
 }
@@ -109,53 +118,6 @@ func cut(text string) string {
 		text = ""
 	}
 	return text + Cut
-}
-
-// sign is what a text must show to be searched by a rule: most texts show nothing.
-type sign uint8
-
-const (
-	signToken  sign = 1 << iota // something begins like a token
-	signAt                      // an @, or an escaped one
-	signPair                    // a = or a :
-	signDigits                  // as many digits as a phone number has
-	signScheme                  // ://
-)
-
-// minDigits is how many digits the shortest phone number has that is looked for.
-const minDigits = 7
-
-// signs looks at every byte once.
-func (s *Scrubber) signs(text string) sign {
-	var found sign
-	digits := 0
-	for i := range len(text) {
-		c := text[i]
-		switch {
-		case c >= '0' && c <= '9':
-			digits++
-		case c == '@':
-			found |= signAt
-		case c == '%' && strings.HasPrefix(text[i:], "%40"):
-			found |= signAt
-		case c == '=':
-			found |= signPair
-		case c == ':':
-			found |= signPair
-			if strings.HasPrefix(text[i:], "://") {
-				found |= signScheme
-			}
-		}
-		for _, start := range s.starts[c] {
-			if found&signToken == 0 && len(text)-i >= len(start) && strings.EqualFold(text[i:i+len(start)], start) {
-				found |= signToken
-			}
-		}
-	}
-	if digits >= minDigits {
-		found |= signDigits
-	}
-	return found
 }
 
 // rule finds one kind of what must not be told.
