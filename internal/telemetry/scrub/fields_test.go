@@ -159,26 +159,31 @@ func TestNoLabelLeaks(t *testing.T) {
 	}
 }
 
-// BenchmarkSpan is what a span costs in the goroutine that exports it.
+// BenchmarkSpan is what a span costs in the goroutine that exports it. As in life, names come again and ids do not.
 func BenchmarkSpan(b *testing.B) {
 	s := scrub.New(scrub.Options{})
-	stub := tracetest.SpanStub{
-		Name: "chat gpt-4o-mini", Resource: resource.NewSchemaless(attribute.String("service.name", "mlsdm-generator")),
-		Attributes: []attribute.KeyValue{
-			attribute.String("gen_ai.operation.name", "chat"), attribute.String("gen_ai.provider.name", "openai"), attribute.String("gen_ai.request.model", "gpt-4o-mini"),
-			attribute.String("gen_ai.response.id", "chatcmpl-9XyZ01234567890abcdefgh"), attribute.Int("gen_ai.usage.input_tokens", 120), attribute.Int("gen_ai.usage.output_tokens", 40),
-			attribute.String("server.address", "api.openai.com"), attribute.Int("server.port", 443), attribute.String("mlsdm.request.id", "01JDN2V8G8Z3T5Q9W4X7Y6R2K1"),
-		},
+	res := resource.NewSchemaless(attribute.String("service.name", "mlsdm-generator"))
+	stubs := make(tracetest.SpanStubs, 10_000)
+	for i := range stubs {
+		stubs[i] = tracetest.SpanStub{
+			Name: "chat gpt-4o-mini", Resource: res,
+			Attributes: []attribute.KeyValue{
+				attribute.String("gen_ai.operation.name", "chat"), attribute.String("gen_ai.provider.name", "openai"), attribute.String("gen_ai.request.model", "gpt-4o-mini"),
+				attribute.String("gen_ai.response.id", fmt.Sprintf("chatcmpl-9XyZ0%d234567890abcdefgh", i)), attribute.Int("gen_ai.usage.input_tokens", 120), attribute.Int("gen_ai.usage.output_tokens", 40),
+				attribute.String("server.address", "api.openai.com"), attribute.Int("server.port", 443), attribute.String("mlsdm.request.id", fmt.Sprintf("01JDN2V8G8Z3T5Q9W4X7Y6%04d", i)),
+			},
+		}
 	}
-	spans := tracetest.SpanStubs{stub, stub, stub, stub, stub, stub, stub, stub, stub, stub}.Snapshots()
+	spans := stubs.Snapshots()
 	exporter := scrub.Spans(s, discard{})
 	b.ReportAllocs()
-	for b.Loop() {
-		if err := exporter.ExportSpans(b.Context(), spans); err != nil {
+	for i := 0; b.Loop(); i++ {
+		batch := spans[i*10%len(spans):]
+		if err := exporter.ExportSpans(b.Context(), batch[:10]); err != nil {
 			b.Fatal(err)
 		}
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(spans)), "ns/span")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10, "ns/span")
 }
 
 type discard struct{}
