@@ -20,6 +20,8 @@ type EmbedCall struct {
 	Dimensions int
 	// InputType says what the texts are for: one of the values of input_type of the contract, or empty.
 	InputType string
+	// Output is of what the numbers of the vectors are, for servers that can quantise them. The zero value is floating point.
+	Output OutputType
 	// Truncate has the server drop the end of a text that is too long for the model. Without it, such a text is a [Fault] of class
 	// [ClassUnsupported] and code invalid_argument: a server that would cut in silence is asked not to.
 	Truncate bool
@@ -38,6 +40,39 @@ func (c *EmbedCall) RefuseTokens(provider string) error {
 		return nil
 	}
 	return &Fault{Class: ClassUnsupported, Err: Refuse(provider, "input: it takes no token ids; send the texts themselves")}
+}
+
+// OutputType is of what the numbers of vectors are (Cohere's reference of POST /v2/embed calls it embedding_types). Vectors of two types do
+// not lie in one space.
+type OutputType string
+
+// The types of output. Whatever they are on the wire, the vectors of an [Embedded] have a number for each dimension, around zero, so that
+// their dot product and their cosine mean what those of floating point do.
+const (
+	// OutputFloat is floating point.
+	OutputFloat OutputType = ""
+	// OutputInt8 has whole numbers of -128 to 127.
+	OutputInt8 OutputType = "int8"
+	// OutputUint8 has whole numbers of 0 to 255 on the wire, from which 128 is taken.
+	OutputUint8 OutputType = "uint8"
+	// OutputBinary has one bit a dimension, eight of them a number of -128 to 127 on the wire. The vector has 1 for a bit that is set, and
+	// -1 for one that is not.
+	OutputBinary OutputType = "binary"
+	// OutputUbinary is as OutputBinary; the numbers on the wire are 0 to 255.
+	OutputUbinary OutputType = "ubinary"
+)
+
+// OutputTypes are those that a server can be asked for beside floating point.
+func OutputTypes() []OutputType {
+	return []OutputType{OutputInt8, OutputUint8, OutputBinary, OutputUbinary}
+}
+
+// RefuseOutput is the error of a call for another output than floating point, of a provider that has none; nil of any other call.
+func (c *EmbedCall) RefuseOutput(provider string) error {
+	if c.Output == OutputFloat {
+		return nil
+	}
+	return &Fault{Class: ClassUnsupported, Err: Refuse(provider, "output_type: it makes no vectors of type %s", c.Output)}
 }
 
 // Embedded is the answer to an [EmbedCall].

@@ -101,7 +101,7 @@ func speaks(p catalog.Provider, o *providers.Options, pooling catalog.Pooling, c
 	case vendors.Local:
 		return inProcess{&uselite.Model{}}, nil
 	case vendors.Cohere:
-		return cohere.New(cohere.Config{Provider: p.Name, BaseURL: p.BaseURL, HTTP: client})
+		return cohere.New(cohere.Config{Provider: p.Name, BaseURL: p.BaseURL, HTTP: client, Base64: p.Base64})
 	case vendors.Ollama:
 		return ollama.New(ollama.Config{Provider: p.Name, BaseURL: p.BaseURL, HTTP: client})
 	case vendors.TEI:

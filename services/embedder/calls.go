@@ -115,7 +115,7 @@ func (c *calls) ask(ctx context.Context, model *catalog.Model, target catalog.Ta
 	if up == nil {
 		return nil, &llm.Fault{Class: llm.ClassModel, Err: events.Errorf(events.CodeInternal, "nobody asks provider %s", target.Provider)}
 	}
-	call := llm.EmbedCall{Model: target.Model, Dimensions: g.Dimensions, InputType: g.InputType, User: g.User, Truncate: truncate}
+	call := llm.EmbedCall{Model: target.Model, Dimensions: g.Dimensions, InputType: g.InputType, User: g.User, Truncate: truncate, Output: model.Output}
 	if g.Tokens {
 		call.Tokens = tokenids.UnpackAll(texts)
 	} else {

@@ -184,7 +184,7 @@ func (m *model) embed(w http.ResponseWriter, a asked, dimensions int) {
 		reply(w, res)
 	case a.Path == "/v2/embed":
 		reply(w, map[string]any{
-			"id": "1", "texts": a.Texts, "embeddings": map[string]any{"float": list},
+			"id": "1", "texts": a.Texts, "embeddings": typed(a.Fields["embedding_types"], list),
 			"meta": map[string]any{"billed_units": map[string]any{"input_tokens": float64(tokens)}},
 		})
 	case a.Path == "/api/embed":

@@ -20,12 +20,15 @@ type Config struct {
 	BaseURL string
 	// HTTP makes the requests; [llm.NewHTTPClient] makes one that fits. It must not follow redirects.
 	HTTP *http.Client
+	// Base64 asks for vectors as base64, a quarter of the size of decimal numbers. Both forms are read, whatever was asked for.
+	Base64 bool
 }
 
 // Client is an [llm.Adapter], an [llm.EmbedAdapter] and an [llm.Lister]. It is safe for concurrent use.
 type Client struct {
 	server *wire.Server
 	read   native.Reader
+	base64 bool // vectors are asked for in it
 }
 
 // Interface guards.
@@ -46,5 +49,5 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{server: server, read: native.Reader{Server: server, Vendor: "Cohere"}}, nil
+	return &Client{server: server, read: native.Reader{Server: server, Vendor: "Cohere"}, base64: cfg.Base64}, nil
 }

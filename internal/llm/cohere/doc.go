@@ -29,6 +29,7 @@
 // # Embeddings
 //
 // Cohere wants to know what texts are for: query is search_query, document search_document, and so is a call that does not say it. Vectors
-// are asked for as floats; dimensions are output_dimension (256, 512, 1024 or 1536). Texts are truncated at their END, or NONE. The tokens
+// are asked for as floats, in base64 if it is so configured, or quantised (int8, uint8, binary, ubinary), which the caller gets as one number a
+// dimension; dimensions are output_dimension (256, 512, 1024 or 1536). Texts are truncated at their END, or NONE. The tokens
 // are those on the bill, which is all that it tells of them.
 package cohere

@@ -33,8 +33,9 @@ type embedding struct {
 
 // embedded is its answer, while it is read.
 type embedded struct {
-	typed bool         // it has an object with a list for each type of numbers
-	float vectors.Rows // the one that was asked for
+	typed bool     // it has an object with a list for each type of numbers
+	named []string // the lists that are read
+	rows  vectors.Rows
 	meta  []byte
 	said  []byte // the message of an error
 }
@@ -49,10 +50,10 @@ func (e *embedded) read(src io.Reader) error {
 		}
 		e.typed = true
 		return s.Object(func(name string) error {
-			if name != "float" {
+			if !slices.Contains(e.named, name) {
 				return s.Skip()
 			}
-			return e.float.Read(s)
+			return e.rows.Read(s)
 		})
 	}, map[string]*[]byte{"meta": &e.meta, "message": &e.said})
 }
@@ -60,7 +61,7 @@ func (e *embedded) read(src io.Reader) error {
 // Embed implements [llm.EmbedAdapter] (POST /v2/embed).
 func (c *Client) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded, error) {
 	ask := embedding{
-		Model: call.Model, Texts: call.Texts, EmbeddingTypes: []string{"float"}, OutputDimension: call.Dimensions, Truncate: "NONE",
+		Model: call.Model, Texts: call.Texts, EmbeddingTypes: []string{c.form(call.Output)}, OutputDimension: call.Dimensions, Truncate: "NONE",
 	}
 	if call.Truncate {
 		ask.Truncate = "END"
@@ -75,6 +76,8 @@ func (c *Client) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded,
 	switch {
 	case len(call.Texts) > MaxTexts:
 		return nil, c.server.TooMuch("these are %d texts; Cohere takes %d at once", len(call.Texts), MaxTexts)
+	case call.Output != llm.OutputFloat && !slices.Contains(llm.OutputTypes(), call.Output):
+		return nil, call.RefuseOutput(c.server.Provider())
 	case call.Dimensions != 0 && !slices.Contains([]int{256, 512, 1024, 1536}, call.Dimensions):
 		return nil, c.server.Refuse("dimensions", "Cohere has 256, 512, 1024 and 1536")
 	}
@@ -82,7 +85,10 @@ func (c *Client) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded,
 	if err != nil {
 		return nil, err
 	}
-	got := embedded{float: vectors.Rows{Texts: len(call.Texts)}}
+	got := embedded{named: []string{string(call.Output)}, rows: vectors.Rows{Texts: len(call.Texts)}}
+	if call.Output == llm.OutputFloat { // whichever of its forms was asked for
+		got.named, got.rows.Base64 = []string{typeFloat, typeBase64}, true
+	}
 	request := wire.Request{Path: pathEmbed, Body: body, Key: call.Key}
 	if err := c.server.Read(ctx, request, vectors.Most(len(call.Texts)), got.read); err != nil {
 		return nil, err
@@ -92,17 +98,20 @@ func (c *Client) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded,
 		return nil, c.server.InBand(append(append([]byte(`{"message":`), got.said...), '}'))
 	case !got.typed:
 		return nil, c.server.Bad("it has no embeddings by type")
-	case !got.float.Found:
-		return nil, c.server.Bad("it has no embeddings.float")
+	case !got.rows.Found:
+		return nil, c.server.Bad("it has no embeddings.%s", c.form(call.Output))
 	}
-	if err := llm.CheckVectors(c.server.Provider(), got.float.Vectors, len(call.Texts), call.Dimensions); err != nil {
+	if err := widen(call.Output, got.rows.Vectors); err != nil {
+		return nil, c.server.Bad("embeddings.%s: %s", call.Output, err)
+	}
+	if err := llm.CheckVectors(c.server.Provider(), got.rows.Vectors, len(call.Texts), call.Dimensions); err != nil {
 		return nil, llm.FaultOf(err)
 	}
 	tokens, err := c.billed(got.meta)
 	if err != nil {
 		return nil, err
 	}
-	return &llm.Embedded{Vectors: got.float.Vectors, PromptTokens: tokens}, nil
+	return &llm.Embedded{Vectors: got.rows.Vectors, PromptTokens: tokens}, nil
 }
 
 // billed is the number of tokens on the bill; 0 where it does not say.

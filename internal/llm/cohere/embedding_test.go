@@ -15,21 +15,21 @@ import (
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
 
-// embeddings writes an answer with vectors, which are JSON texts.
-func embeddings(tokens int, vectors ...string) string {
-	return `{"id":"e1","embeddings":{"float":[` + strings.Join(vectors, ",") + `]},"texts":["text number 0"],"meta":{"api_version":{"version":"2"},` +
+// embeddings writes an answer with vectors of a type, which are JSON texts.
+func embeddings(tokens int, kind string, vectors ...string) string {
+	return `{"id":"e1","embeddings":{"` + kind + `":[` + strings.Join(vectors, ",") + `]},"texts":["text number 0"],"meta":{"api_version":{"version":"2"},` +
 		`"billed_units":{"input_tokens":` + strconv.Itoa(tokens) + `.0}},"response_type":"embeddings_by_type"}`
 }
 
-// embedDialect is what the suite has to know of Cohere's embeddings.
-func embedDialect() llmtest.EmbedDialect {
+// embedDialect is what the suite has to know of Cohere's embeddings, as numbers or in base64.
+func embedDialect(kind string) llmtest.EmbedDialect {
 	bad := func(name, body, says string) llmtest.Failing {
 		return llmtest.Failing{Name: name, Body: body, Class: llm.ClassAnswer, Code: events.CodeInternal, Says: says}
 	}
 	return llmtest.EmbedDialect{
 		New: func(t testing.TB, url string, client *http.Client) llm.EmbedAdapter {
 			t.Helper()
-			return connect(t, cohere.Config{Provider: "acme", BaseURL: url + "/v2", HTTP: client})
+			return connect(t, cohere.Config{Provider: "acme", BaseURL: url + "/v2", HTTP: client, Base64: kind == "base64"})
 		},
 		Provider: "acme",
 		Answer: func(r llmtest.EmbedReply) string {
@@ -37,7 +37,7 @@ func embedDialect() llmtest.EmbedDialect {
 			for _, item := range r.Items {
 				vectors = append(vectors, item.Vector)
 			}
-			return embeddings(r.Tokens, vectors...)
+			return embeddings(r.Tokens, kind, vectors...)
 		},
 		Sent: func(t testing.TB, req *http.Request, body []byte) llmtest.EmbedSent {
 			t.Helper()
@@ -51,13 +51,13 @@ func embedDialect() llmtest.EmbedDialect {
 			}
 			llmtest.ReadSent(t, body, &got)
 			require.Equal(t, "POST /v2/embed", req.Method+" "+req.URL.Path)
-			require.Equal(t, []string{"float"}, got.Types)
+			require.Equal(t, []string{kind}, got.Types)
 			require.Contains(t, []string{"NONE", "END"}, got.Truncate)
 			return llmtest.EmbedSent{
 				Model: got.Model, Texts: got.Texts, Dimensions: got.Dimensions, InputType: got.InputType, Truncate: got.Truncate == "END",
 			}
 		},
-		Counts: true, Truncates: true, Dimensions: []int{256, 512, 1024, 1536},
+		Counts: true, Truncates: true, Base64: true, Outputs: llm.OutputTypes(), Dimensions: []int{256, 512, 1024, 1536},
 		InputTypes: map[string]string{
 			"": "search_document", events.InputDocument: "search_document", events.InputQuery: "search_query",
 			events.InputClassification: "classification", events.InputClustering: "clustering",
@@ -80,26 +80,29 @@ func embedDialect() llmtest.EmbedDialect {
 		AnswerErrors: []llmtest.Failing{
 			bad("nothing", `{"id":"e1"}`, "no embeddings by type"),
 			bad("of the first version", `{"embeddings":[[1,2],[3,4]]}`, "no embeddings by type"),
-			bad("of another type", `{"embeddings":{"int8":[[1,2],[3,4]]}}`, "no embeddings.float"),
+			bad("of another type", `{"embeddings":{"int8":[[1,2],[3,4]]}}`, "no embeddings."+kind),
 			bad("no list", `{"embeddings":{"float":{"0":[1]}}}`, "is missing"),
 			bad("twice", `{"embeddings":{"float":[[1,2],[3,4]],"float":[[1,2],[3,4]]}}`, "come twice"),
-			bad("nothing of the type", `{"embeddings":{"float":null}}`, "no embeddings.float"),
+			bad("in both forms", `{"embeddings":{"float":[[1,2],[3,4]],"base64":[[1,2],[3,4]]}}`, "come twice"),
+			bad("nothing of the type", `{"embeddings":{"float":null}}`, "no embeddings."+kind),
 			bad("a bill of another type", `{"embeddings":{"float":[[1,2],[3,4]]},"meta":{"billed_units":"many"}}`, "not the JSON"),
-			bad("too flat", `{"embeddings":{"float":[1,2]}}`, "is missing"),
+			bad("too flat", `{"embeddings":{"float":[1,2]}}`, "neither a list of numbers nor"),
 			bad("too deep", `{"embeddings":{"float":[[[1,2]],[[1,2]]]}}`, "else than a number"),
 		},
 	}
 }
 
 func TestEmbed(t *testing.T) { // rows of it measure memory
-	llmtest.RunEmbed(t, embedDialect())
+	for _, kind := range []string{"float", "base64"} {
+		t.Run(kind, func(t *testing.T) { llmtest.RunEmbed(t, embedDialect(kind)) }) //nolint:paralleltest // the same
+	}
 }
 
-func FuzzEmbed(f *testing.F) { llmtest.FuzzEmbed(f, embedDialect()) }
+func FuzzEmbed(f *testing.F) { llmtest.FuzzEmbed(f, embedDialect("base64")) }
 
 func TestEmbedRefuses(t *testing.T) {
 	t.Parallel()
-	r := &recorder{body: embeddings(1, "[1]")}
+	r := &recorder{body: embeddings(1, "float", "[1]")}
 	for _, c := range []struct {
 		call llm.EmbedCall
 		code events.Code

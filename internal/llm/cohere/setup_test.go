@@ -60,10 +60,12 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// client is a client whose server is r.
-func (r *recorder) client(t testing.TB) *cohere.Client {
+// client is a client whose server is r, with no more configured than is said.
+func (r *recorder) client(t testing.TB, configured ...cohere.Config) *cohere.Client {
 	t.Helper()
-	return connect(t, cohere.Config{HTTP: &http.Client{Transport: r}})
+	cfg := append(configured, cohere.Config{})[0]
+	cfg.HTTP = &http.Client{Transport: r}
+	return connect(t, cfg)
 }
 
 // hi is an answer that says "hi".

@@ -15,13 +15,14 @@ type Embedding struct {
 	attempt
 
 	dimensions, texts int
+	output            llm.OutputType
 	load              *Load
 }
 
 // Embed begins an attempt at embeddings. The context is that of the attempt. Of a call that carries the texts of several requests, the
 // span has a link to each of them, and the numbers of about are counted there (see [Recorder.Carry]).
 func (r *Recorder) Embed(ctx context.Context, about *About, call *llm.EmbedCall) (context.Context, Embedding) {
-	e := Embedding{attempt: r.attempt(embeddings, about), dimensions: call.Dimensions, texts: call.Count()}
+	e := Embedding{attempt: r.attempt(embeddings, about), dimensions: call.Dimensions, texts: call.Count(), output: call.Output}
 	if !r.Traces(ctx) {
 		return ctx, e
 	}
@@ -52,7 +53,11 @@ func (e *Embedding) End(took time.Duration, got *llm.Embedded, fault *llm.Fault)
 	if e.load != nil {
 		to = append(to, attribute.Int("mlsdm.batch.requests", len(e.load.requests)))
 	}
-	if formats := e.about.Target.Formats; len(formats) > 0 {
+	formats := e.about.Target.Formats
+	if e.output != llm.OutputFloat {
+		formats = []string{string(e.output)}
+	}
+	if len(formats) > 0 {
 		to = append(to, attribute.StringSlice("gen_ai.request.encoding_formats", formats))
 	}
 	if got != nil && len(got.Vectors) > 0 {

@@ -37,6 +37,9 @@ type embedding struct {
 
 // Embed implements [llm.EmbedAdapter], by the task feature-extraction of the provider hf-inference. [Options.Suffix] does not concern it.
 func (a *Adapter) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded, error) {
+	if err := call.RefuseOutput(a.features.Provider()); err != nil {
+		return nil, err
+	}
 	if err := call.RefuseTokens(a.features.Provider()); err != nil {
 		return nil, err
 	}

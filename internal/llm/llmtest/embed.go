@@ -30,6 +30,7 @@ func RunEmbed(t *testing.T, d EmbedDialect) {
 		"dimensions":    (*EmbedDialect).dimensions,
 		"requests":      (*EmbedDialect).requests,
 		"tokens":        (*EmbedDialect).tokens,
+		"outputs":       (*EmbedDialect).outputs,
 		"keys":          (*EmbedDialect).keys,
 		"errors":        (*EmbedDialect).errors,
 		"too long":      (*EmbedDialect).tooLong,

@@ -42,6 +42,8 @@ type EmbedDialect struct {
 	InputTypes map[string]string
 	// Tokens is the field in which token ids are sent. Where it is empty, they are refused before anything is sent.
 	Tokens string
+	// Outputs are the types of output that the server can be asked for; all others are refused before anything is sent.
+	Outputs []llm.OutputType
 	// Truncates is set when the server can be told to cut texts or not; User when it takes the name of one.
 	Truncates, User bool
 

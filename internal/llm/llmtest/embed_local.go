@@ -34,6 +34,7 @@ func RunLocalEmbed(t *testing.T, d LocalEmbedDialect, a llm.EmbedAdapter) {
 		"long texts":     (*LocalEmbedDialect).longTexts,
 		"no text":        (*LocalEmbedDialect).noText,
 		"no tokens":      (*LocalEmbedDialect).noTokens,
+		"no outputs":     (*LocalEmbedDialect).noOutputs,
 		"leaves":         (*LocalEmbedDialect).leaves,
 		"large calls":    (*LocalEmbedDialect).largeCalls,
 		"concurrent use": (*LocalEmbedDialect).concurrent,
@@ -142,6 +143,14 @@ func (d *LocalEmbedDialect) longTexts(t *testing.T, r *embedRig) {
 func (d *LocalEmbedDialect) noTokens(t *testing.T, r *embedRig) {
 	_, err := r.embed(t.Context(), &llm.EmbedCall{Model: d.Model, Tokens: [][]int32{{1, 2}}})
 	refusesTokens(t, r.d.fault(t, err))
+}
+
+// noOutputs: its vectors are floating point.
+func (d *LocalEmbedDialect) noOutputs(t *testing.T, r *embedRig) {
+	for _, output := range llm.OutputTypes() {
+		_, err := r.embed(t.Context(), &llm.EmbedCall{Model: d.Model, Texts: []string{"a"}, Output: output})
+		refusesOutput(t, r.d.fault(t, err), output)
+	}
 }
 
 // noText: a text with nothing in it has no vector, and is named.

@@ -117,6 +117,31 @@ func (d *EmbedDialect) tokens(t *testing.T) {
 	}
 }
 
+// outputs: types of output that there are not are refused before anything is sent.
+func (d *EmbedDialect) outputs(t *testing.T) {
+	t.Parallel()
+	for _, output := range append(llm.OutputTypes(), "float64") {
+		if slices.Contains(d.Outputs, output) {
+			continue
+		}
+		r := d.serve(t, d.says(d.reply(vectorsOf(1, 2)...)))
+		call := texts(1)
+		call.Output = output
+		_, err := r.embed(t.Context(), call)
+		refusesOutput(t, d.fault(t, err), output)
+		require.Zero(t, r.requests.Load())
+	}
+}
+
+// refusesOutput checks what is said where vectors of a type cannot be had.
+func refusesOutput(t *testing.T, fault *llm.Fault, output llm.OutputType) {
+	t.Helper()
+	require.Equal(t, llm.ClassUnsupported, fault.Class)
+	require.Equal(t, events.CodeUnsupported, fault.Err.Code)
+	require.Contains(t, fault.Err.Message, "output_type: ", "it names the field")
+	require.Contains(t, fault.Err.Message, output)
+}
+
 // refusesTokens checks what is said where token ids cannot be taken.
 func refusesTokens(t *testing.T, fault *llm.Fault) {
 	t.Helper()

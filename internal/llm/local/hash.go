@@ -49,6 +49,9 @@ func (Hash) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded, erro
 	if err := CheckDimensions(call, HashModel, HashDimensions); err != nil {
 		return nil, err
 	}
+	if err := call.RefuseOutput(Provider); err != nil {
+		return nil, err
+	}
 	if err := call.RefuseTokens(Provider); err != nil {
 		return nil, err
 	}

@@ -39,6 +39,9 @@ func (e *embedded) read(src io.Reader) error {
 // Embed implements [llm.EmbedAdapter] (POST /api/embed). Ollama knows nothing of what texts are for, so the call's input type is left out:
 // models that tell it apart do so by prefixes of the texts.
 func (c *Client) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded, error) {
+	if err := call.RefuseOutput(c.server.Provider()); err != nil {
+		return nil, err
+	}
 	if err := call.RefuseTokens(c.server.Provider()); err != nil {
 		return nil, err
 	}

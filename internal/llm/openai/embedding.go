@@ -18,6 +18,9 @@ import (
 // prefix that a model wants in front of each text. Nor has it one for cutting texts: OpenAI refuses those that are too long, and so
 // Truncate changes only what the refusal says. Texts and token ids are passed on as they are.
 func (a *Adapter) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded, error) {
+	if err := call.RefuseOutput(a.Provider()); err != nil {
+		return nil, err
+	}
 	for field, asked := range map[string]bool{"dimensions": call.Dimensions != 0, "user": call.User != ""} {
 		if asked && slices.Contains(a.opts.Refuse, field) {
 			return nil, a.Refuse(field, "it is ignored by this provider's OpenAI-compatible API; leave it out")

@@ -24,6 +24,9 @@ type embedding struct {
 
 // Embed implements [llm.EmbedAdapter] (POST /embed). The server adds no tokens of its own to ids, and so cannot put a prompt before them.
 func (c *Client) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded, error) {
+	if err := call.RefuseOutput(c.server.Provider()); err != nil {
+		return nil, err
+	}
 	ask := embedding{
 		Inputs: call.Texts, Normalize: !c.cfg.Raw, Truncate: call.Truncate, PromptName: c.cfg.Prompts[call.InputType], Dimensions: call.Dimensions,
 	}

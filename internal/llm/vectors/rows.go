@@ -20,6 +20,8 @@ func Most(texts int) int64 { return min(besideThem+int64(texts)*maxVector, mostO
 type Rows struct {
 	// Texts is how many vectors there may be.
 	Texts int
+	// Base64 says that a vector may also be a string of base64: see [Scanner.Vector].
+	Base64 bool
 	// Vectors are finite. Whether there are enough of them, of one length, is for [llm.CheckVectors].
 	Vectors [][]float32
 	// Found says that there was such a list.
@@ -39,7 +41,11 @@ func (r *Rows) Read(s *Scanner) error {
 		if i == r.Texts {
 			return fmt.Errorf("there are more than %d vectors", r.Texts)
 		}
-		row, err := s.Numbers()
+		read := s.Numbers
+		if r.Base64 {
+			read = s.Vector
+		}
+		row, err := read()
 		if err != nil {
 			return fmt.Errorf("vector %d: %w", i, err)
 		}

@@ -67,6 +67,9 @@ func (m *Model) Embed(ctx context.Context, call *llm.EmbedCall) (*llm.Embedded, 
 	if err := local.CheckDimensions(call, Name, Dimensions); err != nil {
 		return nil, err
 	}
+	if err := call.RefuseOutput(local.Provider); err != nil {
+		return nil, err
+	}
 	if err := call.RefuseTokens(local.Provider); err != nil {
 		return nil, err
 	}

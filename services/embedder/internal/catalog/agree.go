@@ -7,6 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/spaces"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
@@ -15,6 +16,7 @@ import (
 func (b *reader) done(inFile *yaml.Node, inSettings string) {
 	t := b.table
 	for _, m := range b.order {
+		m.Revision = quantised(m.Revision, m.Output)
 		t.models[m.Name] = &m.Model
 		if !strings.Contains(m.Name, "/") {
 			t.aliases = append(t.aliases, m.Name)
@@ -93,11 +95,21 @@ func (b *reader) alone(m *said, target Target) {
 	b.table.models[own.Name] = &own
 }
 
+// quantised is the revision of vectors of a type of output.
+func quantised(revision string, output llm.OutputType) string {
+	if output == llm.OutputFloat || revision == "" {
+		return revision + string(output)
+	}
+	return revision + "-" + string(output)
+}
+
 // contradicts names what two models of one space say differently, of what changes vectors.
 func (m *Model) contradicts(other *Model) string {
 	switch {
 	case m.Dimensions != other.Dimensions && m.Dimensions != 0 && other.Dimensions != 0:
 		return "dimensions"
+	case m.Output != other.Output:
+		return "output_type"
 	case !maps.Equal(m.Prefixes, other.Prefixes):
 		return "prefixes"
 	case m.Pooling != other.Pooling:

@@ -59,7 +59,8 @@ type Provider struct {
 	InFlight int
 	// Retries is how often a call is tried again, 0 to [MaxRetries]; nil is the default.
 	Retries *int
-	// Base64 has vectors asked for in base64, which is quicker to read. It is for those who speak OpenAI's protocol.
+	// Base64 has vectors asked for in base64, which is quicker to read. It is for those who speak OpenAI's
+	// or Cohere's protocol.
 	Base64 bool
 }
 
@@ -81,6 +82,9 @@ type Model struct {
 	Space string
 	// Revision tells apart what the operator knows to be different behind one name: other weights, other prefixes, another pooling.
 	Revision string
+	// Output is of what the numbers of vectors are that the provider is asked for. Where it is not floating point, Revision ends in it:
+	// what is quantised lies in a space of its own.
+	Output llm.OutputType
 	// Dimensions is the length of the model's own vectors; 0 when nobody has said it.
 	Dimensions int
 	// Matryoshka says that vectors keep their sense when they are cut: to Sizes, or to any length if there are none.

@@ -119,6 +119,9 @@ models:
     other_space: small
   house/e5: {prefixes: {query: "query: ", document: "passage: "}, normalize: false, matryoshka: [512, 256, 512]}
   spare: [house/e5]
+  cohere/embed-v4.0: {output_type: int8}
+  bits: {targets: [cohere/embed-multilingual-v3.0], revision: "2", output_type: ubinary}
+  float: {targets: [cohere/embed-english-v3.0], output_type: float}
 `
 
 func TestRead(t *testing.T) {
@@ -167,9 +170,20 @@ func TestRead(t *testing.T) {
 	require.Equal(t, []int{256, 512}, e5.Sizes)
 	require.True(t, e5.Matryoshka)
 
+	// What is quantised lies in a space of its own.
+	v4 := resolve(t, table, "cohere/embed-v4.0")
+	require.Equal(t, "cohere/embed-v4.0@int8/1536", v4.SpaceID(1536))
+	require.Equal(t, llm.OutputInt8, v4.Output)
+	for _, name := range []string{"bits", "cohere/embed-multilingual-v3.0"} {
+		bits := resolve(t, table, name)
+		require.Equal(t, "cohere/embed-multilingual-v3.0@2-ubinary/1024", bits.SpaceID(1024))
+		require.Equal(t, llm.OutputUbinary, bits.Output)
+	}
+	require.Equal(t, "cohere/embed-english-v3.0/1024", resolve(t, table, "float").SpaceID(1024))
+
 	// Of others, only what their vendors say.
 	for name, want := range map[string]int{
-		"openai/text-embedding-3-large": 3072, "west/text-embedding-ada-002": 1536, "cohere/embed-v4.0": 1536,
+		"openai/text-embedding-3-large": 3072, "west/text-embedding-ada-002": 1536, "cohere/embed-v3.0": 0,
 		"cohere/embed-english-light-v3.0": 384, "openai/other": 0, "tei/text-embedding-3-large": 0,
 	} {
 		m := resolve(t, table, name)
@@ -181,7 +195,7 @@ func TestRead(t *testing.T) {
 	_, err := table.Resolve("text-embedding-3-large")
 	require.ErrorContains(t, err, "is openai/text-embedding-3-large or west/text-embedding-3-large meant?")
 	_, err = table.Resolve("house/other")
-	require.ErrorContains(t, err, "available: bge, small, spare, cohere/*, house/BAAI/bge-m3, house/e5, ")
+	require.ErrorContains(t, err, "available: bge, bits, float, small, spare, cohere/*, house/BAAI/bge-m3, house/e5, ")
 }
 
 // What the settings say goes before the file, and the file before what is taken for granted.

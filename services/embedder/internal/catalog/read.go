@@ -102,7 +102,7 @@ func (b *reader) field(provider, field string, value *yaml.Node) {
 
 // check checks it.
 func (b *reader) check(p *providers.Provider) error {
-	if b.calls(p.Name).Base64 && p.Protocol != vendors.OpenAI && p.Protocol != vendors.Azure {
+	if b.calls(p.Name).Base64 && p.Protocol != vendors.OpenAI && p.Protocol != vendors.Azure && p.Protocol != vendors.Cohere {
 		return fmt.Errorf("vectors in base64 cannot be asked for by the protocol %s; many servers speak openai, too", p.Protocol)
 	}
 	return nil

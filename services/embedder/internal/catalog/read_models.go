@@ -7,7 +7,9 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/llm"
 	"github.com/neuron7x/mlsdm-integrations/internal/llm/providers"
+	"github.com/neuron7x/mlsdm-integrations/internal/llm/vendors"
 	"github.com/neuron7x/mlsdm-integrations/internal/spaces"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
@@ -141,6 +143,8 @@ func (b *reader) fields(n *yaml.Node, m *said, targets bool) (named bool) {
 			m.Space, named = b.space(value), true
 		case "revision":
 			m.Revision = b.revision(value)
+		case "output_type":
+			m.Output = b.output(value, m)
 		case "dimensions":
 			if own := int(b.Whole(value, "dimensions", 1, spaces.MaxDimensions)); own != m.Dimensions {
 				m.Dimensions, m.Sizes = own, nil
@@ -168,7 +172,7 @@ func (b *reader) fields(n *yaml.Node, m *said, targets bool) (named bool) {
 				}
 				continue
 			}
-			b.Complain(field, "unknown key %q; there are targets, space, revision, dimensions, matryoshka, normalize, prefixes, pooling, "+
+			b.Complain(field, "unknown key %q; there are targets, space, revision, output_type, dimensions, matryoshka, normalize, prefixes, pooling, "+
 				"max_items, max_tokens, max_text_tokens and other_space", field.Value)
 		}
 	}
@@ -198,6 +202,24 @@ func (b *reader) revision(n *yaml.Node) string {
 		b.Complain(n, "revision has 1 to %d letters, digits, -, _ and .", maxRevision)
 	}
 	return text
+}
+
+// output reads of what the numbers of vectors are.
+func (b *reader) output(n *yaml.Node, m *said) llm.OutputType {
+	kind := llm.OutputType(b.Text(n, "output_type"))
+	switch {
+	case kind == "float":
+		return llm.OutputFloat
+	case !slices.Contains(llm.OutputTypes(), kind):
+		b.Complain(n, "unknown output_type %q; there are float, int8, uint8, binary and ubinary", string(kind))
+		return llm.OutputFloat
+	}
+	for _, target := range m.Targets {
+		if p := b.table.Get(target.Provider); p != nil && p.Protocol != vendors.Cohere {
+			b.Complain(n, "output_type: %s cannot be asked for: the protocol %s has no types of output; cohere has", target, p.Protocol)
+		}
+	}
+	return kind
 }
 
 // matryoshka reads true, false, or the lengths to which vectors can be cut.
