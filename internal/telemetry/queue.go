@@ -22,9 +22,13 @@ const (
 )
 
 // queue sends what it is given, in batches. It never holds up who gives it something: what finds no place is dropped. While its
-// sending does not work it rests: nothing should be recorded for it then.
+// sending does not work it rests: nothing should be recorded for it then. Who gives it something wakes nobody unless a batch is full:
+// a goroutine that is woken for each span costs more than the span.
 type queue[T any] struct {
-	items   chan T
+	mu      sync.Mutex
+	items   []T           // what waits, queueSize at most
+	spare   []T           // run's alone: what items becomes when they are taken
+	full    chan struct{} // there is a batch
 	send    func(context.Context, []T) error
 	dropped func(n int)
 	failed  func(error)
@@ -45,7 +49,7 @@ type queue[T any] struct {
 func newQueue[T any](send func(context.Context, []T) error, dropped func(n int), failed func(error)) *queue[T] {
 	ctx, cancel := context.WithCancel(context.Background()) //nolint:gosec // run calls it
 	q := &queue[T]{
-		items: make(chan T, queueSize), send: send, dropped: dropped, failed: failed,
+		items: make([]T, 0, batchSize), spare: make([]T, 0, batchSize), full: make(chan struct{}, 1), send: send, dropped: dropped, failed: failed,
 		stopping: make(chan struct{}), done: make(chan struct{}), ctx: ctx, cancel: cancel, rest: shortestRest,
 	}
 	q.probes.Store(-1)
@@ -59,15 +63,42 @@ func (q *queue[T]) add(item T) {
 		q.dropped(1)
 		return
 	}
-	select {
-	case q.items <- item:
-		if q.probes.Load() > 0 && q.probes.Add(-1) == 0 {
-			q.resting.Store(true)
-		}
-	default:
+	q.mu.Lock()
+	waiting := len(q.items)
+	if waiting < queueSize {
+		q.items = append(q.items, item)
+	}
+	q.mu.Unlock()
+	if waiting == queueSize {
 		q.resting.Store(true) // until there is room
 		q.dropped(1)
+		return
 	}
+	if q.probes.Load() > 0 && q.probes.Add(-1) == 0 {
+		q.resting.Store(true)
+	}
+	if waiting+1 == batchSize {
+		select {
+		case q.full <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// waiting is how much waits.
+func (q *queue[T]) waiting() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.items)
+}
+
+// take takes all that waits.
+func (q *queue[T]) take() []T {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	taken := q.items
+	q.items, q.spare = q.spare, nil
+	return taken
 }
 
 // run sends until it is stopped, then what is left.
@@ -76,58 +107,54 @@ func (q *queue[T]) run() {
 	defer q.cancel()
 	tick := time.NewTicker(sendEvery)
 	defer tick.Stop()
-	batch := make([]T, 0, batchSize)
 	for {
 		select {
-		case item := <-q.items:
-			if batch = append(batch, item); len(batch) == batchSize {
-				batch = q.flush(batch)
-			}
+		case <-q.full:
+			q.flush()
 		case <-tick.C:
-			batch = q.flush(batch)
+			q.flush()
 			q.wake()
 		case <-q.stopping:
-			for len(q.items) > 0 {
-				if batch = append(batch, <-q.items); len(batch) == batchSize {
-					batch = q.flush(batch)
-				}
-			}
-			q.flush(batch)
+			q.flush()
 			return
 		}
 	}
 }
 
-// flush sends a batch and returns an empty one.
-func (q *queue[T]) flush(batch []T) []T {
-	if len(batch) == 0 {
-		return batch
+// flush sends what waits, a batch at a time, until one is not taken.
+func (q *queue[T]) flush() {
+	taken := q.take()
+	for sent := 0; sent < len(taken); sent += batchSize {
+		if q.deliver(taken[sent:min(sent+batchSize, len(taken))]) {
+			continue
+		}
+		q.dropped(len(taken) - sent + len(q.take())) // the rest would not be taken either
+		break
 	}
+	clear(taken)
+	q.spare = taken[:0]
+}
+
+// deliver sends a batch, and reports whether it was taken.
+func (q *queue[T]) deliver(batch []T) bool {
 	ctx, cancel := context.WithTimeout(q.ctx, sendTimeout)
 	err := q.send(ctx, batch)
 	cancel()
 	if err == nil {
 		q.rest, q.restEnd = shortestRest, time.Time{}
 		q.probes.Store(-1)
-	} else {
-		q.failed(err)
-		q.resting.Store(true)
-		q.restEnd = time.Now().Add(q.rest)
-		q.rest = min(2*q.rest, longestRest)
-		lost := len(batch)
-		for len(q.items) > 0 { // it would not be taken either
-			<-q.items
-			lost++
-		}
-		q.dropped(lost)
+		return true
 	}
-	clear(batch)
-	return batch[:0]
+	q.failed(err)
+	q.resting.Store(true)
+	q.restEnd = time.Now().Add(q.rest)
+	q.rest = min(2*q.rest, longestRest)
+	return false
 }
 
 // wake ends a rest whose time has come.
 func (q *queue[T]) wake() {
-	if !q.resting.Load() || len(q.items) > queueSize/2 || time.Now().Before(q.restEnd) {
+	if !q.resting.Load() || q.waiting() > queueSize/2 || time.Now().Before(q.restEnd) {
 		return
 	}
 	if !q.restEnd.IsZero() && q.probes.Load() <= 0 {
