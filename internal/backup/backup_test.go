@@ -54,8 +54,10 @@ func TestWhatIsSavedIsRestoredElsewhere(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 
-	to := bustest.Start(t, bustest.Bare())
-	b := to.Connect(t, "test")
+	to := bustest.Start(t, bustest.Closed(), bustest.Bare())
+	b, err := bus.Connect(t.Context(), to.Config(), "test", bus.Options{Key: to.Key(t, "admin")})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, b.Close(context.WithoutCancel(t.Context()))) })
 	steps, err := backup.Plan(t.Context(), b, m, false)
 	require.NoError(t, err)
 	require.NoError(t, backup.Load(t.Context(), b, dir, m, steps, 0, quiet))

@@ -82,7 +82,7 @@ func Load(ctx context.Context, b *bus.Bus, dir string, m *Manifest, steps []Step
 			return err
 		}
 	}
-	return openWay(ctx, b) // it was closed when the backup was made
+	return (&way{bus: b, pause: pauseLongest}).open(ctx) // it was closed when the backup was made
 }
 
 // load restores one stream.

@@ -131,9 +131,12 @@ func (m *Manifest) write(dir string) error {
 	})
 }
 
+// unfinished begins the names of files that are being written.
+const unfinished = ".unfinished-"
+
 // replace writes a file beside its place, and moves it there when all of it is on the disk.
 func replace(dir, name string, fill func(io.Writer) error) error {
-	file, err := os.CreateTemp(dir, "."+name+".*") // for its owner only
+	file, err := os.CreateTemp(dir, unfinished+name+".*") // for its owner only
 	if err != nil {
 		return err
 	}
@@ -166,7 +169,12 @@ func (a Asset) check(ctx context.Context, dir string) error {
 	}
 	defer file.Close() //nolint:errcheck // it was only read
 	sum := sha256.New()
-	size, err := io.Copy(sum, &cancelled{ctx, file})
+	content := io.TeeReader(&cancelled{ctx, file}, sum)
+	bad := decode(content)
+	if _, err := io.Copy(io.Discard, content); err != nil { // what a decoder has left; it tells of a read that failed, too
+		return err
+	}
+	size, err := file.Seek(0, io.SeekCurrent)
 	switch {
 	case err != nil:
 		return err
@@ -174,6 +182,8 @@ func (a Asset) check(ctx context.Context, dir string) error {
 		return fmt.Errorf("%w: %s has %d bytes, and should have %d", ErrDamaged, a.file(), size, a.Size)
 	case hex.EncodeToString(sum.Sum(nil)) != a.SHA256:
 		return fmt.Errorf("%w: the content of %s has changed since it was written", ErrDamaged, a.file())
+	case bad != nil:
+		return fmt.Errorf("%w: %s: %w", ErrDamaged, a.file(), bad)
 	}
 	return nil
 }

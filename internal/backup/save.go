@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -23,15 +24,14 @@ import (
 // Told is called with what happens to a stream, and with the bytes that were written or sent of it so far.
 type Told func(stream, what string, bytes int64)
 
-// How long the way back is closed at most, should this program be killed, and how long what is on it may take.
-const (
-	pauseLongest = 10 * time.Minute
-	pauseSettles = 45 * time.Second
-)
-
 // Save writes a backup of the installation to a folder, which is made if need be. A backup there that was interrupted goes on where
 // it was; one that is finished is not touched.
-func Save(ctx context.Context, b *bus.Bus, dir string, told Told) (done *Manifest, err error) {
+func Save(ctx context.Context, b *bus.Bus, dir string, told Told) (*Manifest, error) {
+	return saveAll(ctx, &way{bus: b, pause: pauseLongest}, dir, told)
+}
+
+func saveAll(ctx context.Context, w *way, dir string, told Told) (done *Manifest, err error) {
+	b := w.bus
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -45,10 +45,10 @@ func Save(ctx context.Context, b *bus.Bus, dir string, told Told) (done *Manifes
 		return nil, err
 	}
 	defer func() { // whatever came in between
-		err = errors.Join(err, openWay(context.WithoutCancel(ctx), b))
+		err = errors.Join(err, w.open(context.WithoutCancel(ctx)))
 	}()
 	for _, stream := range order(b.Subjects()) {
-		if err := save(ctx, b, dir, m, stream, told); err != nil {
+		if err := save(ctx, w, dir, m, stream, told); err != nil {
 			return m, err
 		}
 	}
@@ -71,6 +71,9 @@ func lock(dir string) (unlock func(), err error) {
 
 // begin reads what there is, or begins anew.
 func begin(ctx context.Context, b *bus.Bus, dir string) (*Manifest, error) {
+	if err := tidy(dir); err != nil {
+		return nil, err
+	}
 	m, err := read(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		m = &Manifest{
@@ -101,14 +104,31 @@ func begin(ctx context.Context, b *bus.Bus, dir string) (*Manifest, error) {
 	return m, context.Cause(ctx)
 }
 
+// tidy removes what a backup that was killed was writing.
+func tidy(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if name := e.Name(); strings.HasPrefix(name, unfinished) {
+			if err := os.Remove(filepath.Join(dir, name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // save takes one stream, unless that is done.
-func save(ctx context.Context, b *bus.Bus, dir string, m *Manifest, stream string, told Told) error {
+func save(ctx context.Context, way *way, dir string, m *Manifest, stream string, told Told) error {
+	b := way.bus
 	if slices.ContainsFunc(m.Assets, func(a Asset) bool { return a.Stream == stream }) {
 		told(stream, "kept", 0)
 		return nil
 	}
 	if stream == b.Subjects().StreamName(events.StreamDeliveries) {
-		if err := closeWay(ctx, b); err != nil {
+		if err := way.close(ctx); err != nil {
 			return err
 		}
 	}
@@ -133,25 +153,21 @@ func save(ctx context.Context, b *bus.Bus, dir string, m *Manifest, stream strin
 	if err := a.check(ctx, dir); err != nil { // what the disk has, not what it was given
 		return err
 	}
+	waiting := stream == b.Subjects().StreamName(events.StreamWaiting)
+	if waiting {
+		if err := way.closed(); err != nil {
+			return err
+		}
+	}
 	m.Assets = append(m.Assets, a)
 	if err := m.write(dir); err != nil {
 		return err
 	}
 	told(stream, "saved", a.Size)
-	if stream == b.Subjects().StreamName(events.StreamWaiting) {
-		return openWay(ctx, b)
+	if waiting {
+		return way.open(ctx)
 	}
 	return nil
-}
-
-// closeWay stops what waits from becoming due, and waits until nothing is on that way.
-func closeWay(ctx context.Context, b *bus.Bus) error {
-	return b.HoldConsumer(ctx, b.Subjects().StreamName(events.StreamWaiting), events.ConsumerRetries, pauseLongest, pauseSettles)
-}
-
-// openWay lets what waits become due again.
-func openWay(ctx context.Context, b *bus.Bus) error {
-	return b.HoldConsumer(ctx, b.Subjects().StreamName(events.StreamWaiting), events.ConsumerRetries, 0, 0)
 }
 
 // writerFunc is a function that is an [io.Writer].
