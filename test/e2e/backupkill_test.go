@@ -52,14 +52,9 @@ func TestBackupKilledAtAnyMoment(t *testing.T) {
 		env := map[string]string{"NATS_URL": server.URL()}
 		for {
 			p := start(t, "mlsdmctl", env, args...)
-			if killed < times {
-				select {
-				case <-time.After(20*time.Millisecond + upTo(random, 400*time.Millisecond)):
-					p.Kill()
-					killed++
-					continue
-				case <-p.Ended():
-				}
+			if killed < times && p.KillUnlessEnded(20*time.Millisecond+upTo(random, 400*time.Millisecond)) {
+				killed++
+				continue
 			}
 			code := p.Exit()
 			if killed > 0 && strings.Contains(p.Errs.String(), "finished backup") { // it was killed with nothing left to do

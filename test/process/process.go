@@ -93,6 +93,27 @@ func (p *Process) KillAfter(d time.Duration) {
 	p.Kill()
 }
 
+// KillUnlessEnded kills the process a while from now, and reports whether it did: a command may have done its work by then.
+func (p *Process) KillUnlessEnded(d time.Duration) bool {
+	p.t.Helper()
+	select {
+	case <-p.ended:
+		return false
+	case <-time.After(d):
+	}
+	if err := p.cmd.Process.Kill(); err != nil {
+		require.ErrorIs(p.t, err, os.ErrProcessDone)
+	}
+	<-p.ended
+	exit, failed := errors.AsType[*exec.ExitError](p.err)
+	if !failed {
+		return false
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	require.True(p.t, ok)
+	return status.Signal() == syscall.SIGKILL
+}
+
 // Interrupt is Ctrl-C.
 func (p *Process) Interrupt() {
 	p.t.Helper()
