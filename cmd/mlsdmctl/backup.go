@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/internal/backup"
+	"github.com/neuron7x/mlsdm-integrations/internal/bus"
 	"github.com/neuron7x/mlsdm-integrations/internal/lifecycle"
 )
 
@@ -64,6 +65,8 @@ func tellTransfer(d *display) backup.Told {
 	return func(stream, what string, bytes int64) {
 		line := fmt.Sprintf("%-9s %s  %.1f MB", what, stream, float64(bytes)/1e6)
 		switch what {
+		case "waiting":
+			d.say("waiting %s: the server gives up the restore that was interrupted", bus.RestoreGivenUp)
 		case "saving", "restoring":
 			if d.due(time.Now()) && d.live {
 				d.draw(line)
