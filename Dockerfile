@@ -14,10 +14,13 @@ ARG VERSION=devel
 # All commands at once: the compiler sees shared packages once, and the images share this layer.
 RUN go build -trimpath -buildvcs=false \
       -ldflags "-s -w -X github.com/neuron7x/mlsdm-integrations/internal/version.Version=${VERSION}" \
-      -o /out/ ./cmd/mlsdmctl ./services/...
+      -o /out/ ./cmd/mlsdmctl ./services/... \
+ && mkdir -m 0700 -p /out/lib/spool
 
 FROM gcr.io/distroless/static-debian12:nonroot
 ARG SERVICE
 COPY --from=build /out/${SERVICE} /app
+# A volume that is mounted there is its user's, as the folder is.
+COPY --from=build --chown=65532:65532 /out/lib /var/lib/mlsdm
 USER 65532:65532
 ENTRYPOINT ["/app"]

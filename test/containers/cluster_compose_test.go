@@ -29,6 +29,7 @@ func TestClusterIsLockedDownAsTheStackIs(t *testing.T) {
 		require.Equal(t, base.CapDrop, c.CapDrop, name)
 		require.Equal(t, base.SecurityOpt, c.SecurityOpt, name)
 		require.Equal(t, base.Ulimits, c.Ulimits, name)
+		require.Equal(t, []any{base.PidsLimit, base.MemLimit, base.CPUs}, []any{c.PidsLimit, c.MemLimit, c.CPUs}, name)
 		require.Equal(t, base.Restart, c.Restart, name)
 		require.Equal(t, base.Secrets, c.Secrets, name)
 		require.NotEmpty(t, c.Healthcheck.Test, name)

@@ -31,6 +31,7 @@ func jobs() []string { return []string{job, "vault-seed"} }
 type compose struct {
 	Services map[string]container
 	Secrets  map[string]struct{ File string }
+	Volumes  map[string]any
 }
 
 // plain are the names of what is there without a profile.
@@ -60,10 +61,14 @@ type container struct {
 	CapAdd      []string `yaml:"cap_add"`
 	SecurityOpt []string `yaml:"security_opt"`
 	Ulimits     map[string]int
+	PidsLimit   int    `yaml:"pids_limit"`
+	MemLimit    string `yaml:"mem_limit"`
+	CPUs        string `yaml:"cpus"`
 	Privileged  bool
 	NetworkMode string `yaml:"network_mode"`
 	Volumes     []any
 	Secrets     []any
+	DependsOn   map[string]any `yaml:"depends_on"`
 	Healthcheck struct{ Test []string }
 }
 
@@ -77,6 +82,9 @@ func TestContainersAreLockedDown(t *testing.T) {
 			require.Empty(t, c.CapAdd)
 			require.Contains(t, c.SecurityOpt, "no-new-privileges:true")
 			require.Equal(t, map[string]int{"core": 0}, c.Ulimits, "nothing is dumped")
+			require.Positive(t, c.PidsLimit)
+			require.NotEmpty(t, c.MemLimit, "no container can take all memory of the machine")
+			require.NotEmpty(t, c.CPUs, "nor all its processors")
 			require.False(t, c.Privileged)
 			require.Empty(t, c.NetworkMode)
 			for _, port := range c.Ports {
@@ -148,7 +156,7 @@ func TestEveryContainerHasItsOwnKey(t *testing.T) {
 		}
 		want := slices.Clone(also[name])
 		switch name {
-		case "nats", "redis", "vault", "vault-seed":
+		case "jaeger", "nats", "redis", "vault", "vault-seed":
 		case job:
 			want = append(want, "admin.nk")
 		default:
@@ -182,12 +190,37 @@ func TestInitMakesWhatTheStackNeeds(t *testing.T) {
 // The five services and what they need, and nothing that somebody forgot.
 func TestEveryServiceIsInTheStack(t *testing.T) {
 	t.Parallel()
-	want := []string{"nats", job, "redis"}
+	want := []string{"jaeger", "nats", job, "redis"}
 	for _, unit := range services.Units() {
 		want = append(want, unit.Name)
 	}
 	slices.Sort(want)
 	require.Equal(t, want, readCompose(t).plain())
+}
+
+// Each service has a folder of its own that outlives it, for what the bus has not taken when it ended.
+func TestEveryServiceHasASpool(t *testing.T) {
+	t.Parallel()
+	stack := readCompose(t)
+	for _, unit := range services.Units() {
+		c := stack.Services[unit.Name]
+		require.Equal(t, "/var/lib/mlsdm/spool", c.Environment["MLSDM_SPOOL_DIR"])
+		require.Contains(t, c.Volumes, unit.Name+"-spool:/var/lib/mlsdm/spool")
+		require.Contains(t, stack.Volumes, unit.Name+"-spool")
+	}
+	require.Contains(t, read(t, "Dockerfile"), "COPY --from=build --chown=65532:65532 /out/lib /var/lib/mlsdm", "else the volume would be root's")
+}
+
+// Traces go to the stack's Jaeger unless somebody says otherwise, and nobody waits for it.
+func TestTracesGoToJaeger(t *testing.T) {
+	t.Parallel()
+	stack := readCompose(t)
+	for name, c := range stack.Services {
+		require.NotContains(t, c.DependsOn, "jaeger", "%s works without", name)
+	}
+	for _, unit := range services.Units() {
+		require.Equal(t, "${OTEL_EXPORTER_OTLP_ENDPOINT:-http://jaeger:4318}", stack.Services[unit.Name].Environment["OTEL_EXPORTER_OTLP_ENDPOINT"])
+	}
 }
 
 // A Vault is there where it is asked for, and only secretd reaches it, as somebody who can read what is ours and no more.
