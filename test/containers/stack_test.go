@@ -82,7 +82,7 @@ func (s stack) compose(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "docker", options...)
 	cmd.Dir = root
 	// Port 0 lets Docker choose a free one.
-	cmd.Env = slices.Concat(os.Environ(), []string{"NATS_PORT=0", "VAULT_PORT=0", "JAEGER_PORT=0", "VERSION=" + images(), "MLSDM_INSTALLATION=" + s.installation}, s.environment)
+	cmd.Env = slices.Concat(os.Environ(), []string{"NATS_PORT=0", "VAULT_PORT=0", "JAEGER_PORT=0", "CI_WEBHOOK_PORT=0", "VERSION=" + images(), "MLSDM_INSTALLATION=" + s.installation}, s.environment)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
