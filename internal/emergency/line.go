@@ -7,6 +7,7 @@ package emergency
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -130,12 +131,14 @@ func (l *Line) Replay(ctx context.Context) {
 // replayEvery is how often events that could not be stored are tried again.
 const replayEvery = 10 * time.Second
 
-// replay publishes what is in the spool once. It returns how many events are still there to be published.
+// replay publishes what is in the spool once. It returns how many events are still there to be published: one that cannot be keeps no
+// other back.
 func (l *Line) replay(ctx context.Context) (left int, err error) {
 	names, err := l.Spool.list(l.Service)
 	if err != nil {
 		return 0, err
 	}
+	var failed []error
 	for _, name := range names {
 		ev, err := l.Spool.read(name, l.Service)
 		if err != nil {
@@ -143,14 +146,16 @@ func (l *Line) replay(ctx context.Context) (left int, err error) {
 			continue
 		}
 		if err := l.Publish(ctx, ev); err != nil {
-			return len(names), fmt.Errorf("%s: %w", ev.ID, err)
+			failed = append(failed, fmt.Errorf("%s: %w", ev.ID, err))
+			continue
 		}
 		if err := l.Spool.remove(ev.ID); err != nil {
-			return 0, err
+			failed = append(failed, err)
+			continue
 		}
 		l.Log.InfoContext(ctx, "the emergency shutdown of a former replica is on the stream now", "event_id", ev.ID)
 	}
-	return 0, nil
+	return len(failed), errors.Join(failed...)
 }
 
 // Source is the source of the events of a service.

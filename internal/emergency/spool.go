@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
@@ -76,11 +77,17 @@ func (s *Spool) put(ev events.Event) (err error) {
 		return fmt.Errorf("the spool %s is full: it has %d files", s.dir, len(names))
 	}
 	name := ev.ID + suffix
-	if err := write(root, name+".new", body); err != nil {
-		return errors.Join(err, root.Remove(name+".new"))
+	if err := write(root, name+unfinished, body); err != nil {
+		return errors.Join(err, root.Remove(name+unfinished))
 	}
-	return root.Rename(name+".new", name)
+	return root.Rename(name+unfinished, name)
 }
+
+// unfinished ends the name of a file that is being written, which takes no longer than abandoned.
+const (
+	unfinished = ".new"
+	abandoned  = time.Minute
+)
 
 // write writes a new file to the disk.
 func write(root *os.Root, name string, body []byte) error {
@@ -104,6 +111,12 @@ func (s *Spool) list(service string) (names []string, err error) {
 	defer func() { err = errors.Join(err, root.Close()) }()
 	all, err := entries(root)
 	for _, name := range all {
+		if strings.HasPrefix(name, idPrefix+service+"-") && strings.HasSuffix(name, suffix+unfinished) {
+			if info, err := root.Lstat(name); err == nil && time.Since(info.ModTime()) > abandoned {
+				_ = root.Remove(name) // half an event, of a process that was killed then; what cannot be removed is not read either
+			}
+			continue
+		}
 		if strings.HasPrefix(name, idPrefix+service+"-") && strings.HasSuffix(name, suffix) {
 			names = append(names, name)
 		}

@@ -83,12 +83,13 @@ func of[T any](t *testing.T, a *alarms, eventType string) (all []T) {
 func startPressed(t *testing.T, memory string, provider http.Handler, environment map[string]string) (stack, *alarms) {
 	t.Helper()
 	told := &alarms{}
-	text := "services:\n  embedder:\n    mem_limit: " + memory + "\n    memswap_limit: " + memory + "\n    environment:\n"
+	var text strings.Builder
+	text.WriteString("services:\n  embedder:\n    mem_limit: " + memory + "\n    memswap_limit: " + memory + "\n    environment:\n")
 	for name, value := range environment {
-		text += "      " + name + ": " + strconv.Quote(value) + "\n"
+		fmt.Fprintf(&text, "      %s: %q\n", name, value)
 	}
 	override := filepath.Join(t.TempDir(), "memory.yml")
-	require.NoError(t, os.WriteFile(override, []byte(text), 0o600))
+	require.NoError(t, os.WriteFile(override, []byte(text.String()), 0o600))
 	s := startStack(t, stack{
 		options: []string{"--file", "docker-compose.yml", "--file", override},
 		environment: []string{
@@ -110,10 +111,10 @@ func (s stack) as(t *testing.T, user string) *client.Client {
 	return c
 }
 
-// ends are the statuses with which a service's container has ended since the stack was started, and whether the kernel ended one.
-func (s stack) ends(t *testing.T, service string) (statuses []string) {
+// ends are the statuses with which the embedder's container has ended since the stack was started, and whether the kernel ended one.
+func (s stack) ends(t *testing.T) (statuses []string) {
 	t.Helper()
-	out := docker(t, "events", "--since", "30m", "--until", "0s", "--filter", "container="+s.project+"-"+service+"-1",
+	out := docker(t, "events", "--since", "30m", "--until", "0s", "--filter", "container="+s.project+"-"+events.ServiceEmbedder+"-1",
 		"--filter", "event=die", "--filter", "event=oom", "--format", `{{.Action}} {{index .Actor.Attributes "exitCode"}}`)
 	for line := range strings.Lines(out) {
 		if line = strings.TrimSpace(line); line != "" {
@@ -123,10 +124,10 @@ func (s stack) ends(t *testing.T, service string) (statuses []string) {
 	return statuses
 }
 
-// log is what a service has logged.
-func (s stack) log(t *testing.T, service string) string {
+// embedderLog is what the embedder has logged.
+func (s stack) embedderLog(t *testing.T) string {
 	t.Helper()
-	out, err := s.compose(t.Context(), "logs", "--no-color", "--no-log-prefix", service)
+	out, err := s.compose(t.Context(), "logs", "--no-color", "--no-log-prefix", events.ServiceEmbedder)
 	require.NoError(t, err, out)
 	return out
 }
@@ -162,12 +163,12 @@ func TestMemoryOfAContainerRecovers(t *testing.T) {
 		}
 		_, err := c.Embed(t.Context(), events.EmbeddingsRequest{Model: "openai/m", Input: inputs})
 		require.NoError(t, err, "requests are answered all the while")
-		if batch%20 == 19 && strings.Contains(s.log(t, "embedder"), "memory is critical") {
+		if batch%20 == 19 && strings.Contains(s.embedderLog(t), "memory is critical") {
 			break
 		}
-		require.Less(t, batch, 3000, "memory is never critical:\n%s", s.log(t, "embedder"))
+		require.Less(t, batch, 3000, "memory is never critical:\n%s", s.embedderLog(t))
 	}
-	until(t, func() bool { return strings.Contains(s.log(t, "embedder"), "memory is not critical any more") }, "recovery")
+	until(t, func() bool { return strings.Contains(s.embedderLog(t), "memory is not critical any more") }, "recovery")
 	var levels []string
 	until(t, func() bool {
 		levels = nil
@@ -184,7 +185,7 @@ func TestMemoryOfAContainerRecovers(t *testing.T) {
 	require.NoError(t, err)
 	var answer events.EmbeddingsResponse
 	require.NoError(t, c.Result(t.Context(), id, &answer), "durable work goes on")
-	require.Empty(t, s.ends(t, "embedder"))
+	require.Empty(t, s.ends(t))
 	require.Empty(t, of[events.SystemEmergencyShutdown](t, told, events.TypeSystemEmergencyShutdown))
 }
 
@@ -226,7 +227,7 @@ func TestMemoryOfAContainerIsUsedUp(t *testing.T) {
 			every = 400 * time.Millisecond
 		}
 		<-time.After(every)
-		require.Less(t, n, 600, "it does not end:\n%s", s.log(t, "embedder"))
+		require.Less(t, n, 600, "it does not end:\n%s", s.embedderLog(t))
 	}
 	stop()
 	why := of[events.SystemEmergencyShutdown](t, told, events.TypeSystemEmergencyShutdown)[0]
@@ -236,8 +237,8 @@ func TestMemoryOfAContainerIsUsedUp(t *testing.T) {
 	for range 20 {
 		submit() // whether somebody is there or not
 	}
-	until(t, func() bool { return len(s.ends(t, "embedder")) > 0 }, "the end of the process")
-	require.Equal(t, []string{"die " + strconv.Itoa(lifecycle.ExitEmergency)}, s.ends(t, "embedder"), "it ended by itself, once")
+	until(t, func() bool { return len(s.ends(t)) > 0 }, "the end of the process")
+	require.Equal(t, []string{"die " + strconv.Itoa(lifecycle.ExitEmergency)}, s.ends(t), "it ended by itself, once")
 	for _, id := range ids {
 		var answer events.EmbeddingsResponse
 		require.NoError(t, c.Result(t.Context(), id, &answer), "what was accepted is answered: %s", id)
