@@ -48,6 +48,19 @@ up: init ## Start the whole stack in containers and wait until it is healthy (VA
 down: ## Stop the containers (their data stays: `docker compose down -v` removes it)
 	$(COMPOSE) $(COMPOSE_FILES) --profile vault down
 
+.PHONY: ps
+ps: ## Show the containers and how they do
+	@$(COMPOSE) $(COMPOSE_FILES) ps --all
+
+.PHONY: logs
+logs: ## Follow what the containers log (SERVICE=generator: one of them)
+	@$(COMPOSE) $(COMPOSE_FILES) logs --follow --tail 100 $(SERVICE)
+
+.PHONY: smoke
+smoke: ## Send one of everything through the running stack, and check the answers and the trace
+	@$(GO) run ./cmd/mlsdmctl smoke --nkey '$(INSTALLATION)/users/client.nk' \
+	  --server "nats://$$($(COMPOSE) $(COMPOSE_FILES) port nats 4222)" --jaeger "http://$$($(COMPOSE) $(COMPOSE_FILES) port jaeger 16686)"
+
 CLUSTER_FILES = $(COMPOSE_FILES) -f deploy/cluster/docker-compose.yml
 
 .PHONY: cluster-up

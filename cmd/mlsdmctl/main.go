@@ -35,6 +35,7 @@ type commands struct {
 	LogLevel   logLevelCommand   `cmd:"" help:"Show what the services log, and change it while they run."`
 	Shutdown   shutdownCommand   `cmd:"" help:"Shut a service down, and tell everybody why."`
 	Doctor     doctorCommand     `cmd:"" help:"Check the bus, the streams and the services, and say what to do about each fault."`
+	Smoke      smokeCommand      `cmd:"" help:"Send one of everything through the stack, and check the answers and the trace."`
 	Provision  provisionCommand  `cmd:"" help:"Make the streams, consumers, KV buckets and object stores that the services need."`
 	Backup     backupCommand     `cmd:"" help:"Save streams, consumers, KV buckets and object stores to a folder, or check what was saved."`
 	Restore    restoreCommand    `cmd:"" help:"Bring a backup back."`
