@@ -32,7 +32,7 @@ const asked = 1000
 //
 //nolint:gochecknoglobals // built once for all tests, and removed after the last of them
 var programs = process.NewPrograms("./services/secretd/cmd/secretd", "./services/embedder/cmd/embedder",
-	"./services/generator/cmd/generator", "./services/dispatcher/cmd/dispatcher", "./test/canary/panics")
+	"./services/generator/cmd/generator", "./services/dispatcher/cmd/dispatcher", "./services/ciwatch/cmd/ciwatch", "./test/canary/panics")
 
 func TestMain(m *testing.M) {
 	defer programs.Remove()

@@ -107,18 +107,7 @@ func leaks(t *testing.T, capture bool) {
 		"embedder":   {"OPENAI_API_KEY": said.key("another API key"), "OPENAI_BASE_URL": models},
 		"dispatcher": {"WEBHOOK_ALLOW_LOOPBACK": "true", "WEBHOOK_SEAL_KEYS": base64.StdEncoding.EncodeToString([]byte(rand.Text() + "123456"))},
 	}
-	running := map[string]*process.Process{}
-	for name, own := range env {
-		maps.Copy(own, map[string]string{
-			"NATS_URL": srv.URL(), "MLSDM_ADMIN_ADDR": process.FreeAddr(t), "MLSDM_LOG_LEVEL": "debug",
-			"OTEL_EXPORTER_OTLP_ENDPOINT": otlp, "OTEL_METRICS_EXPORTER": "otlp", "OTEL_LOGS_EXPORTER": "otlp", "OTEL_METRIC_EXPORT_INTERVAL": "500",
-			"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": strconv.FormatBool(capture),
-		})
-		running[name] = process.Start(t, programs.Path(t, name), "", own)
-	}
-	for _, own := range env {
-		awaitReady(t, own["MLSDM_ADMIN_ADDR"])
-	}
+	told := tell(t, srv.URL(), otlp, capture, env)
 	nc, err := nats.Connect(srv.URL())
 	require.NoError(t, err)
 	t.Cleanup(nc.Close)
@@ -126,19 +115,7 @@ func leaks(t *testing.T, capture bool) {
 	said.deliver(t, nc, collector)
 	require.Eventually(t, func() bool { return bytes.Contains(got.of("traces"), []byte("POST")) }, process.Patience, 50*time.Millisecond)
 
-	seen := map[string][]byte{}
-	for name, own := range env {
-		seen["/metrics of "+name] = fetch(t, own["MLSDM_ADMIN_ADDR"], "metrics")
-		running[name].Interrupt() // which sends what is left
-		require.Zero(t, running[name].Exit())
-		seen["the log of "+name] = []byte(running[name].Out.String() + running[name].Errs.String())
-	}
-	for _, signal := range []string{"traces", "metrics", "logs"} {
-		seen[signal] = got.of(signal)
-	}
-	for where, text := range seen {
-		require.NotEmpty(t, text, where)
-	}
+	seen := told.stop(t, got)
 	require.Contains(t, string(seen["traces"]), "chat ")
 	require.Contains(t, string(seen["traces"]), "embeddings ")
 	for where, canary := range said {
@@ -155,6 +132,49 @@ func leaks(t *testing.T, capture bool) {
 		}
 	}
 	require.Equal(t, capture, bytes.Contains(seen["traces"], []byte(prompts)), "content is recorded if it is asked for, and not otherwise")
+}
+
+// telling are services that tell a collector all that they can of their work.
+type telling struct {
+	env     map[string]map[string]string
+	running map[string]*process.Process
+}
+
+// tell starts services with their environments, and waits until they are ready.
+func tell(t *testing.T, bus, collector string, capture bool, env map[string]map[string]string) telling {
+	t.Helper()
+	running := map[string]*process.Process{}
+	for name, own := range env {
+		maps.Copy(own, map[string]string{
+			"NATS_URL": bus, "MLSDM_ADMIN_ADDR": process.FreeAddr(t), "MLSDM_LOG_LEVEL": "debug",
+			"OTEL_EXPORTER_OTLP_ENDPOINT": collector, "OTEL_METRICS_EXPORTER": "otlp", "OTEL_LOGS_EXPORTER": "otlp", "OTEL_METRIC_EXPORT_INTERVAL": "500",
+			"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": strconv.FormatBool(capture),
+		})
+		running[name] = process.Start(t, programs.Path(t, name), "", own)
+	}
+	for _, own := range env {
+		awaitReady(t, own["MLSDM_ADMIN_ADDR"])
+	}
+	return telling{env, running}
+}
+
+// stop stops the services, and returns what they have told, by where.
+func (s telling) stop(t *testing.T, got *exported) map[string][]byte {
+	t.Helper()
+	seen := map[string][]byte{}
+	for name, own := range s.env {
+		seen["/metrics of "+name] = fetch(t, own["MLSDM_ADMIN_ADDR"], "metrics")
+		s.running[name].Interrupt() // which sends what is left
+		require.Zero(t, s.running[name].Exit())
+		seen["the log of "+name] = []byte(s.running[name].Out.String() + s.running[name].Errs.String())
+	}
+	for _, signal := range []string{"traces", "metrics", "logs"} {
+		seen[signal] = got.of(signal)
+	}
+	for where, text := range seen {
+		require.NotEmpty(t, text, where)
+	}
+	return seen
 }
 
 // assert tells of all that is wrong, not of the first alone.
