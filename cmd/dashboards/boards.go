@@ -49,6 +49,8 @@ func stack() board {
 			graph("Goroutines", "", "short", "go_goroutines", "{{service}} {{instance}}"),
 			graph("Scheduling", "What one goroutine in a hundred waits for a CPU.", "s",
 				"histogram_quantile(0.99, sum by (le, service) (rate(go_sched_latencies_seconds_bucket[$__rate_interval])))", "{{service}}"),
+			graph("Telemetry lost", "What no collector has taken, within half an hour.", "short",
+				"sum by (service, signal) (increase(mlsdm_telemetry_dropped_total[30m]))", "{{service}} {{signal}}"),
 			graph("Files", "Open ones, sockets too.", "short", "process_open_fds", "{{service}} {{instance}}"),
 		}},
 	}}
