@@ -7,13 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/neuron7x/mlsdm-integrations/internal/secret/bounded"
 	"github.com/neuron7x/mlsdm-integrations/pkg/client"
 	"github.com/neuron7x/mlsdm-integrations/pkg/events"
 )
@@ -210,8 +210,9 @@ func traceFinding(ctx context.Context, jaeger, trace string) Finding {
 	defer cancel()
 	f := Finding{Check: "trace", Result: findingFail, Advice: "do the services export traces (OTEL_EXPORTER_OTLP_ENDPOINT), and does " + jaeger + " answer?"}
 	want := []string{"mlsdm-embedder", "mlsdm-generator"}
+	asking := bounded.Client() // what it bounds, of stores of secrets, is right for a trace of this size too
 	for {
-		services, spans, err := jaegerTrace(ctx, jaeger, trace)
+		services, spans, err := jaegerTrace(ctx, asking, jaeger, trace)
 		if !slices.ContainsFunc(want, func(name string) bool { return !slices.Contains(services, name) }) {
 			return Finding{"trace", findingOK, fmt.Sprintf("%d spans of %s: %s/trace/%s", spans, strings.Join(services, ", "), jaeger, trace), ""}
 		}
@@ -227,17 +228,13 @@ func traceFinding(ctx context.Context, jaeger, trace string) Finding {
 	}
 }
 
-// maxTrace is how much of a trace is read, in bytes.
-const maxTrace = 16 << 20
-
 // jaegerTrace asks a Jaeger which services have spans of a trace, and how many.
-func jaegerTrace(ctx context.Context, jaeger, trace string) (services []string, spans int, err error) {
+func jaegerTrace(ctx context.Context, asking *http.Client, jaeger, trace string) (services []string, spans int, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, jaeger+"/api/traces/"+trace, nil)
 	if err != nil {
 		return nil, 0, err
 	}
-	jaegers := http.Client{Timeout: tracePatience}
-	res, err := jaegers.Do(req)
+	res, err := asking.Do(req)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -256,7 +253,7 @@ func jaegerTrace(ctx context.Context, jaeger, trace string) (services []string, 
 			} `json:"processes"`
 		} `json:"data"`
 	}
-	if err := json.NewDecoder(io.LimitReader(res.Body, maxTrace)).Decode(&got); err != nil {
+	if err := json.NewDecoder(res.Body).Decode(&got); err != nil {
 		return nil, 0, fmt.Errorf("%s answers something that is no trace: %w", jaeger, err)
 	}
 	for _, data := range got.Data {
