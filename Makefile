@@ -85,7 +85,7 @@ test: bin/nats ## Run all tests of both modules, with the race detector where th
 	  echo '!!! Install gcc (Debian: apt-get install gcc libc6-dev) to have it.' >&2; }; \
 	echo "$(GO) test $$race -shuffle=on $(TESTFLAGS) work"; \
 	$(GO) test $$race -shuffle=on $(TESTFLAGS) work
-	@$(MAKE) test-sdk test-observability
+	@$(MAKE) test-sdk test-observability test-helm
 
 # The race detector needs cgo: Go has it on, and the compiler finds its headers.
 HAS_CC = { [ "$$($(GO) env CGO_ENABLED)" = 1 ] && \
@@ -100,6 +100,11 @@ test-sdk: ## Run the adapters of models against the official SDKs (make test doe
 .PHONY: test-observability
 test-observability: ## Hold alert rules and dashboards against a running stack (make test does it too): a minute at first
 	cd test/observability && GOWORK=off $(GO) vet ./... && GOWORK=off $(GO) test -shuffle=on $(TESTFLAGS) ./...
+
+# A module of its own, so that no program has Helm. After a change of go.mod: (cd test/helm && GOWORK=off go mod tidy).
+.PHONY: test-helm
+test-helm: ## Render the Helm chart and hold it against Kubernetes and the code (make test does it too): a minute at first
+	cd test/helm && GOWORK=off $(GO) vet ./... && GOWORK=off $(GO) test -shuffle=on $(TESTFLAGS) ./...
 
 .PHONY: test-containers
 test-containers: ## Run the tests that need Docker (build tag: containers)
